@@ -1,0 +1,84 @@
+"""What an engine is given and what it gives back: the contract that both engines keep.
+
+:func:`thalweg.fit` checks the user's words and makes a :class:`Plan`; an engine walks it and
+returns a :class:`Trace`. Not here: checking (:mod:`thalweg.descent.settings`), walking
+(:mod:`thalweg.descent.reference`, :mod:`thalweg.descent.compiled`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.dataset import Array, Dataset
+from thalweg.run import OptimizerState, Outcome
+
+if TYPE_CHECKING:
+    from thalweg.descent.torch_random import Generator
+    from thalweg.losses import Loss
+    from thalweg.optimizers import Rule
+
+Rows: TypeAlias = NDArray[np.int64]
+
+
+class Batches(NamedTuple):
+    """Which rows each step of an epoch sees, in the DataLoader's own words.
+
+    ``batch_size=None`` is all the rows at once. ``sampler`` is a ``batch_sampler`` written out:
+    the row numbers of each batch, the same every epoch; the other fields are then unused.
+    """
+
+    batch_size: int | None = None
+    shuffle: bool = False
+    drop_last: bool = False
+    sampler: tuple[Rows, ...] | None = None
+
+    def steps_per_epoch(self, n: int) -> int:
+        """Count the updates of one epoch over ``n`` rows."""
+        if self.sampler is not None:
+            return len(self.sampler)
+        if self.batch_size is None:
+            return 1
+        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+
+
+class Plan(NamedTuple):
+    """A fit, fully said: every field is checked and none is left to the engine's taste.
+
+    Parameters are ordered ``[bias, weights…]``, p = d + 1 of them; p = d and no bias where
+    ``intercept`` is false.
+    """
+
+    data: Dataset
+    intercept: bool
+    rule: Rule
+    loss: Loss
+    epochs: int
+    batches: Batches
+    start: Array | None  # (p,); None draws PyTorch's own initialisation from the generator
+    optimizer_state: OptimizerState | None  # None starts the optimiser afresh
+    generator: Generator  # where the stream of random numbers stands
+    record_every: int  # steps between two recorded points; 0 records once an epoch
+    gradient_tolerance: float  # stop when an epoch's gradient norm is at most this; 0 never stops
+    loss_tolerance: float  # stop when an epoch's loss is at most this; -inf never stops
+    dtype: str  # "float32" or "float64"; only the reference engine has the choice
+
+
+class Trace(NamedTuple):
+    """What an engine did.
+
+    ``loss`` and ``gradient_norm`` have an entry per epoch, over the rows that the epoch saw, at
+    the parameters it saw them with: the mean of the losses, and the norm of the mean of the
+    gradients, each step counting by its rows. In batch descent both are thus of the parameters
+    *before* the epoch's update.
+    """
+
+    path: Array  # (k, p), the start first and the end last
+    steps: NDArray[np.int64]  # (k,), updates made before each recorded point
+    loss: Array  # (epochs walked,)
+    gradient_norm: Array  # (epochs walked,)
+    outcome: Outcome
+    optimizer_state: OptimizerState
+    generator: Generator

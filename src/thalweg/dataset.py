@@ -182,6 +182,21 @@ def as_arrays(X: object, y: object) -> tuple[Array, Array]:
     return features, target
 
 
+def as_features(X: object, d: int) -> Array:
+    """Turn rows to predict for into a float64 array of shape (m, d)."""
+    features = _as_float64("X", X)
+    if features.ndim != 2 or features.shape[1] != d:
+        raise InvalidData(
+            sentence(
+                "X",
+                got=f"shape {features.shape}",
+                expected=f"(m, {d}), a row per prediction",
+                advice=f"reshape it, for example with X.reshape(-1, {d})",
+            )
+        )
+    return features
+
+
 def check_finite(X: Array, y: Array) -> None:
     """Refuse NaN and infinite values, saying where the first one stands."""
     for argument, values in (("X", X), ("y", y)):

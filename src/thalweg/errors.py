@@ -6,6 +6,7 @@
     ├── InvalidData (ValueError)      rows that cannot be fitted: shapes, types, missing values
     ├── InvalidSetting (ValueError)   a setting that does not exist, or a value it cannot take
     ├── UnreadableFile (ValueError)   a file that is not what it should be
+    ├── UnwritableFile (OSError)      a place where no file can be written
     └── MissingExtra (ImportError)    an optional dependency that is not installed
 
     ThalwegWarning (UserWarning)      a result that holds, with something to know about it
@@ -32,6 +33,10 @@ class InvalidSetting(ThalwegError, ValueError):
 
 class UnreadableFile(ThalwegError, ValueError):
     """A file that is missing, damaged or not of the expected kind."""
+
+
+class UnwritableFile(ThalwegError, OSError):
+    """A place where no file can be written, or a disk that is full."""
 
 
 class MissingExtra(ThalwegError, ImportError):

@@ -61,16 +61,15 @@ class Scaling(NamedTuple):
         if not intercept:
             return parameters * self.scales
         bias = parameters[..., 0] + parameters[..., 1:] @ self.means
-        return np.concatenate(
-            [bias[..., np.newaxis], parameters[..., 1:] * self.scales], axis=-1
-        )
+        return np.concatenate([bias[..., np.newaxis], parameters[..., 1:] * self.scales], axis=-1)
 
 
 class Start(NamedTuple):
     """Where a descent begins when it goes on from another: see :meth:`Run.continuation`."""
 
     parameters: Array | None  # (p,) in the user's units; None draws them from the generator
-    walked: Array | None  # (p,) the same in the coordinates that the optimiser sees
+    walked: Array | None  # (p,) the same in the coordinates that the optimiser saw
+    scaling: Scaling | None  # which coordinates those were
     optimizer: str
     optimizer_state: OptimizerState | None
     generator: Generator
@@ -134,7 +133,7 @@ class Run:
 
     @cached_property
     def path(self) -> Array:
-        """The parameters ``[bias, weights…]`` at each recorded point, the start included: (k, p)."""
+        """The parameters ``[bias, weights…]`` at each recorded point, start included: (k, p)."""
         if self.scaling is None:
             return self.walked
         return self.scaling.to_user(self.walked, intercept=self.settings.intercept)
@@ -217,9 +216,7 @@ class Run:
         except ImportError as error:
             raise MissingExtra("Run.model", "torch") from error
         dtype = getattr(torch, self.settings.dtype)
-        linear = torch.nn.Linear(
-            len(self.features), 1, bias=self.settings.intercept, dtype=dtype
-        )
+        linear = torch.nn.Linear(len(self.features), 1, bias=self.settings.intercept, dtype=dtype)
         with torch.no_grad():
             linear.weight.copy_(torch.as_tensor(self.weights)[None, :])
             if self.settings.intercept:
@@ -245,6 +242,7 @@ class Run:
         return Start(
             parameters=None if fresh_parameters else self.path[-1],
             walked=None if fresh_parameters else self.walked[-1],
+            scaling=self.scaling,
             optimizer=self.settings.optimizer,
             optimizer_state=None if fresh_optimizer else self.optimizer_state,
             generator=self.generator,

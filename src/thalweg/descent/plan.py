@@ -7,7 +7,7 @@ returns a :class:`Trace`. Not here: checking (:mod:`thalweg.descent.settings`), 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,17 @@ class Batches(NamedTuple):
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
 
+class TorchRule(NamedTuple):
+    """An optimiser of PyTorch's that only PyTorch can run.
+
+    ``torch_class`` is the class, or None for the one of that name in ``torch.optim``.
+    """
+
+    name: str
+    torch_class: type | None
+    settings: dict[str, Any]
+
+
 class Plan(NamedTuple):
     """A fit, fully said: every field is checked and none is left to the engine's taste.
 
@@ -53,7 +64,7 @@ class Plan(NamedTuple):
 
     data: Dataset
     intercept: bool
-    rule: Rule
+    rule: Rule | TorchRule
     loss: Loss
     epochs: int
     batches: Batches

@@ -1,0 +1,75 @@
+"""Checks of single values, each refusing with the sentence of :func:`thalweg.errors.sentence`.
+
+Not here: rows (:mod:`thalweg.dataset`), settings that must fit together
+(:mod:`thalweg.descent.settings`).
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
+
+if TYPE_CHECKING:
+    from thalweg.dataset import Array
+
+PRECISIONS = ("float32", "float64")
+
+
+def check_number(name: str, value: object, *, low: float, advice: str) -> None:
+    """Refuse what is not a finite number above ``low``."""
+    if isinstance(value, Real) and not isinstance(value, bool) and low < value < math.inf:
+        return
+    expected = "a positive number" if low == 0 else f"a number above {low}"
+    raise InvalidSetting(sentence(name, got=repr(value), expected=expected, advice=advice))
+
+
+def check_count(name: str, value: object, *, low: int | None, advice: str) -> None:
+    """Refuse what is not a whole number of at least ``low``."""
+    if (
+        isinstance(value, Integral)
+        and not isinstance(value, bool)
+        and (low is None or value >= low)
+    ):
+        return
+    expected = "a whole number" if low is None else f"a whole number of at least {low}"
+    raise InvalidSetting(sentence(name, got=repr(value), expected=expected, advice=advice))
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither true nor false."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidSetting(
+            sentence(name, got=repr(value), expected="True or False", advice="say one of the two")
+        )
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuse what is not one of ``choices``."""
+    if value not in choices:
+        expected = "one of " + ", ".join(map(repr, choices))
+        advice = nearest(str(value), choices)
+        raise InvalidSetting(sentence(name, got=repr(value), expected=expected, advice=advice))
+
+
+def check_parameters(argument: str, parameters: ArrayLike, p: int) -> Array:
+    """Refuse what is not one finite number per parameter."""
+    try:
+        w = np.asarray(parameters, dtype=np.float64)
+    except (TypeError, ValueError):
+        w = np.array([])
+    if w.shape != (p,) or not np.isfinite(w).all():
+        raise InvalidData(
+            sentence(
+                argument,
+                got=f"{parameters!r}",
+                expected=f"{p} finite numbers, [bias, weights…]",
+                advice="give one value for each parameter",
+            )
+        )
+    return w

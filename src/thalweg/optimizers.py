@@ -1,0 +1,792 @@
+"""The optimisers: each rule's settings, its schedule, and its update of one parameter.
+
+A rule is a NamedTuple of the settings that the class of the same name in ``torch.optim`` takes,
+with PyTorch's defaults. Beside it stand three pure functions, written for Python's floats and
+compiled for the engines as they are:
+
+``schedule(rule, clock) -> now, clock``
+    What a step needs that is the same for all parameters: bias corrections, running products.
+``update(rule, now, parameter, gradient, memory) -> parameter, memory``
+    One parameter's step, without a branch that depends on it, so that a loop over parameters
+    becomes vector code.
+``powers(rule, step) -> tuple``
+    The running products of the schedule, worked out afresh.
+
+A *clock* holds the rule's numbers in the order of PyTorch's own state (``step`` first), then
+those running products; a *memory* holds one parameter's arrays. Not here: walking the steps
+(:mod:`thalweg.descent`), the gradients (:mod:`thalweg.losses`).
+
+References
+----------
+The equations are those of PyTorch 2.13's ``torch.optim``, whose documentation names the papers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from thalweg.errors import InvalidSetting, nearest, sentence
+
+Pair: TypeAlias = tuple[float, float]
+Scalars: TypeAlias = tuple[float, ...]
+
+# --- The rules ------------------------------------------------------------------------------------
+#
+# The arithmetic follows PyTorch's to rounding, with three liberties that change no result: flags
+# enter as factors 0 and 1, so that the loop over the parameters has no branch; what does not
+# depend on the parameter is worked out once a step; and powers of the step count are running
+# products, made afresh every `RESYNCHRONISE` steps (a drift of 1e-14 at most).
+
+RESYNCHRONISE = 64
+
+
+def running_power(base: float, step: int) -> float:
+    """Give ``base ** step`` with the very rounding that the running product has at that step.
+
+    Examples
+    --------
+    >>> running_power(0.5, 3)
+    0.125
+    """
+    power: float = base ** float(step - step % RESYNCHRONISE)
+    for _ in range(step % RESYNCHRONISE):
+        power *= base
+    return power
+
+
+class SGD(NamedTuple):
+    """Stochastic gradient descent, with momentum or Nesterov's momentum."""
+
+    lr: float = 1e-3
+    momentum: float = 0.0
+    dampening: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+    maximize: bool = False
+
+
+def _sgd_powers(rule: SGD, step: int) -> Scalars:
+    return ()
+
+
+def _sgd_schedule(rule: SGD, clock: Scalars) -> tuple[Scalars, Scalars]:
+    # PyTorch starts the buffer as the first gradient, undampened: no buffer, no dampening.
+    started = 1.0 if clock[0] > 0.0 else 0.0
+    uses = 1.0 if rule.momentum != 0.0 else 0.0
+    gain = 1.0 - rule.dampening * started * uses
+    nesterov = 1.0 * rule.nesterov
+    of_buffer = nesterov * rule.momentum + (1.0 - nesterov)
+    sign = 1.0 - 2.0 * rule.maximize
+    now = (sign, rule.weight_decay, rule.momentum * started, gain, nesterov, of_buffer, rule.lr)
+    return now, (clock[0] + 1.0,)
+
+
+def _sgd_update(
+    rule: SGD, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    sign, decay, momentum, gain, of_gradient, of_buffer, lr = now
+    gradient = sign * gradient + decay * parameter
+    momentum_buffer = momentum * memory[0] + gain * gradient
+    direction = of_gradient * gradient + of_buffer * momentum_buffer
+    return parameter - lr * direction, (momentum_buffer,)
+
+
+class Adagrad(NamedTuple):
+    """Steps divided by the root of the sum of all squared gradients."""
+
+    lr: float = 1e-2
+    lr_decay: float = 0.0
+    weight_decay: float = 0.0
+    initial_accumulator_value: float = 0.0
+    eps: float = 1e-10
+    maximize: bool = False
+
+
+def _adagrad_powers(rule: Adagrad, step: int) -> Scalars:
+    return ()
+
+
+def _adagrad_schedule(rule: Adagrad, clock: Scalars) -> tuple[Scalars, Scalars]:
+    step_size = rule.lr / (1.0 + clock[0] * rule.lr_decay)
+    return (1.0 - 2.0 * rule.maximize, step_size), (clock[0] + 1.0,)
+
+
+def _adagrad_update(
+    rule: Adagrad, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    sign, step_size = now
+    gradient = sign * gradient + rule.weight_decay * parameter
+    total = memory[0] + gradient * gradient
+    return parameter - step_size * gradient / (math.sqrt(total) + rule.eps), (total,)
+
+
+class Adadelta(NamedTuple):
+    """Steps in the ratio of past updates to past gradients, so that units cancel."""
+
+    lr: float = 1.0
+    rho: float = 0.9
+    eps: float = 1e-6
+    weight_decay: float = 0.0
+    maximize: bool = False
+
+
+def _adadelta_powers(rule: Adadelta, step: int) -> Scalars:
+    return ()
+
+
+def _adadelta_schedule(rule: Adadelta, clock: Scalars) -> tuple[Scalars, Scalars]:
+    return (1.0 - 2.0 * rule.maximize, 1.0 - rule.rho), (clock[0] + 1.0,)
+
+
+def _adadelta_update(
+    rule: Adadelta, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    sign, gain = now
+    gradient = sign * gradient + rule.weight_decay * parameter
+    square_avg = rule.rho * memory[0] + gain * gradient * gradient
+    delta = math.sqrt(memory[1] + rule.eps) / math.sqrt(square_avg + rule.eps) * gradient
+    acc_delta = rule.rho * memory[1] + gain * delta * delta
+    return parameter - rule.lr * delta, (square_avg, acc_delta)
+
+
+class RMSprop(NamedTuple):
+    """Steps divided by the root of a moving average of squared gradients, centred or not."""
+
+    lr: float = 1e-2
+    alpha: float = 0.99
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    centered: bool = False
+    maximize: bool = False
+
+
+def _rmsprop_powers(rule: RMSprop, step: int) -> Scalars:
+    return ()
+
+
+def _rmsprop_schedule(rule: RMSprop, clock: Scalars) -> tuple[Scalars, Scalars]:
+    return (1.0 - 2.0 * rule.maximize, 1.0 - rule.alpha, 1.0 * rule.centered), (clock[0] + 1.0,)
+
+
+def _rmsprop_update(
+    rule: RMSprop, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    sign, gain, centered = now
+    gradient = sign * gradient + rule.weight_decay * parameter
+    square_avg = rule.alpha * memory[0] + gain * gradient * gradient
+    grad_avg = memory[2] + gain * (gradient - memory[2])
+    scale = math.sqrt(square_avg - centered * (grad_avg * grad_avg)) + rule.eps
+    momentum_buffer = rule.momentum * memory[1] + gradient / scale
+    return parameter - rule.lr * momentum_buffer, (square_avg, momentum_buffer, grad_avg)
+
+
+class Adam(NamedTuple):
+    """Moving averages of the gradient and of its square, both corrected for their start."""
+
+    lr: float = 1e-3
+    betas: Pair = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    amsgrad: bool = False
+    maximize: bool = False
+    decoupled_weight_decay: bool = False
+
+
+def _adam_powers(rule: Adam | AdamW, step: int) -> Scalars:
+    return running_power(rule.betas[0], step), running_power(rule.betas[1], step)
+
+
+def _adam_schedule(rule: Adam, clock: Scalars) -> tuple[Scalars, Scalars]:
+    decoupled = 1.0 * rule.decoupled_weight_decay
+    return _adam_step(rule, clock, decoupled)
+
+
+def _adam_step(rule: Adam | AdamW, clock: Scalars, decoupled: float) -> tuple[Scalars, Scalars]:
+    step, power1, power2 = clock[0] + 1.0, clock[1] * rule.betas[0], clock[2] * rule.betas[1]
+    shrink = 1.0 - rule.lr * rule.weight_decay * decoupled
+    decay = rule.weight_decay * (1.0 - decoupled)
+    step_size = rule.lr / (1.0 - power1)
+    correction = 1.0 / math.sqrt(1.0 - power2)
+    sign = 1.0 - 2.0 * rule.maximize
+    now = (sign, shrink, decay, 1.0 * rule.amsgrad, step_size, correction)
+    return now, (step, power1, power2)
+
+
+def _adam_update(
+    rule: Adam | AdamW, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    sign, shrink, decay, amsgrad, step_size, correction = now
+    beta1, beta2 = rule.betas
+    gradient = sign * gradient + decay * parameter
+    exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
+    exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient
+    held = amsgrad * memory[2]
+    peak = exp_avg_sq if exp_avg_sq > held else held
+    step = step_size * exp_avg / (math.sqrt(peak) * correction + rule.eps)
+    return shrink * parameter - step, (exp_avg, exp_avg_sq, peak)
+
+
+class AdamW(NamedTuple):
+    """Adam with weight decay apart from the gradient."""
+
+    lr: float = 1e-3
+    betas: Pair = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 1e-2
+    amsgrad: bool = False
+    maximize: bool = False
+
+
+def _adamw_schedule(rule: AdamW, clock: Scalars) -> tuple[Scalars, Scalars]:
+    return _adam_step(rule, clock, 1.0)
+
+
+class Adamax(NamedTuple):
+    """Adam with the largest recent gradient in place of the squared average."""
+
+    lr: float = 2e-3
+    betas: Pair = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    maximize: bool = False
+
+
+def _adamax_powers(rule: Adamax, step: int) -> Scalars:
+    return (running_power(rule.betas[0], step),)
+
+
+def _adamax_schedule(rule: Adamax, clock: Scalars) -> tuple[Scalars, Scalars]:
+    power = clock[1] * rule.betas[0]
+    return (1.0 - 2.0 * rule.maximize, rule.lr / (1.0 - power)), (clock[0] + 1.0, power)
+
+
+def _adamax_update(
+    rule: Adamax, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    sign, step_size = now
+    beta1, beta2 = rule.betas
+    gradient = sign * gradient + rule.weight_decay * parameter
+    exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
+    held, fresh = beta2 * memory[1], abs(gradient) + rule.eps
+    exp_inf = fresh if fresh > held else held
+    return parameter - step_size * exp_avg / exp_inf, (exp_avg, exp_inf)
+
+
+class NAdam(NamedTuple):
+    """Adam with Nesterov's momentum, which itself warms up over the steps."""
+
+    lr: float = 2e-3
+    betas: Pair = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    momentum_decay: float = 4e-3
+    decoupled_weight_decay: bool = False
+    maximize: bool = False
+
+
+def _nadam_powers(rule: NAdam, step: int) -> Scalars:
+    return (
+        running_power(rule.betas[1], step),
+        running_power(0.96**rule.momentum_decay, step + 1),
+    )
+
+
+def _nadam_schedule(rule: NAdam, clock: Scalars) -> tuple[Scalars, Scalars]:
+    step, mu_product, power2, warmth = clock
+    power2 = power2 * rule.betas[1]
+    mu = rule.betas[0] * (1.0 - 0.5 * warmth)
+    warmth = warmth * 0.96**rule.momentum_decay
+    mu_next = rule.betas[0] * (1.0 - 0.5 * warmth)
+    mu_product = mu_product * mu
+    of_gradient = rule.lr * (1.0 - mu) / (1.0 - mu_product)
+    of_average = rule.lr * mu_next / (1.0 - mu_product * mu_next)
+    decoupled = 1.0 * rule.decoupled_weight_decay
+    shrink = 1.0 - rule.lr * rule.weight_decay * decoupled
+    decay = rule.weight_decay * (1.0 - decoupled)
+    sign = 1.0 - 2.0 * rule.maximize
+    now = (sign, shrink, decay, of_gradient, of_average, 1.0 / (1.0 - power2))
+    return now, (step + 1.0, mu_product, power2, warmth)
+
+
+def _nadam_update(
+    rule: NAdam, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    sign, shrink, decay, of_gradient, of_average, correction = now
+    beta1, beta2 = rule.betas
+    gradient = sign * gradient + decay * parameter
+    exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
+    exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient
+    scale = math.sqrt(exp_avg_sq * correction) + rule.eps
+    step = (of_gradient * gradient + of_average * exp_avg) / scale
+    return shrink * parameter - step, (exp_avg, exp_avg_sq)
+
+
+class RAdam(NamedTuple):
+    """Adam that waits with its scaling until the squared average is worth trusting."""
+
+    lr: float = 1e-3
+    betas: Pair = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    decoupled_weight_decay: bool = False
+    maximize: bool = False
+
+
+def _radam_powers(rule: RAdam, step: int) -> Scalars:
+    return running_power(rule.betas[0], step), running_power(rule.betas[1], step)
+
+
+def _radam_schedule(rule: RAdam, clock: Scalars) -> tuple[Scalars, Scalars]:
+    step, power1, power2 = clock[0] + 1.0, clock[1] * rule.betas[0], clock[2] * rule.betas[1]
+    correction2 = 1.0 - power2
+    rho_inf = 2.0 / (1.0 - rule.betas[1]) - 1.0
+    rho = rho_inf - 2.0 * step * power2 / correction2
+    adaptive = 1.0 if rho > 5.0 else 0.0
+    certain = rho if rho > 5.0 else 5.0
+    odds = (certain - 4.0) * (certain - 2.0) * rho_inf
+    rectified = math.sqrt(odds * correction2 / ((rho_inf - 4.0) * (rho_inf - 2.0) * certain))
+    # Until the average is trusted the step is plain momentum: 1 / (0 · √v + 1).
+    step_size = rule.lr / (1.0 - power1) * (rectified if rho > 5.0 else 1.0)
+    floor = rule.eps if rho > 5.0 else 1.0
+    decoupled = 1.0 * rule.decoupled_weight_decay
+    shrink = 1.0 - rule.lr * rule.weight_decay * decoupled
+    decay = rule.weight_decay * (1.0 - decoupled)
+    now = (1.0 - 2.0 * rule.maximize, shrink, decay, step_size, adaptive, floor)
+    return now, (step, power1, power2)
+
+
+def _radam_update(
+    rule: RAdam, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    sign, shrink, decay, step_size, adaptive, floor = now
+    beta1, beta2 = rule.betas
+    gradient = sign * gradient + decay * parameter
+    exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
+    exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient
+    step = step_size * exp_avg / (adaptive * math.sqrt(exp_avg_sq) + floor)
+    return shrink * parameter - step, (exp_avg, exp_avg_sq)
+
+
+class ASGD(NamedTuple):
+    """Gradient descent that slows by a power law and keeps the average of its parameters."""
+
+    lr: float = 1e-2
+    lambd: float = 1e-4
+    alpha: float = 0.75
+    t0: float = 1e6
+    weight_decay: float = 0.0
+    maximize: bool = False
+
+
+def _asgd_powers(rule: ASGD, step: int) -> Scalars:
+    return ()
+
+
+def _asgd_schedule(rule: ASGD, clock: Scalars) -> tuple[Scalars, Scalars]:
+    step, eta, mu = clock[0] + 1.0, clock[1], clock[2]
+    now = (1.0 - 2.0 * rule.maximize, 1.0 - rule.lambd * eta, eta, mu)
+    next_eta = rule.lr / (1.0 + rule.lambd * rule.lr * step) ** rule.alpha
+    since = step - rule.t0
+    return now, (step, next_eta, 1.0 / (since if since > 1.0 else 1.0))
+
+
+def _asgd_update(
+    rule: ASGD, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    sign, shrink, eta, mu = now
+    gradient = sign * gradient + rule.weight_decay * parameter
+    moved = shrink * parameter - eta * gradient
+    ax = moved if mu == 1.0 else memory[0] + (moved - memory[0]) * mu
+    return moved, (ax,)
+
+
+class Rprop(NamedTuple):
+    """Steps of a length that grows while the gradient keeps its sign and shrinks when it turns."""
+
+    lr: float = 1e-2
+    etas: Pair = (0.5, 1.2)
+    step_sizes: Pair = (1e-6, 50.0)
+    maximize: bool = False
+
+
+def _rprop_powers(rule: Rprop, step: int) -> Scalars:
+    return ()
+
+
+def _rprop_schedule(rule: Rprop, clock: Scalars) -> tuple[Scalars, Scalars]:
+    return (1.0 - 2.0 * rule.maximize,), (clock[0] + 1.0,)
+
+
+def _rprop_update(
+    rule: Rprop, now: Scalars, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    gradient = now[0] * gradient
+    agreement = gradient * memory[0]
+    factor = rule.etas[1] if agreement > 0.0 else 1.0
+    factor = rule.etas[0] if agreement < 0.0 else factor
+    length = memory[1] * factor
+    length = length if length > rule.step_sizes[0] else rule.step_sizes[0]
+    length = length if length < rule.step_sizes[1] else rule.step_sizes[1]
+    kept = 0.0 if agreement < 0.0 else gradient
+    direction = 1.0 if kept > 0.0 else 0.0
+    direction = -1.0 if kept < 0.0 else direction
+    return parameter - direction * length, (kept, length)
+
+
+Rule: TypeAlias = (
+    SGD | Adagrad | Adadelta | RMSprop | Adam | AdamW | Adamax | NAdam | RAdam | ASGD | Rprop
+)
+
+RULES: dict[str, type[Rule]] = {
+    rule.__name__.lower(): rule
+    for rule in (
+        SGD, Adagrad, Adadelta, RMSprop, Adam, AdamW, Adamax, NAdam, RAdam, ASGD, Rprop,
+    )
+}  # fmt: skip
+"""Each rule by the name that :func:`thalweg.fit` takes."""
+
+
+class Arithmetic(NamedTuple):
+    """A rule's three functions."""
+
+    powers: Callable[..., Scalars]
+    schedule: Callable[..., tuple[Scalars, Scalars]]
+    update: Callable[..., tuple[float, Scalars]]
+
+
+ARITHMETIC: dict[type[Rule], Arithmetic] = {
+    SGD: Arithmetic(_sgd_powers, _sgd_schedule, _sgd_update),
+    Adagrad: Arithmetic(_adagrad_powers, _adagrad_schedule, _adagrad_update),
+    Adadelta: Arithmetic(_adadelta_powers, _adadelta_schedule, _adadelta_update),
+    RMSprop: Arithmetic(_rmsprop_powers, _rmsprop_schedule, _rmsprop_update),
+    Adam: Arithmetic(_adam_powers, _adam_schedule, _adam_update),
+    AdamW: Arithmetic(_adam_powers, _adamw_schedule, _adam_update),
+    Adamax: Arithmetic(_adamax_powers, _adamax_schedule, _adamax_update),
+    NAdam: Arithmetic(_nadam_powers, _nadam_schedule, _nadam_update),
+    RAdam: Arithmetic(_radam_powers, _radam_schedule, _radam_update),
+    ASGD: Arithmetic(_asgd_powers, _asgd_schedule, _asgd_update),
+    Rprop: Arithmetic(_rprop_powers, _rprop_schedule, _rprop_update),
+}
+
+
+# --- What a rule remembers ------------------------------------------------------------------------
+
+
+class Remembered(NamedTuple):
+    """One thing that a rule keeps from step to step, under PyTorch's name."""
+
+    name: str
+    start: float  # its value before the first step
+    exported: bool = True  # False where PyTorch keeps no such thing with these settings
+
+
+class StateNames(NamedTuple):
+    """What a rule keeps: arrays with a value per parameter, and single numbers."""
+
+    arrays: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+
+def memory_of(rule: Rule) -> tuple[Remembered, ...]:
+    """Say what the rule keeps for each parameter, in the order of its memory."""
+    match rule:
+        case SGD():
+            return (Remembered("momentum_buffer", 0.0, rule.momentum != 0.0),)
+        case Adagrad():
+            return (Remembered("sum", rule.initial_accumulator_value),)
+        case Adadelta():
+            return (Remembered("square_avg", 0.0), Remembered("acc_delta", 0.0))
+        case RMSprop():
+            return (
+                Remembered("square_avg", 0.0),
+                Remembered("momentum_buffer", 0.0, rule.momentum > 0.0),
+                Remembered("grad_avg", 0.0, rule.centered),
+            )
+        case Adam() | AdamW():
+            return (
+                Remembered("exp_avg", 0.0),
+                Remembered("exp_avg_sq", 0.0),
+                Remembered("max_exp_avg_sq", 0.0, rule.amsgrad),
+            )
+        case Adamax():
+            return (Remembered("exp_avg", 0.0), Remembered("exp_inf", 0.0))
+        case NAdam() | RAdam():
+            return (Remembered("exp_avg", 0.0), Remembered("exp_avg_sq", 0.0))
+        case ASGD():
+            return (Remembered("ax", 0.0),)
+        case Rprop():
+            return (Remembered("prev", 0.0), Remembered("step_size", rule.lr))
+
+
+def numbers_of(rule: Rule) -> tuple[Remembered, ...]:
+    """Say which single numbers the rule keeps, in the order of its clock."""
+    match rule:
+        case SGD():  # PyTorch's SGD counts no steps; whether there was one shows in the buffer
+            return (Remembered("step", 0.0, exported=False),)
+        case NAdam():
+            return (Remembered("step", 0.0), Remembered("mu_product", 1.0))
+        case ASGD():
+            return (Remembered("step", 0.0), Remembered("eta", rule.lr), Remembered("mu", 1.0))
+        case _:
+            return (Remembered("step", 0.0),)
+
+
+def state_names(rule: Rule) -> StateNames:
+    """Name what PyTorch's optimiser keeps in its state with these settings.
+
+    Examples
+    --------
+    >>> state_names(NAdam())
+    StateNames(arrays=('exp_avg', 'exp_avg_sq'), numbers=('step', 'mu_product'))
+    >>> state_names(SGD())
+    StateNames(arrays=(), numbers=())
+    """
+    return StateNames(
+        tuple(kept.name for kept in memory_of(rule) if kept.exported),
+        tuple(kept.name for kept in numbers_of(rule) if kept.exported),
+    )
+
+
+# --- The settings, described once -----------------------------------------------------------------
+
+
+class Range(NamedTuple):
+    """The numbers that a setting can take: from ``minimum`` to ``maximum``."""
+
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    with_minimum: bool = True
+    with_maximum: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a number lies in the range; infinities and NaN never do."""
+        above = value >= self.minimum if self.with_minimum else value > self.minimum
+        below = value <= self.maximum if self.with_maximum else value < self.maximum
+        return math.isfinite(value) and above and below
+
+    def __str__(self) -> str:
+        low, high = f"{self.minimum:g}", f"{self.maximum:g}"
+        if math.isinf(self.minimum):
+            return "a finite number"
+        if math.isinf(self.maximum):
+            return f"a number {'of at least' if self.with_minimum else 'above'} {low}"
+        low += "" if self.with_minimum else " (excluded)"
+        high += "" if self.with_maximum else " (excluded)"
+        return f"a number from {low} to {high}"
+
+
+ANY = Range()
+POSITIVE_OR_ZERO = Range(0.0)
+FRACTION = Range(0.0, 1.0)
+
+
+class SettingDescription(NamedTuple):
+    """One setting of one rule: what it is called, what it may be, what it does.
+
+    ``ranges`` has an entry for each number: none for a flag, two for a pair.
+    """
+
+    name: str
+    kind: Literal["number", "pair", "flag"]
+    default: float | bool | Pair
+    ranges: tuple[Range, ...]
+    explanation: str
+
+
+_Described: TypeAlias = tuple[tuple[Range, ...], str]
+
+_BETAS: _Described = (
+    (FRACTION, FRACTION),
+    "How much of the moving averages of the gradient and of its square is kept at each step.",
+)
+
+_SETTINGS: dict[str, _Described] = {
+    "lr": ((POSITIVE_OR_ZERO,), "The learning rate: how far a step goes."),
+    "weight_decay": ((POSITIVE_OR_ZERO,), "How strongly all parameters are drawn towards zero."),
+    "maximize": ((), "Climbs the loss instead of descending it."),
+    "eps": ((POSITIVE_OR_ZERO,), "A small number that keeps a division by zero away."),
+    "momentum": ((POSITIVE_OR_ZERO,), "How much of the last step is carried into the next."),
+    "betas": _BETAS,
+    "dampening": ((ANY,), "How much of each new gradient the momentum leaves out."),
+    "nesterov": ((), "Takes the gradient's part a step ahead, after Nesterov."),
+    "lr_decay": ((POSITIVE_OR_ZERO,), "How fast the learning rate falls with the steps made."),
+    "initial_accumulator_value": (
+        (POSITIVE_OR_ZERO,),
+        "Where the sum of squared gradients starts.",
+    ),
+    "rho": ((Range(0.0, 1.0, with_maximum=True),), "How much of both averages is kept each step."),
+    "centered": ((), "Divides by the gradients' spread about their mean, not about zero."),
+    "amsgrad": ((), "Divides by the largest squared average so far, so that steps only shrink."),
+    "decoupled_weight_decay": ((), "Decays the parameters apart from the gradient, as AdamW does."),
+    "momentum_decay": ((POSITIVE_OR_ZERO,), "How fast the momentum warms up to its full strength."),
+    "lambd": ((ANY,), "How strongly each step decays the parameters and later steps shorten."),
+    "t0": ((ANY,), "The step after which the parameters are averaged."),
+    "etas": (
+        (Range(0.0, 1.0, with_minimum=False), Range(1.0, with_minimum=False)),
+        "The factors by which a step shrinks when the gradient turns, and grows when it does not.",
+    ),
+    "step_sizes": (
+        (POSITIVE_OR_ZERO, POSITIVE_OR_ZERO),
+        "The shortest and the longest step allowed.",
+    ),
+}
+
+# The one word that two rules use for different things.
+_ALPHA: dict[type[Rule], _Described] = {
+    RMSprop: ((POSITIVE_OR_ZERO,), "How much of the moving averages is kept at each step."),
+    ASGD: ((ANY,), "The power of the step count by which the steps shorten."),
+}
+
+
+def describe(rule: type[Rule]) -> tuple[SettingDescription, ...]:
+    """Describe every setting of a rule, in the order of its fields.
+
+    Examples
+    --------
+    >>> describe(SGD)[1]
+    SettingDescription(name='momentum', kind='number', default=0.0, ranges=(Range(minimum=0.0,
+        maximum=inf, with_minimum=True, with_maximum=False),),
+        explanation='How much of the last step is carried into the next.')
+    """
+    described = []
+    for name, default in rule._field_defaults.items():
+        ranges, explanation = _ALPHA[rule] if name == "alpha" else _SETTINGS[name]
+        kind: Literal["number", "pair", "flag"] = "number"
+        if not ranges:
+            kind = "flag"
+        elif len(ranges) == 2:
+            kind = "pair"
+        described.append(SettingDescription(name, kind, default, ranges, explanation))
+    return tuple(described)
+
+
+# --- From the user's words to a rule --------------------------------------------------------------
+
+
+def make_rule(
+    name: str | type,
+    lr: float | None = None,
+    hyperparameters: Mapping[str, object] | None = None,
+) -> Rule:
+    """Make a rule from its name, the learning rate and PyTorch's other hyper-parameters.
+
+    Parameters
+    ----------
+    name : str or type
+        A name of :data:`RULES`, in any case, or the class of that name, here or in
+        ``torch.optim``.
+    lr : float, optional
+        The learning rate; PyTorch's default for the rule when left out.
+    hyperparameters : mapping of str to object, optional
+        The rule's other settings.
+
+    Raises
+    ------
+    InvalidSetting
+        On a name or a setting that does not exist, or on a value out of range.
+
+    Examples
+    --------
+    >>> make_rule("sgd", lr=0.1, hyperparameters={"momentum": 0.9})
+    SGD(lr=0.1, momentum=0.9, dampening=0.0, weight_decay=0.0, nesterov=False, maximize=False)
+    """
+    rule = _rule_class(name)
+    settings = dict(hyperparameters or {})
+    if lr is not None:
+        settings["lr"] = lr
+    for setting in settings:
+        if setting not in rule._fields:
+            raise InvalidSetting(
+                sentence(
+                    setting,
+                    got=repr(settings[setting]),
+                    expected=f"a setting that {rule.__name__} has",
+                    advice=nearest(setting, rule._fields),
+                )
+            )
+    return check_rule(rule(**settings))  # type: ignore[arg-type]  # values are checked there
+
+
+def check_rule(rule: Rule) -> Rule:
+    """Give back the rule with every value checked and of its kind.
+
+    Raises
+    ------
+    InvalidSetting
+        On a value out of range or not of its kind.
+    """
+    values: dict[str, Any] = {
+        setting.name: _checked(setting, getattr(rule, setting.name))
+        for setting in describe(type(rule))
+    }
+    checked = type(rule)(**values)
+    if isinstance(checked, SGD) and checked.nesterov:
+        for name, wrong, expected in (
+            ("momentum", checked.momentum == 0.0, "a number above 0 with nesterov=True"),
+            ("dampening", checked.dampening != 0.0, "0 with nesterov=True"),
+        ):
+            if wrong:
+                raise InvalidSetting(
+                    sentence(
+                        name,
+                        got=repr(values[name]),
+                        expected=expected,
+                        advice="Nesterov's momentum needs a momentum and no dampening",
+                    )
+                )
+    return checked
+
+
+def _rule_class(name: object) -> type[Rule]:
+    word = name.__name__ if isinstance(name, type) else name
+    if isinstance(word, str) and word.lower() in RULES:
+        return RULES[word.lower()]
+    advice = nearest(word, RULES) if isinstance(word, str) else "pass for example 'nadam'"
+    raise InvalidSetting(
+        sentence(
+            "optimizer",
+            got=repr(name),
+            expected="the name of an optimiser",
+            advice=advice,
+        )
+    )
+
+
+def _checked(setting: SettingDescription, value: object) -> float | bool | Pair:
+    """Turn one value into its kind, or say what is wrong with it."""
+    if setting.kind == "flag":
+        if isinstance(value, bool | np.bool_):
+            return bool(value)
+        raise _wrong(setting, value, "True or False")
+    if setting.kind == "number":
+        if _is_number(value) and setting.ranges[0].holds(float(value)):  # type: ignore[arg-type]
+            return float(value)  # type: ignore[arg-type]  # a real number, as just seen
+        raise _wrong(setting, value, str(setting.ranges[0]))
+    first, second = setting.ranges
+    if isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_number, value)):
+        pair = (float(value[0]), float(value[1]))
+        if first.holds(pair[0]) and second.holds(pair[1]):
+            return pair
+    expected = f"a pair, each {first}" if first == second else f"a pair, {first} and {second}"
+    raise _wrong(setting, value, expected)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
+def _wrong(setting: SettingDescription, value: object, expected: str) -> InvalidSetting:
+    return InvalidSetting(
+        sentence(
+            setting.name,
+            got=repr(value),
+            expected=expected,
+            advice=f"PyTorch's default is {setting.default!r}",
+        )
+    )

@@ -71,13 +71,16 @@ def value_and_slope(loss: Loss, residual: float) -> tuple[float, float]:
     return VALUE_AND_SLOPE[type(loss)](loss, residual)
 
 
-def make_loss(loss: object) -> Loss:
-    """Make a loss from its name or take an instance, checked.
+def make_loss(loss: object, delta: object = 1.0) -> Loss:
+    """Make a loss from its name, or take one as it is, checked.
 
     Parameters
     ----------
-    loss : str, type, MSE, L1 or Huber
+    loss : str, type or Loss
         ``"mse"``, ``"l1"``, ``"huber"``, or PyTorch's class or its name (``"MSELoss"`` …).
+    delta : float
+        Where the Huber loss turns from a parabola into a line, in units of the target; unused by
+        the others and by an instance, which has its own.
 
     Raises
     ------
@@ -86,8 +89,8 @@ def make_loss(loss: object) -> Loss:
 
     Examples
     --------
-    >>> make_loss("HuberLoss")
-    Huber(delta=1.0)
+    >>> make_loss("HuberLoss", delta=2)
+    Huber(delta=2.0)
     """
     if isinstance(loss, MSE | L1):
         return loss
@@ -95,7 +98,8 @@ def make_loss(loss: object) -> Loss:
         return Huber(_checked_delta(loss.delta))
     word = loss.__name__ if isinstance(loss, type) else loss
     if isinstance(word, str) and word.lower().removesuffix("loss") in LOSSES:
-        return LOSSES[word.lower().removesuffix("loss")]()
+        chosen = LOSSES[word.lower().removesuffix("loss")]
+        return Huber(_checked_delta(delta)) if chosen is Huber else chosen()
     advice = nearest(word, LOSSES) if isinstance(word, str) else "pass for example 'mse'"
     raise InvalidSetting(
         sentence("loss", got=repr(loss), expected="the name of a loss", advice=advice)

@@ -15,7 +15,7 @@ import numpy as np
 from thalweg.checks import PRECISIONS, check_choice, check_count, check_flag, check_number
 from thalweg.descent.plan import Batches, TorchRule
 from thalweg.errors import InvalidSetting, nearest, sentence
-from thalweg.losses import Loss, make_loss
+from thalweg.losses import Huber, Loss, make_loss
 from thalweg.optimizers import RULES, Rule, make_rule
 
 ENGINES = ("auto", "compiled", "reference")
@@ -285,6 +285,17 @@ def check_rows(settings: Settings, n: int) -> Batches:
 
 
 def choose_loss(loss: object, delta: float) -> tuple[str, Loss]:
-    """Find the loss that a name means."""
-    chosen = make_loss(loss, delta)
+    """Find the loss that a name means; ``delta`` belongs to Huber's."""
+    chosen = make_loss(loss)
+    if isinstance(chosen, Huber):
+        chosen = make_loss(Huber(delta))
+    elif delta != 1.0:
+        raise InvalidSetting(
+            sentence(
+                "delta",
+                got=f"{delta!r} with loss={loss!r}",
+                expected="loss='huber', which alone has one",
+                advice="leave delta out",
+            )
+        )
     return type(chosen).__name__.lower(), chosen

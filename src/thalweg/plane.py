@@ -124,7 +124,7 @@ def read_paths(path: Path | Sequence[Path] | None, p: int) -> list[Array]:
     """Read one path or several, each of shape (k, p), leaving out points that are not finite."""
     if path is None:
         return []
-    if isinstance(path, Sequence) and not all(np.ndim(point) == 1 for point in path):
+    if isinstance(path, Sequence):
         return [_read_path(member, p) for member in path]
     return [_read_path(path, p)]
 

@@ -6,6 +6,7 @@ A ``Run`` is data, whoever made it. Not here: making one (:mod:`thalweg.descent`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -64,6 +65,15 @@ class Scaling(NamedTuple):
         return np.concatenate([bias[..., np.newaxis], parameters[..., 1:] * self.scales], axis=-1)
 
 
+class Beginning(NamedTuple):
+    """What a descent began with, beside its parameters: those are the first of its path."""
+
+    drawn: bool  # whether the parameters were drawn from the generator
+    optimizer_state: OptimizerState | None  # None where the optimiser remembered nothing
+    generator: Generator  # where the stream stood before anything was drawn
+    loss_limit: float  # the loss beyond which the descent counts as diverged
+
+
 class Start(NamedTuple):
     """Where a descent begins when it goes on from another: see :meth:`Run.continuation`."""
 
@@ -106,6 +116,8 @@ class Run:
         The rows, where they are at hand; a run that was loaded has their summary only.
     scaling : Scaling or None
         Set where the features were standardised.
+    beginning : Beginning or None
+        What it began with, so that it can be done again; None where that is not known.
 
     Examples
     --------
@@ -130,6 +142,7 @@ class Run:
     data: Dataset | None
     scaling: Scaling | None = None
     stored_summary: Summary | None = None
+    beginning: Beginning | None = None
 
     @cached_property
     def path(self) -> Array:
@@ -247,6 +260,22 @@ class Run:
             optimizer_state=None if fresh_optimizer else self.optimizer_state,
             generator=self.generator,
         )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run to one Parquet file, whole or not at all: see :func:`thalweg.load`.
+
+        Pandas, Polars and DuckDB read the file as a table with a row per recorded point.
+
+        Raises
+        ------
+        UnwritableFile
+            Where no file can be written.
+        InvalidSetting
+            If a setting is not plain data, such as a tensor given to an optimiser.
+        """
+        from thalweg.run_file import save  # PyArrow: only when a file is written
+
+        save(self, path)
 
     def __repr__(self) -> str:
         end = ", ".join(f"{n}={v:.6g}" for n, v in zip(self.names, self.path[-1], strict=True))

@@ -6,7 +6,8 @@ settings' checks (:mod:`~thalweg.descent.settings`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +23,7 @@ from thalweg.descent.settings import Settings
 from thalweg.descent.torch_random import Generator, initial_parameters
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.losses import MSE, Loss
-from thalweg.run import OptimizerState, Run, Scaling, Start
+from thalweg.run import Beginning, OptimizerState, Run, Scaling, Start
 
 if TYPE_CHECKING:
     from thalweg.optimizers import Rule
@@ -139,28 +140,66 @@ def fit(
         loss, delta, seed, intercept, standardize, engine, dtype, record, tolerance,
         tolerance_on, tuple(hyperparameters.items()),
     )  # fmt: skip
+    task = prepare(data, start, asked)
+    return task.run(descend(task.plan, task.settings))
+
+
+class Task(NamedTuple):
+    """A fit that is checked and ready to be walked."""
+
+    plan: Plan
+    settings: Settings
+    rows: Dataset  # in the user's units
+    scaling: Scaling | None
+
+    def run(self, trace: Trace) -> Run:
+        """Say in the user's words what an engine did."""
+        plan = self.plan
+        return Run(
+            walked=trace.path,
+            steps=trace.steps,
+            loss=trace.loss,
+            gradient_norm=trace.gradient_norm,
+            settings=self.settings,
+            outcome=trace.outcome,
+            optimizer_state=trace.optimizer_state,
+            generator=trace.generator,
+            features=self.rows.features,
+            target=self.rows.target,
+            data=self.rows,
+            scaling=self.scaling,
+            beginning=Beginning(
+                plan.start is None, plan.optimizer_state, plan.generator, trace.loss_limit
+            ),
+        )
+
+
+def prepare_as_fit(data: Data, given: Mapping[str, Any]) -> Task:
+    """Make the task of ``fit(data, **given)`` without walking it."""
+    bound = inspect.signature(fit).bind(data, **given)
+    bound.apply_defaults()
+    settings = bound.arguments
+    settings["batch_sampler"] = known.write_out(settings["batch_sampler"])
+    asked = tuple(settings[name] for name in _OWN_SETTINGS if name != "start")
+    return prepare(data, settings["start"], (*asked, tuple(settings["hyperparameters"].items())))
+
+
+def prepare(
+    data: Data, start: ArrayLike | int | Run | Start | None, asked: tuple[Any, ...]
+) -> Task:
+    """Check what was asked, in the order of ``_prepare``, and turn it into a plan."""
     try:
         request = _prepare(*asked)
     except TypeError:  # something unhashable, which a check refuses with its own sentence
         request = _prepare.__wrapped__(*asked)
     rows = Dataset.of(data)
-    scaling, walked_rows = _standardise(rows) if standardize else (None, rows)
+    if isinstance(start, Run):
+        start = start.continuation()
+    scaling, walked_rows = None, rows
+    if request.settings.standardize:
+        scaling, walked_rows = _standardise(rows, start, intercept=request.settings.intercept)
     plan = _plan(request, walked_rows, _begin(start, request, rows, scaling))
-    trace = _descend(plan, request.settings)
-    return Run(
-        walked=trace.path,
-        steps=trace.steps,
-        loss=trace.loss,
-        gradient_norm=trace.gradient_norm,
-        settings=request.settings,
-        outcome=trace.outcome,
-        optimizer_state=trace.optimizer_state,
-        generator=trace.generator,
-        features=rows.features,
-        target=rows.target,
-        data=rows,
-        scaling=scaling,
-    )
+    return Task(plan, request.settings, rows, scaling)
 
 
 class _Request(NamedTuple):
@@ -246,17 +285,28 @@ def _choose_engine(engine: str, dtype: str | None, rule: Rule | TorchRule) -> tu
     return "compiled", "float64"
 
 
-def _standardise(rows: Dataset) -> tuple[Scaling, Dataset]:
-    """Shift and scale each feature to mean 0 and standard deviation 1; constants only shift."""
-    means = rows.X.mean(axis=0)
-    scales = rows.X.std(axis=0)
-    scales[scales <= 1e-14 * np.abs(means)] = 1.0
+def _standardise(
+    rows: Dataset, start: ArrayLike | int | Start | None, *, intercept: bool
+) -> tuple[Scaling, Dataset]:
+    """Shift and scale each feature to mean 0 and standard deviation 1; constants only shift.
+
+    Without an intercept nothing could take up a shift: features are then only scaled, to mean
+    square 1.
+    What goes on from another run keeps that run's coordinates, in which its optimiser remembers.
+    """
+    kept = start.scaling if isinstance(start, Start) else None
+    if kept is not None and len(kept.means) == rows.X.shape[1]:
+        means, scales = kept
+    else:
+        means = rows.X.mean(axis=0) if intercept else np.zeros(rows.X.shape[1])
+        scales = rows.X.std(axis=0, mean=means[np.newaxis])
+        scales[scales <= 1e-14 * np.abs(means)] = 1.0
     scaled = Dataset((rows.X - means) / scales, rows.y, features=rows.features, target=rows.target)
     return Scaling(means, scales), scaled
 
 
 def _begin(
-    start: ArrayLike | int | Run | Start | None,
+    start: ArrayLike | int | Start | None,
     request: _Request,
     rows: Dataset,
     scaling: Scaling | None,
@@ -269,8 +319,6 @@ def _begin(
     if isinstance(start, Integral) and not isinstance(start, bool):
         drawn, _ = initial_parameters(Generator(int(start), 0), d, settings.intercept)
         return _Beginning(drawn, None, Generator(settings.seed, 0))
-    if isinstance(start, Run):
-        start = start.continuation()
     if isinstance(start, Start):
         return _go_on(start, settings, d, scaling)
     parameters = check_parameters("start", start, d + settings.intercept)
@@ -293,13 +341,8 @@ def _go_on(start: Start, settings: Settings, d: int, scaling: Scaling | None) ->
     if start.parameters is None:
         return _Beginning(None, start.optimizer_state, start.generator)
     check_parameters("start", start.parameters, d + settings.intercept)
-    same_coordinates = (start.scaling is None) == (scaling is None) and (
-        scaling is None
-        or start.scaling is None
-        or all(np.array_equal(a, b) for a, b in zip(scaling, start.scaling, strict=True))
-    )
-    if same_coordinates:
-        parameters = start.walked
+    if (start.scaling is None) == (scaling is None):
+        parameters = start.walked  # the same coordinates: see _standardise
     elif scaling is not None:
         parameters = scaling.from_user(start.parameters, intercept=settings.intercept)
     else:
@@ -360,7 +403,7 @@ def _check_memory(settings: Settings, batches: Batches, n: int, p: int) -> None:
         )
 
 
-def _descend(plan: Plan, settings: Settings) -> Trace:
+def descend(plan: Plan, settings: Settings) -> Trace:
     """Call the engine that was chosen; each is imported only when it runs."""
     if settings.engine == "reference":
         from thalweg.descent import reference

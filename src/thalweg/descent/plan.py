@@ -7,6 +7,7 @@ returns a :class:`Trace`. Not here: checking (:mod:`thalweg.descent.settings`), 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from thalweg.optimizers import Rule
 
 Rows: TypeAlias = NDArray[np.int64]
+
+# A loss beyond this many times the larger of its start and the target's variance has diverged.
+DIVERGENCE = 1e8
 
 
 class Batches(NamedTuple):
@@ -75,6 +79,9 @@ class Plan(NamedTuple):
     gradient_tolerance: float  # stop when an epoch's gradient norm is at most this; 0 never stops
     loss_tolerance: float  # stop when an epoch's loss is at most this; -inf never stops
     dtype: str  # "float32" or "float64"; only the reference engine has the choice
+    # Where the plan is the next part of a longer walk, so that the parts make the same whole:
+    steps_before: int = 0  # updates made before; every ``record_every``-th counts from the first
+    loss_limit: float | None = None  # diverged beyond it; None: :data:`DIVERGENCE` from this start
 
 
 class Trace(NamedTuple):
@@ -93,3 +100,4 @@ class Trace(NamedTuple):
     outcome: Outcome
     optimizer_state: OptimizerState
     generator: Generator
+    loss_limit: float = math.inf  # the loss beyond which the walk would have diverged

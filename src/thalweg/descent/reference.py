@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.dataset import Array
-from thalweg.descent.plan import Batches, Plan, TorchRule, Trace
+from thalweg.descent.plan import DIVERGENCE, Batches, Plan, TorchRule, Trace
 from thalweg.descent.torch_random import Generator
 from thalweg.errors import InvalidSetting, MissingExtra, nearest, sentence
 from thalweg.losses import L1, MSE, Loss
@@ -35,9 +35,6 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from thalweg.optimizers import Rule
-
-# A loss beyond this many times the larger of its start and the target's variance has diverged.
-DIVERGENCE = 1e8
 
 
 def descend(plan: Plan) -> Trace:
@@ -69,6 +66,7 @@ def descend(plan: Plan) -> Trace:
         outcome=outcome,
         optimizer_state=_state(optimizer, linear),
         generator=generator._replace(drawn=generator.drawn + drawn),
+        loss_limit=walk.loss_limit,
     )
 
 
@@ -91,15 +89,18 @@ class _Walk:
         self.losses: list[float] = []
         self.norms: list[float] = []
         self.step = 0
+        self.loss_limit = (
+            DIVERGENCE * max(self._start_loss(), float(np.var(plan.data.y)))
+            if plan.loss_limit is None
+            else plan.loss_limit
+        )
 
     def run(self) -> Outcome:
-        limit = DIVERGENCE * max(self._start_loss(), float(np.var(self.plan.data.y)))
         for _ in range(self.plan.epochs):
             self._epoch()
             loss, norm = self.losses[-1], self.norms[-1]
-            if not (
-                loss <= limit and np.isfinite(_vector(self.linear.weight, self.linear.bias)).all()
-            ):
+            parameters = _vector(self.linear.weight, self.linear.bias)
+            if not (loss <= self.loss_limit and np.isfinite(parameters).all()):
                 return self._end(Outcome.DIVERGED)
             if 0 < self.plan.gradient_tolerance >= norm or loss <= self.plan.loss_tolerance:
                 return self._end(Outcome.CONVERGED)
@@ -117,7 +118,8 @@ class _Walk:
             total += loss.item() * len(X)
             rows += len(X)
             self.step += 1
-            if self.plan.record_every and self.step % self.plan.record_every == 0:
+            steps = self.plan.steps_before + self.step
+            if self.plan.record_every and steps % self.plan.record_every == 0:
                 self._record()
         self.losses.append(total / rows)
         self.norms.append(float(np.linalg.norm(gradient / rows)))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.checks import PRECISIONS, check_choice, check_number, check_parameters
-from thalweg.dataset import Data, Dataset
+from thalweg.dataset import Array, Data, Dataset
 from thalweg.descent import settings as known
 from thalweg.descent.plan import Batches, Plan, TorchRule, Trace
 from thalweg.descent.settings import Settings
@@ -288,21 +288,27 @@ def _choose_engine(engine: str, dtype: str | None, rule: Rule | TorchRule) -> tu
 def _standardise(
     rows: Dataset, start: ArrayLike | int | Start | None, *, intercept: bool
 ) -> tuple[Scaling, Dataset]:
-    """Shift and scale each feature to mean 0 and standard deviation 1; constants only shift.
+    """Shift and scale each feature to mean 0 and mean square 1.
 
-    Without an intercept nothing could take up a shift: features are then only scaled, to mean
-    square 1.
-    What goes on from another run keeps that run's coordinates, in which its optimiser remembers.
+    Without an intercept nothing could make up for a shift: features are only scaled. A constant
+    feature is only shifted. What goes on from another run keeps that run's coordinates, in which
+    its optimiser remembers.
     """
     kept = start.scaling if isinstance(start, Start) else None
     if kept is not None and len(kept.means) == rows.X.shape[1]:
         means, scales = kept
     else:
-        means = rows.X.mean(axis=0) if intercept else np.zeros(rows.X.shape[1])
-        scales = rows.X.std(axis=0, mean=means[np.newaxis])
-        scales[scales <= 1e-14 * np.abs(means)] = 1.0
+        means, scales = _moments(rows.X, intercept=intercept)
     scaled = Dataset((rows.X - means) / scales, rows.y, features=rows.features, target=rows.target)
     return Scaling(means, scales), scaled
+
+
+def _moments(X: Array, *, intercept: bool) -> tuple[Array, Array]:
+    """Give the shift and the scale of each feature, (d,) each."""
+    means = X.mean(axis=0) if intercept else np.zeros(X.shape[1])
+    scales = np.sqrt(np.mean((X - means) ** 2, axis=0))
+    scales[scales <= 1e-14 * np.abs(means)] = 1.0
+    return means, scales
 
 
 def _begin(

@@ -190,9 +190,7 @@ def _walk(data: Dataset, settings: Mapping[str, Any], before: list[Run], *, carr
     return fit(data, engine="reference", start=start, **settings)
 
 
-def _compare(
-    data: Dataset, runs: Mapping[str, Run], by_hand: Gradients
-) -> tuple[Comparison, ...]:
+def _compare(data: Dataset, runs: Mapping[str, Run], by_hand: Gradients) -> tuple[Comparison, ...]:
     """Set every number that the notebook prints beside ours, in its order."""
     batch, last = runs["batch"], runs["final"]
     numbers = [
@@ -207,11 +205,17 @@ def _compare(
     by_model = batch.model()(torch.tensor(asked, dtype=torch.float32)).detach().numpy()
     by_hand_first = float(asked[0] @ batch.weights + batch.bias)
     numbers += [
-        Comparison("batch", "prediction for 3,000 characters, by the model", "203.5815", by_model[0, 0]),
-        Comparison("batch", "prediction for 5,000 characters, by the model", "338.7079", by_model[1, 0]),
+        Comparison(
+            "batch", "prediction for 3,000 characters, by the model", "203.5815", by_model[0, 0]
+        ),
+        Comparison(
+            "batch", "prediction for 5,000 characters, by the model", "338.7079", by_model[1, 0]
+        ),
         Comparison("batch", "prediction for 3,000 characters, w₁x + w₀", "203.5815", by_hand_first),
         *(
-            Comparison("batch", f"prediction for {x:,.0f} characters, XW + w₀", printed, float(value))
+            Comparison(
+                "batch", f"prediction for {x:,.0f} characters, XW + w₀", printed, float(value)
+            )
             for (x,), value, printed in zip(
                 asked, batch.predict(asked), ("203.5815", "338.7079"), strict=True
             )
@@ -242,12 +246,20 @@ def _compare(
     numbers += [
         Comparison("gradients", "loss, by PyTorch", "1905.0551", by_hand.loss),
         Comparison("gradients", "loss, by hand", "1905.0551", _mean_square(last, data)),
-        Comparison("gradients", "slope for the weight, by hand", "-94.5000", by_hand.by_hand[1], 1e-3),
+        Comparison(
+            "gradients", "slope for the weight, by hand", "-94.5000", by_hand.by_hand[1], 1e-3
+        ),
         Comparison("gradients", "slope for the bias, by hand", "-2.8976", by_hand.by_hand[0]),
         Comparison(
-            "gradients", "slope for the weight, by PyTorch", "-94.5000", by_hand.by_autograd[1], 1e-3
+            "gradients",
+            "slope for the weight, by PyTorch",
+            "-94.5000",
+            by_hand.by_autograd[1],
+            1e-3,
         ),
-        Comparison("gradients", "slope for the bias, by PyTorch", "-2.8976", by_hand.by_autograd[0]),
+        Comparison(
+            "gradients", "slope for the bias, by PyTorch", "-2.8976", by_hand.by_autograd[0]
+        ),
     ]
     return tuple(numbers)
 

@@ -247,20 +247,27 @@ def _vector(weight: Tensor | None, bias: Tensor | None) -> Array:
 
 
 def _state(optimizer: torch.optim.Optimizer, linear: nn.Linear) -> OptimizerState:
-    """Write down what the optimiser remembers, per parameter as ``[bias, weights…]``."""
-    of_weight = optimizer.state.get(linear.weight, {})
-    of_bias = optimizer.state.get(linear.bias, {}) if linear.bias is not None else None
+    """Write down what the optimiser remembers.
+
+    What it keeps per parameter is joined as ``[bias, weights…]``; what it keeps in another shape
+    for the weights than for the bias, as Adafactor does, stands under each one's own name.
+    """
+    weight = dict(optimizer.state.get(linear.weight, {}))
+    bias = None if linear.bias is None else dict(optimizer.state.get(linear.bias, {}))
     state: dict[str, Any] = {}
-    for name, value in of_weight.items():
-        if not isinstance(value, Tensor) or value.ndim == 0:
-            state[name] = None if value is None else float(value)
-        elif value.shape == linear.weight.shape:
-            state[name] = _vector(value, None if of_bias is None else of_bias[name])
+    for name, value in weight.items():
+        if not isinstance(value, Tensor):
+            continue
+        if value.ndim == 0:
+            state[name] = float(value)
+        elif value.shape == linear.weight.shape and (bias is None or name in bias):
+            state[name] = _vector(value, None if bias is None else bias[name])
         else:
-            state[name] = value.double().numpy()
-            if of_bias is not None:
-                state[f"bias.{name}"] = of_bias[name].double().numpy()
-    return {name: value for name, value in state.items() if value is not None}
+            state[f"weight.{name}"] = value.double().numpy()
+    for name, value in (bias or {}).items():
+        if isinstance(value, Tensor) and value.ndim and name not in state:
+            state[f"bias.{name}"] = value.double().numpy()
+    return state
 
 
 def _restore(
@@ -269,15 +276,16 @@ def _restore(
     """Give an optimiser back what :func:`_state` wrote down."""
     if not state:
         return
-    dtype = linear.weight.dtype
-    has_bias = linear.bias is not None
-    for parameter, part in (
-        (linear.weight, slice(int(has_bias), None)),
-        *([(linear.bias, slice(0, 1))] if has_bias else []),
-    ):
+    places = [("weight", linear.weight, slice(int(linear.bias is not None), None))]
+    if linear.bias is not None:
+        places.append(("bias", linear.bias, slice(0, 1)))
+    for owner, parameter, part in places:
         own = optimizer.state[parameter]
-        for name, value in state.items():
+        for key, value in state.items():
+            whose, _, name = key.rpartition(".")
             if np.ndim(value) == 0:
                 own[name] = torch.tensor(float(value), dtype=torch.get_default_dtype())
-            else:
-                own[name] = torch.tensor(value[part], dtype=dtype).reshape(parameter.shape)
+            elif not whose:
+                own[name] = torch.tensor(value[part], dtype=parameter.dtype).reshape(parameter.shape)
+            elif whose == owner:
+                own[name] = torch.tensor(value, dtype=parameter.dtype)

@@ -1,0 +1,63 @@
+"""What tests share: the folder of reference data, a browser, and data that are not centred."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import thalweg
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The reference data that live beside the project, not in it."""
+    if not SHARED.is_dir():
+        pytest.skip("the folder of reference data, ../shared, is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; without one these tests skip, but fail in CI."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        reason = "no Chromium found; install one with: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=BROWSER_FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def three_features() -> thalweg.Dataset:
+    """37 rows, three features of different scales, none centred on zero."""
+    rng = np.random.default_rng(7)
+    X = rng.normal([3.0, -20.0, 0.5], [1.0, 5.0, 0.2], size=(37, 3))
+    y = 4.0 + X @ [2.0, -0.3, 7.0] + rng.normal(0, 0.5, 37)
+    return thalweg.Dataset(X, y, features=["length", "depth", "slope"], target="flow")

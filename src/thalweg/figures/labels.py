@@ -1,0 +1,123 @@
+"""What figures call things: runs, axes with their units, numbers, powers of ten.
+
+Not here: the traces that carry these names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil, floor
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from thalweg.dataset import Dataset
+
+if TYPE_CHECKING:
+    from thalweg.run import Run
+
+Runs: TypeAlias = "Run | Sequence[Run] | Mapping[str, Run]"
+"""One run, several, or several by the names that figures shall call them."""
+
+LOSSES = {"mse": "mean squared error", "l1": "mean absolute error", "huber": "Huber loss"}
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def name_runs(runs: Runs | None) -> dict[str, Run]:
+    """Give each run the name that figures call it, in their order.
+
+    A run without a name is called by its optimiser and learning rate; where two would be called
+    the same, they are numbered.
+    """
+    if runs is None:
+        return {}
+    if isinstance(runs, Mapping):
+        return dict(runs)
+    members = list(runs) if isinstance(runs, Sequence) else [runs]
+    plain = [f"{run.settings.optimizer}, lr {run.settings.lr:g}" for run in members]
+    counted = [
+        name if plain.count(name) == 1 else f"{name} ({plain[: i + 1].count(name)})"
+        for i, name in enumerate(plain)
+    ]
+    return dict(zip(counted, members, strict=True))
+
+
+class Units:
+    """The units of a regression's quantities, for axes.
+
+    A column's unit is its own where it is one word, else the column's name: a weight is in
+    ``€ per m²``, or in ``A per characters``.
+    """
+
+    def __init__(self, features: Sequence[str], target: str, data: Dataset | None) -> None:
+        self.features = tuple(features)
+        self._units = data.units if data is not None else {}
+        self.target = self._unit(target)
+
+    def _unit(self, column: str) -> str:
+        unit = self._units.get(column, column)
+        return column if " " in unit or not unit else unit
+
+    def parameter(self, name: str) -> str:
+        """Label a parameter, or the plane's direction, with its unit."""
+        if name == "bias":
+            return f"bias ({self.target})"
+        feature = self.features[0] if name == "weight" and len(self.features) == 1 else name
+        if feature not in self.features:
+            return name
+        called = name if name == "weight" else f"weight of {name}"
+        return f"{called} ({self.target} per {self._unit(feature)})"
+
+    def loss(self, kind: str = "mse") -> str:
+        """Label a loss with its unit."""
+        power = "" if kind == "l1" else "²"
+        unit = f"({self.target})" if " " in self.target and power else self.target
+        return f"{LOSSES.get(kind, kind)} ({unit}{power})"
+
+
+def power_of_ten(exponent: int) -> str:
+    """Write a power of ten as it is read.
+
+    Examples
+    --------
+    >>> power_of_ten(-3)
+    '10⁻³'
+    """
+    return "10" + str(exponent).translate(_SUPERSCRIPTS)
+
+
+def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
+    """Give ticks for an axis of decimal logarithms: where, and the numbers they stand for.
+
+    Examples
+    --------
+    >>> log_ticks(3.1, 6.2)
+    ([4.0, 5.0, 6.0], ['10⁴', '10⁵', '10⁶'])
+    >>> log_ticks(0.1, 1.2)[1]
+    ['2', '5', '10']
+    """
+    decades = range(ceil(low), floor(high) + 1)
+    if len(decades) >= 3:
+        every = max(1, len(decades) // 7)
+        chosen = [k for k in decades if k % every == 0]
+        return [float(k) for k in chosen], [power_of_ten(k) for k in chosen]
+    steps = [
+        (k + np.log10(m), m * 10.0**k) for k in range(floor(low), ceil(high) + 1) for m in (1, 2, 5)
+    ]
+    ticks = [(float(at), value) for at, value in steps if low <= at <= high]
+    if len(ticks) < 3:
+        ticks = [(float(at), 10.0**at) for at in np.linspace(low, high, 5)]
+    return [at for at, _ in ticks], [f"{value:.4g}" for _, value in ticks]
+
+
+def percent(share: float) -> str:
+    """Write a share so that only all of it reads as 100 %.
+
+    Examples
+    --------
+    >>> percent(0.97312), percent(0.99999), percent(1.0)
+    ('97.3 %', 'over 99.9 %', '100 %')
+    """
+    if share >= 1.0:
+        return "100 %"
+    return "over 99.9 %" if share > 0.999 else f"{100 * share:.1f} %"

@@ -1,0 +1,116 @@
+"""Playing a descent: frames, a play and a pause button, and a slider over the epochs.
+
+Not here: which traces there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+
+from thalweg.dataset import Array
+
+FRAMES = 100  # at most: more would weigh on the page and move no smoother
+DRAWN = 300  # points of a path at most, for each frame repeats those walked so far
+_SECONDS = 6.0  # to play all of it
+_BUTTONS = 132  # pixels for the two buttons, left of the slider
+
+
+class Part(NamedTuple):
+    """A trace that moves: its number, its type, and what it shows at an epoch."""
+
+    trace: int
+    type: str
+    at: Callable[[float], dict[str, Any]]
+
+
+def add_player(
+    figure: go.Figure, parts: Sequence[Part], epochs: Sequence[Array], *, below: int
+) -> None:
+    """Make a figure play.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+        Shows the end; changed in place.
+    parts : sequence of Part
+        What changes from frame to frame; all the rest is stored once.
+    epochs : sequence of ndarray
+        When each run was recorded.
+    below : int
+        Pixels from the plot's lower edge to the slider: room for the axis's ticks and title.
+    """
+    shown = moments(epochs)
+    if len(shown) < 2:
+        return
+    traces = [part.trace for part in parts]
+    figure.frames = [
+        go.Frame(
+            name=f"{epoch:.6g}",
+            data=[{"type": part.type, **part.at(epoch)} for part in parts],
+            traces=traces,
+        )
+        for epoch in shown
+    ]
+    pace = {"duration": int(min(200.0, 1000 * _SECONDS / len(shown))), "redraw": True}
+    still = {"transition": {"duration": 0}}
+    figure.update_layout(
+        updatemenus=[_buttons(pace, still, below)],
+        sliders=[_slider([frame.name for frame in figure.frames], still, below)],
+        margin={"b": below + 88},
+        height=figure.layout.height + 88,
+    )
+
+
+def moments(epochs: Sequence[Array]) -> Array:
+    """Choose the epochs to show: those recorded, thinned evenly, the first and last kept."""
+    recorded = np.unique(np.concatenate(epochs)) if len(epochs) else np.empty(0)
+    if len(recorded) <= FRAMES:
+        return recorded
+    even = np.linspace(recorded[0], recorded[-1], FRAMES)
+    return np.unique(recorded[np.searchsorted(recorded, even - 1e-9).clip(max=len(recorded) - 1)])
+
+
+def walked(epochs: Array, epoch: float) -> int:
+    """Count the points recorded up to an epoch; the start is always there."""
+    return max(1, int(np.searchsorted(epochs, epoch, side="right")))
+
+
+def _buttons(pace: dict[str, Any], still: dict[str, Any], below: int) -> dict[str, Any]:
+    play = {"frame": pace, "fromcurrent": True, "mode": "immediate", **still}
+    pause = {"frame": {"duration": 0, "redraw": False}, "mode": "immediate", **still}
+    return {
+        "type": "buttons",
+        "direction": "left",
+        "showactive": False,
+        "x": 0,
+        "xanchor": "left",
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": below + 18, "l": 0, "r": 0},
+        "buttons": [
+            {"label": "Play", "method": "animate", "args": [None, play]},
+            {"label": "Pause", "method": "animate", "args": [[None], pause]},
+        ],
+    }
+
+
+def _slider(names: Sequence[str], still: dict[str, Any], below: int) -> dict[str, Any]:
+    jump = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", **still}
+    return {
+        "active": len(names) - 1,
+        "x": 0,
+        "xanchor": "left",
+        "len": 1,
+        "y": 0,
+        "yanchor": "top",
+        "pad": {"t": below, "b": 8, "l": _BUTTONS, "r": 8},
+        "currentvalue": {"prefix": "epoch ", "xanchor": "left", "offset": 8},
+        "steps": [
+            {"label": name, "value": name, "method": "animate", "args": [[name], jump]}
+            for name in names
+        ],
+    }

@@ -1,0 +1,170 @@
+"""How figures look: colours, dashes and markers of runs, light and dark pages, room for parts.
+
+Not here: what a figure shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import plotly.graph_objects as go
+
+from thalweg.checks import check_choice
+
+THEMES = ("light", "dark")
+
+# Paul Tol's vibrant and bright schemes: told apart in colour-blind vision. Of them those that
+# stand out by about 3 to 1 or more from a white page and from a dark one.
+COLORS = ("#CC3311", "#0077BB", "#EE7733", "#009988", "#EE3377", "#AA3377")
+# Lengths without a common divisor with that of the colours: 30 runs before a pair comes again.
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+SYMBOLS = ("circle", "square", "diamond", "cross", "x")  # those that 3-D traces have as well
+NEUTRAL = "#808080"  # data and exact solution: reads on white and on black
+SURFACE_COLORS = "Cividis"
+
+_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+_GRID = "rgba(128, 128, 128, 0.25)"
+_LINE = "rgba(128, 128, 128, 0.6)"
+_CLEAR = "rgba(0, 0, 0, 0)"
+
+
+class Style(NamedTuple):
+    """How a run is drawn on every figure."""
+
+    color: str
+    dash: str
+    symbol: str
+
+
+def style(index: int) -> Style:
+    """Give the style of the run with this number."""
+    return Style(
+        COLORS[index % len(COLORS)],
+        DASHES[index % len(DASHES)],
+        SYMBOLS[index % len(SYMBOLS)],
+    )
+
+
+def theme(name: str) -> dict[str, Any]:
+    """Give what a page passes to ``Plotly.relayout`` to turn a figure light or dark.
+
+    Parameters
+    ----------
+    name : str
+        ``"light"`` or ``"dark"``. Backgrounds are transparent in both: the page's own shows.
+
+    Returns
+    -------
+    dict
+        Plain values, ready for JSON; the same for every figure.
+
+    Examples
+    --------
+    >>> theme("dark")["template"]["layout"]["font"]["color"]
+    '#e6e6e6'
+    """
+    check_choice("theme", name, THEMES)
+    ink, ground, edge = {
+        "light": ("#1f2328", "#ffffff", "#57606a"),
+        "dark": ("#e6e6e6", "#1f2328", "#9aa4af"),
+    }[name]
+    axis = {"gridcolor": _GRID, "zerolinecolor": _LINE, "linecolor": _LINE, "tickcolor": _LINE}
+    scene_axis = {**axis, "backgroundcolor": _CLEAR, "showspikes": False}
+    hover = {"bgcolor": ground, "bordercolor": edge, "font": {"color": ink, "family": _FONT}}
+    layout = {
+        "font": {"family": _FONT, "size": 13, "color": ink},
+        "title": {"font": {"size": 17}, "subtitle": {"font": {"size": 13, "color": ink}}},
+        "paper_bgcolor": _CLEAR,
+        "plot_bgcolor": _CLEAR,
+        "hoverlabel": {**hover, "align": "left"},
+        "legend": {"bgcolor": _CLEAR},
+        "xaxis": axis,
+        "yaxis": axis,
+        "scene": {"xaxis": scene_axis, "yaxis": scene_axis, "zaxis": scene_axis},
+        "modebar": {"bgcolor": _CLEAR, "color": edge, "activecolor": ink},
+        # Plotly paints a button under the pointer near-white in any theme: so dark on light.
+        "updatemenudefaults": {
+            "bgcolor": "#e9ecef",
+            "bordercolor": edge,
+            "font": {"color": "#1f2328"},
+        },
+        "sliderdefaults": {
+            "bgcolor": edge,
+            "bordercolor": edge,
+            "activebgcolor": ink,
+            "tickcolor": edge,
+            "font": {"color": ink},
+        },
+    }
+    return {"template": {"layout": layout}}
+
+
+def lay_out(
+    figure: go.Figure,
+    *,
+    theme_name: str,
+    title: str,
+    subtitle: str = "",
+    entries: Sequence[str] = (),
+    height: int,
+) -> None:
+    """Give a figure its theme, its title, a legend above the plot and room for both.
+
+    Parameters
+    ----------
+    figure : plotly.graph_objects.Figure
+        Changed in place.
+    theme_name, title, subtitle : str
+    entries : sequence of str
+        What the legend says: room is kept for it at a phone's width.
+    height : int
+        Pixels for the plot with its axes.
+    """
+    top = 46 + (20 if subtitle else 0)
+    legend = 24 * _legend_rows(entries) if len(entries) else 0
+    figure.update_layout(
+        theme(theme_name),
+        height=top + legend + height,
+        margin={"t": top + legend, "l": 12, "r": 12, "b": 12, "autoexpand": True},
+        title={
+            "text": _shorten(title, 40),
+            "subtitle": {"text": _shorten(subtitle, 52)},
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1,
+            "yref": "container",
+            "yanchor": "top",
+            "pad": {"l": 12, "t": 12},
+        },
+        showlegend=bool(entries),
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "bottom",
+            "tracegroupgap": 4,
+            "itemsizing": "trace",
+        },
+        hovermode="closest",
+    )
+    figure.update_xaxes(automargin=True, title={"standoff": 10})
+    figure.update_yaxes(automargin=True, title={"standoff": 10})
+
+
+def _legend_rows(entries: Sequence[str]) -> int:
+    """Count the rows of a legend at a phone's width."""
+    rows, filled = 1, 0.0
+    for entry in entries:
+        width = 45 + 7.2 * len(entry)
+        if filled and filled + width > 310:
+            rows, filled = rows + 1, 0.0
+        filled += width
+    return rows
+
+
+def _shorten(text: str, length: int) -> str:
+    """Cut what would not fit on a phone: Plotly wraps no titles."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"

@@ -4,17 +4,18 @@ A rule is a NamedTuple of the settings that the class of the same name in ``torc
 with PyTorch's defaults. Beside it stand three pure functions, written for Python's floats and
 compiled for the engines as they are:
 
-``schedule(rule, clock) -> now, clock``
-    What a step needs that is the same for all parameters: bias corrections, running products.
+``bases(rule) -> bases``
+    The two numbers whose powers the schedule needs, such as Adam's betas; 1 where it needs none.
+``schedule(rule, step, bases, powers, numbers) -> now, numbers``
+    What a step needs that is the same for all parameters, such as bias corrections: six numbers,
+    those not needed 0. ``step`` counts from 1, ``powers`` are ``bases`` to the power ``step``,
+    and ``numbers`` are what the rule carries from one step to the next, such as NAdam's product
+    of momenta. No gradient enters, so many steps can be scheduled ahead.
 ``update(rule, now, parameter, gradient, memory) -> parameter, memory``
-    One parameter's step, without a branch that depends on it, so that a loop over parameters
-    becomes vector code.
-``powers(rule, step) -> tuple``
-    The running products of the schedule, worked out afresh.
+    One parameter's step; ``memory`` is what the rule carries for each parameter. No branch
+    depends on the parameter, so a loop over parameters, or over runs, becomes vector code.
 
-A *clock* holds the rule's numbers in the order of PyTorch's own state (``step`` first), then
-those running products; a *memory* holds one parameter's arrays. Not here: walking the steps
-(:mod:`thalweg.descent`), the gradients (:mod:`thalweg.losses`).
+Not here: walking the steps (:mod:`thalweg.descent`), the gradients (:mod:`thalweg.losses`).
 
 References
 ----------
@@ -34,33 +35,15 @@ from thalweg.errors import InvalidSetting, nearest, sentence
 
 Pair: TypeAlias = tuple[float, float]
 Scalars: TypeAlias = tuple[float, ...]
+Now: TypeAlias = tuple[float, float, float, float, float, float]
 
-# --- The rules ------------------------------------------------------------------------------------
-#
-# The arithmetic follows PyTorch's to rounding, with three liberties that change no result: flags
-# enter as factors 0 and 1, so that the loop over the parameters has no branch; what does not
-# depend on the parameter is worked out once a step; and powers of the step count are running
-# products, made afresh every `RESYNCHRONISE` steps (a drift of 1e-14 at most).
-
-RESYNCHRONISE = 64
-
-
-def running_power(base: float, step: int) -> float:
-    """Give ``base ** step`` with the very rounding that the running product has at that step.
-
-    Examples
-    --------
-    >>> running_power(0.5, 3)
-    0.125
-    """
-    power: float = base ** float(step - step % RESYNCHRONISE)
-    for _ in range(step % RESYNCHRONISE):
-        power *= base
-    return power
+# The arithmetic is PyTorch's to rounding, with two liberties that change no result: flags enter
+# as factors 0 and 1 in place of branches, and what does not depend on the parameter is worked out
+# once a step. PyTorch's documentation of each class names the paper.
 
 
 class SGD(NamedTuple):
-    """Stochastic gradient descent, with momentum or Nesterov's momentum."""
+    """Stochastic gradient descent, plain, with momentum or with Nesterov's."""
 
     lr: float = 1e-3
     momentum: float = 0.0
@@ -70,30 +53,29 @@ class SGD(NamedTuple):
     maximize: bool = False
 
 
-def _sgd_powers(rule: SGD, step: int) -> Scalars:
-    return ()
-
-
-def _sgd_schedule(rule: SGD, clock: Scalars) -> tuple[Scalars, Scalars]:
-    # PyTorch starts the buffer as the first gradient, undampened: no buffer, no dampening.
-    started = 1.0 if clock[0] > 0.0 else 0.0
-    uses = 1.0 if rule.momentum != 0.0 else 0.0
-    gain = 1.0 - rule.dampening * started * uses
-    nesterov = 1.0 * rule.nesterov
-    of_buffer = nesterov * rule.momentum + (1.0 - nesterov)
+def _sgd_schedule(
+    rule: SGD, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    # The step is lr · (buffer), or lr · (gradient + momentum · buffer) with Nesterov: linear in
+    # gradient, parameter and old buffer. Their factors are made here to keep the update short.
+    # The first gradient fills the buffer whole: dampening starts with the second.
+    dampened = 1.0 if step > 1.0 and rule.momentum != 0.0 else 0.0
+    gain = 1.0 - rule.dampening * dampened
+    of_buffer = rule.momentum if rule.nesterov else 1.0
+    of_gradient = (1.0 if rule.nesterov else 0.0) + of_buffer * gain
     sign = 1.0 - 2.0 * rule.maximize
-    now = (sign, rule.weight_decay, rule.momentum * started, gain, nesterov, of_buffer, rule.lr)
-    return now, (clock[0] + 1.0,)
+    push = rule.lr * of_gradient * sign
+    shrink = 1.0 - rule.lr * of_gradient * rule.weight_decay
+    carry = rule.lr * of_buffer * rule.momentum
+    return (push, shrink, carry, gain * sign, gain * rule.weight_decay, 0.0), numbers
 
 
 def _sgd_update(
-    rule: SGD, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: SGD, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
-    sign, decay, momentum, gain, of_gradient, of_buffer, lr = now
-    gradient = sign * gradient + decay * parameter
-    momentum_buffer = momentum * memory[0] + gain * gradient
-    direction = of_gradient * gradient + of_buffer * momentum_buffer
-    return parameter - lr * direction, (momentum_buffer,)
+    push, shrink, carry, gain, decay, _ = now
+    momentum_buffer = gain * gradient + (decay * parameter + rule.momentum * memory[0])
+    return (shrink * parameter - carry * memory[0]) - push * gradient, (momentum_buffer,)
 
 
 class Adagrad(NamedTuple):
@@ -107,19 +89,17 @@ class Adagrad(NamedTuple):
     maximize: bool = False
 
 
-def _adagrad_powers(rule: Adagrad, step: int) -> Scalars:
-    return ()
-
-
-def _adagrad_schedule(rule: Adagrad, clock: Scalars) -> tuple[Scalars, Scalars]:
-    step_size = rule.lr / (1.0 + clock[0] * rule.lr_decay)
-    return (1.0 - 2.0 * rule.maximize, step_size), (clock[0] + 1.0,)
+def _adagrad_schedule(
+    rule: Adagrad, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    step_size = rule.lr / (1.0 + (step - 1.0) * rule.lr_decay)
+    return (1.0 - 2.0 * rule.maximize, step_size, 0.0, 0.0, 0.0, 0.0), numbers
 
 
 def _adagrad_update(
-    rule: Adagrad, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: Adagrad, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
-    sign, step_size = now
+    sign, step_size, _, _, _, _ = now
     gradient = sign * gradient + rule.weight_decay * parameter
     total = memory[0] + gradient * gradient
     return parameter - step_size * gradient / (math.sqrt(total) + rule.eps), (total,)
@@ -135,18 +115,16 @@ class Adadelta(NamedTuple):
     maximize: bool = False
 
 
-def _adadelta_powers(rule: Adadelta, step: int) -> Scalars:
-    return ()
-
-
-def _adadelta_schedule(rule: Adadelta, clock: Scalars) -> tuple[Scalars, Scalars]:
-    return (1.0 - 2.0 * rule.maximize, 1.0 - rule.rho), (clock[0] + 1.0,)
+def _adadelta_schedule(
+    rule: Adadelta, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    return (1.0 - 2.0 * rule.maximize, 1.0 - rule.rho, 0.0, 0.0, 0.0, 0.0), numbers
 
 
 def _adadelta_update(
-    rule: Adadelta, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: Adadelta, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
-    sign, gain = now
+    sign, gain, _, _, _, _ = now
     gradient = sign * gradient + rule.weight_decay * parameter
     square_avg = rule.rho * memory[0] + gain * gradient * gradient
     delta = math.sqrt(memory[1] + rule.eps) / math.sqrt(square_avg + rule.eps) * gradient
@@ -166,18 +144,17 @@ class RMSprop(NamedTuple):
     maximize: bool = False
 
 
-def _rmsprop_powers(rule: RMSprop, step: int) -> Scalars:
-    return ()
-
-
-def _rmsprop_schedule(rule: RMSprop, clock: Scalars) -> tuple[Scalars, Scalars]:
-    return (1.0 - 2.0 * rule.maximize, 1.0 - rule.alpha, 1.0 * rule.centered), (clock[0] + 1.0,)
+def _rmsprop_schedule(
+    rule: RMSprop, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    centered = 1.0 * rule.centered
+    return (1.0 - 2.0 * rule.maximize, 1.0 - rule.alpha, centered, 0.0, 0.0, 0.0), numbers
 
 
 def _rmsprop_update(
-    rule: RMSprop, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: RMSprop, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
-    sign, gain, centered = now
+    sign, gain, centered, _, _, _ = now
     gradient = sign * gradient + rule.weight_decay * parameter
     square_avg = rule.alpha * memory[0] + gain * gradient * gradient
     grad_avg = memory[2] + gain * (gradient - memory[2])
@@ -198,28 +175,20 @@ class Adam(NamedTuple):
     decoupled_weight_decay: bool = False
 
 
-def _adam_powers(rule: Adam | AdamW, step: int) -> Scalars:
-    return running_power(rule.betas[0], step), running_power(rule.betas[1], step)
-
-
-def _adam_schedule(rule: Adam, clock: Scalars) -> tuple[Scalars, Scalars]:
+def _adam_schedule(
+    rule: Adam, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
     decoupled = 1.0 * rule.decoupled_weight_decay
-    return _adam_step(rule, clock, decoupled)
-
-
-def _adam_step(rule: Adam | AdamW, clock: Scalars, decoupled: float) -> tuple[Scalars, Scalars]:
-    step, power1, power2 = clock[0] + 1.0, clock[1] * rule.betas[0], clock[2] * rule.betas[1]
     shrink = 1.0 - rule.lr * rule.weight_decay * decoupled
     decay = rule.weight_decay * (1.0 - decoupled)
-    step_size = rule.lr / (1.0 - power1)
-    correction = 1.0 / math.sqrt(1.0 - power2)
+    step_size = rule.lr / (1.0 - powers[0])
+    correction = 1.0 / math.sqrt(1.0 - powers[1])
     sign = 1.0 - 2.0 * rule.maximize
-    now = (sign, shrink, decay, 1.0 * rule.amsgrad, step_size, correction)
-    return now, (step, power1, power2)
+    return (sign, shrink, decay, 1.0 * rule.amsgrad, step_size, correction), numbers
 
 
 def _adam_update(
-    rule: Adam | AdamW, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: Adam, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
     sign, shrink, decay, amsgrad, step_size, correction = now
     beta1, beta2 = rule.betas
@@ -227,13 +196,13 @@ def _adam_update(
     exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
     exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient
     held = amsgrad * memory[2]
-    peak = exp_avg_sq if exp_avg_sq > held else held
-    step = step_size * exp_avg / (math.sqrt(peak) * correction + rule.eps)
-    return shrink * parameter - step, (exp_avg, exp_avg_sq, peak)
+    max_exp_avg_sq = exp_avg_sq if exp_avg_sq > held else held
+    scale = math.sqrt(max_exp_avg_sq) * correction + rule.eps
+    return shrink * parameter - step_size * exp_avg / scale, (exp_avg, exp_avg_sq, max_exp_avg_sq)
 
 
 class AdamW(NamedTuple):
-    """Adam with weight decay apart from the gradient."""
+    """Adam with its weight decay apart from the gradient; it is walked as that Adam."""
 
     lr: float = 1e-3
     betas: Pair = (0.9, 0.999)
@@ -242,9 +211,9 @@ class AdamW(NamedTuple):
     amsgrad: bool = False
     maximize: bool = False
 
-
-def _adamw_schedule(rule: AdamW, clock: Scalars) -> tuple[Scalars, Scalars]:
-    return _adam_step(rule, clock, 1.0)
+    def as_adam(self) -> Adam:
+        """Give the Adam that makes the same steps."""
+        return Adam(*self, decoupled_weight_decay=True)
 
 
 class Adamax(NamedTuple):
@@ -257,19 +226,17 @@ class Adamax(NamedTuple):
     maximize: bool = False
 
 
-def _adamax_powers(rule: Adamax, step: int) -> Scalars:
-    return (running_power(rule.betas[0], step),)
-
-
-def _adamax_schedule(rule: Adamax, clock: Scalars) -> tuple[Scalars, Scalars]:
-    power = clock[1] * rule.betas[0]
-    return (1.0 - 2.0 * rule.maximize, rule.lr / (1.0 - power)), (clock[0] + 1.0, power)
+def _adamax_schedule(
+    rule: Adamax, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    step_size = rule.lr / (1.0 - powers[0])
+    return (1.0 - 2.0 * rule.maximize, step_size, 0.0, 0.0, 0.0, 0.0), numbers
 
 
 def _adamax_update(
-    rule: Adamax, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: Adamax, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
-    sign, step_size = now
+    sign, step_size, _, _, _, _ = now
     beta1, beta2 = rule.betas
     gradient = sign * gradient + rule.weight_decay * parameter
     exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
@@ -290,32 +257,26 @@ class NAdam(NamedTuple):
     maximize: bool = False
 
 
-def _nadam_powers(rule: NAdam, step: int) -> Scalars:
-    return (
-        running_power(rule.betas[1], step),
-        running_power(0.96**rule.momentum_decay, step + 1),
-    )
-
-
-def _nadam_schedule(rule: NAdam, clock: Scalars) -> tuple[Scalars, Scalars]:
-    step, mu_product, power2, warmth = clock
-    power2 = power2 * rule.betas[1]
-    mu = rule.betas[0] * (1.0 - 0.5 * warmth)
-    warmth = warmth * 0.96**rule.momentum_decay
-    mu_next = rule.betas[0] * (1.0 - 0.5 * warmth)
-    mu_product = mu_product * mu
+def _nadam_schedule(
+    rule: NAdam, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    # powers[1] is 0.96 ** (momentum_decay · step): how far the momentum still is from beta1.
+    mu = rule.betas[0] * (1.0 - 0.5 * powers[1])
+    mu_next = rule.betas[0] * (1.0 - 0.5 * (powers[1] * bases[1]))
+    mu_product = numbers[0] * mu
     of_gradient = rule.lr * (1.0 - mu) / (1.0 - mu_product)
     of_average = rule.lr * mu_next / (1.0 - mu_product * mu_next)
     decoupled = 1.0 * rule.decoupled_weight_decay
     shrink = 1.0 - rule.lr * rule.weight_decay * decoupled
     decay = rule.weight_decay * (1.0 - decoupled)
+    correction = 1.0 / (1.0 - powers[0])
     sign = 1.0 - 2.0 * rule.maximize
-    now = (sign, shrink, decay, of_gradient, of_average, 1.0 / (1.0 - power2))
-    return now, (step + 1.0, mu_product, power2, warmth)
+    now = (sign, shrink, decay, of_gradient, of_average, correction)
+    return now, (mu_product, numbers[1])
 
 
 def _nadam_update(
-    rule: NAdam, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: NAdam, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
     sign, shrink, decay, of_gradient, of_average, correction = now
     beta1, beta2 = rule.betas
@@ -328,7 +289,7 @@ def _nadam_update(
 
 
 class RAdam(NamedTuple):
-    """Adam that waits with its scaling until the squared average is worth trusting."""
+    """Adam that scales its steps only once the squared average is worth trusting."""
 
     lr: float = 1e-3
     betas: Pair = (0.9, 0.999)
@@ -338,43 +299,39 @@ class RAdam(NamedTuple):
     maximize: bool = False
 
 
-def _radam_powers(rule: RAdam, step: int) -> Scalars:
-    return running_power(rule.betas[0], step), running_power(rule.betas[1], step)
-
-
-def _radam_schedule(rule: RAdam, clock: Scalars) -> tuple[Scalars, Scalars]:
-    step, power1, power2 = clock[0] + 1.0, clock[1] * rule.betas[0], clock[2] * rule.betas[1]
-    correction2 = 1.0 - power2
+def _radam_schedule(
+    rule: RAdam, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    correction = 1.0 - powers[1]
     rho_inf = 2.0 / (1.0 - rule.betas[1]) - 1.0
-    rho = rho_inf - 2.0 * step * power2 / correction2
-    adaptive = 1.0 if rho > 5.0 else 0.0
-    certain = rho if rho > 5.0 else 5.0
-    odds = (certain - 4.0) * (certain - 2.0) * rho_inf
-    rectified = math.sqrt(odds * correction2 / ((rho_inf - 4.0) * (rho_inf - 2.0) * certain))
-    # Until the average is trusted the step is plain momentum: 1 / (0 · √v + 1).
-    step_size = rule.lr / (1.0 - power1) * (rectified if rho > 5.0 else 1.0)
-    floor = rule.eps if rho > 5.0 else 1.0
+    rho = rho_inf - 2.0 * step * powers[1] / correction
+    trusted = rho > 5.0
+    above = rho if trusted else 5.0  # keeps the root real where it is not used
+    rectified = (above - 4.0) * (above - 2.0) * rho_inf
+    rectified = rectified / ((rho_inf - 4.0) * (rho_inf - 2.0) * above) * correction
+    step_size = rule.lr / (1.0 - powers[0]) * (math.sqrt(rectified) if trusted else 1.0)
+    # Untrusted, the step is plain momentum: the scale is 0 · √v + 1.
+    of_root, floor = (1.0, rule.eps) if trusted else (0.0, 1.0)
     decoupled = 1.0 * rule.decoupled_weight_decay
     shrink = 1.0 - rule.lr * rule.weight_decay * decoupled
     decay = rule.weight_decay * (1.0 - decoupled)
-    now = (1.0 - 2.0 * rule.maximize, shrink, decay, step_size, adaptive, floor)
-    return now, (step, power1, power2)
+    return (1.0 - 2.0 * rule.maximize, shrink, decay, step_size, of_root, floor), numbers
 
 
 def _radam_update(
-    rule: RAdam, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: RAdam, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
-    sign, shrink, decay, step_size, adaptive, floor = now
+    sign, shrink, decay, step_size, of_root, floor = now
     beta1, beta2 = rule.betas
     gradient = sign * gradient + decay * parameter
     exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
     exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient
-    step = step_size * exp_avg / (adaptive * math.sqrt(exp_avg_sq) + floor)
-    return shrink * parameter - step, (exp_avg, exp_avg_sq)
+    scale = of_root * math.sqrt(exp_avg_sq) + floor
+    return shrink * parameter - step_size * exp_avg / scale, (exp_avg, exp_avg_sq)
 
 
 class ASGD(NamedTuple):
-    """Gradient descent that slows by a power law and keeps the average of its parameters."""
+    """Gradient descent whose steps shorten by a power law and whose parameters are averaged."""
 
     lr: float = 1e-2
     lambd: float = 1e-4
@@ -384,22 +341,20 @@ class ASGD(NamedTuple):
     maximize: bool = False
 
 
-def _asgd_powers(rule: ASGD, step: int) -> Scalars:
-    return ()
-
-
-def _asgd_schedule(rule: ASGD, clock: Scalars) -> tuple[Scalars, Scalars]:
-    step, eta, mu = clock[0] + 1.0, clock[1], clock[2]
-    now = (1.0 - 2.0 * rule.maximize, 1.0 - rule.lambd * eta, eta, mu)
+def _asgd_schedule(
+    rule: ASGD, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    eta, mu = numbers
+    now = (1.0 - 2.0 * rule.maximize, 1.0 - rule.lambd * eta, eta, mu, 0.0, 0.0)
     next_eta = rule.lr / (1.0 + rule.lambd * rule.lr * step) ** rule.alpha
     since = step - rule.t0
-    return now, (step, next_eta, 1.0 / (since if since > 1.0 else 1.0))
+    return now, (next_eta, 1.0 / (since if since > 1.0 else 1.0))
 
 
 def _asgd_update(
-    rule: ASGD, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: ASGD, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
-    sign, shrink, eta, mu = now
+    sign, shrink, eta, mu, _, _ = now
     gradient = sign * gradient + rule.weight_decay * parameter
     moved = shrink * parameter - eta * gradient
     ax = moved if mu == 1.0 else memory[0] + (moved - memory[0]) * mu
@@ -407,7 +362,7 @@ def _asgd_update(
 
 
 class Rprop(NamedTuple):
-    """Steps of a length that grows while the gradient keeps its sign and shrinks when it turns."""
+    """Steps that lengthen while the gradient keeps its sign and shorten when it turns."""
 
     lr: float = 1e-2
     etas: Pair = (0.5, 1.2)
@@ -415,16 +370,14 @@ class Rprop(NamedTuple):
     maximize: bool = False
 
 
-def _rprop_powers(rule: Rprop, step: int) -> Scalars:
-    return ()
-
-
-def _rprop_schedule(rule: Rprop, clock: Scalars) -> tuple[Scalars, Scalars]:
-    return (1.0 - 2.0 * rule.maximize,), (clock[0] + 1.0,)
+def _rprop_schedule(
+    rule: Rprop, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    return (1.0 - 2.0 * rule.maximize, 0.0, 0.0, 0.0, 0.0, 0.0), numbers
 
 
 def _rprop_update(
-    rule: Rprop, now: Scalars, parameter: float, gradient: float, memory: Scalars
+    rule: Rprop, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
     gradient = now[0] * gradient
     agreement = gradient * memory[0]
@@ -452,27 +405,39 @@ RULES: dict[str, type[Rule]] = {
 """Each rule by the name that :func:`thalweg.fit` takes."""
 
 
-class Arithmetic(NamedTuple):
-    """A rule's three functions."""
+def _no_bases(rule: Rule) -> Pair:
+    return 1.0, 1.0
 
-    powers: Callable[..., Scalars]
-    schedule: Callable[..., tuple[Scalars, Scalars]]
+
+def _both_betas(rule: Adam | Adamax | RAdam) -> Pair:
+    return rule.betas
+
+
+def _nadam_bases(rule: NAdam) -> Pair:
+    return rule.betas[1], 0.96**rule.momentum_decay
+
+
+class Arithmetic(NamedTuple):
+    """A rule's three functions, as the module's docstring says them."""
+
+    bases: Callable[..., Pair]
+    schedule: Callable[..., tuple[Now, Pair]]
     update: Callable[..., tuple[float, Scalars]]
 
 
 ARITHMETIC: dict[type[Rule], Arithmetic] = {
-    SGD: Arithmetic(_sgd_powers, _sgd_schedule, _sgd_update),
-    Adagrad: Arithmetic(_adagrad_powers, _adagrad_schedule, _adagrad_update),
-    Adadelta: Arithmetic(_adadelta_powers, _adadelta_schedule, _adadelta_update),
-    RMSprop: Arithmetic(_rmsprop_powers, _rmsprop_schedule, _rmsprop_update),
-    Adam: Arithmetic(_adam_powers, _adam_schedule, _adam_update),
-    AdamW: Arithmetic(_adam_powers, _adamw_schedule, _adam_update),
-    Adamax: Arithmetic(_adamax_powers, _adamax_schedule, _adamax_update),
-    NAdam: Arithmetic(_nadam_powers, _nadam_schedule, _nadam_update),
-    RAdam: Arithmetic(_radam_powers, _radam_schedule, _radam_update),
-    ASGD: Arithmetic(_asgd_powers, _asgd_schedule, _asgd_update),
-    Rprop: Arithmetic(_rprop_powers, _rprop_schedule, _rprop_update),
+    SGD: Arithmetic(_no_bases, _sgd_schedule, _sgd_update),
+    Adagrad: Arithmetic(_no_bases, _adagrad_schedule, _adagrad_update),
+    Adadelta: Arithmetic(_no_bases, _adadelta_schedule, _adadelta_update),
+    RMSprop: Arithmetic(_no_bases, _rmsprop_schedule, _rmsprop_update),
+    Adam: Arithmetic(_both_betas, _adam_schedule, _adam_update),
+    Adamax: Arithmetic(_both_betas, _adamax_schedule, _adamax_update),
+    NAdam: Arithmetic(_nadam_bases, _nadam_schedule, _nadam_update),
+    RAdam: Arithmetic(_both_betas, _radam_schedule, _radam_update),
+    ASGD: Arithmetic(_no_bases, _asgd_schedule, _asgd_update),
+    Rprop: Arithmetic(_no_bases, _rprop_schedule, _rprop_update),
 }
+"""Every rule's functions; AdamW has none of its own, being an Adam."""
 
 
 # --- What a rule remembers ------------------------------------------------------------------------
@@ -525,9 +490,9 @@ def memory_of(rule: Rule) -> tuple[Remembered, ...]:
 
 
 def numbers_of(rule: Rule) -> tuple[Remembered, ...]:
-    """Say which single numbers the rule keeps, in the order of its clock."""
+    """Say which single numbers the rule keeps: the step count, then its own."""
     match rule:
-        case SGD():  # PyTorch's SGD counts no steps; whether there was one shows in the buffer
+        case SGD():  # PyTorch's SGD counts no steps: that there was one shows in the buffer
             return (Remembered("step", 0.0, exported=False),)
         case NAdam():
             return (Remembered("step", 0.0), Remembered("mu_product", 1.0))

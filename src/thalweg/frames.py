@@ -1,0 +1,172 @@
+"""Rows in frames and tensors: pandas, Polars, PyArrow and their kin, through narwhals.
+
+Not here: arrays (:mod:`thalweg.dataset`), files (:mod:`thalweg.files`), which columns can be
+fitted (:mod:`thalweg.columns`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pyarrow as pa
+from narwhals.exceptions import DuplicateError
+
+from thalweg.columns import Column, choose
+from thalweg.dataset import Dataset, as_arrays
+from thalweg.errors import InvalidData, sentence
+from thalweg.rows import Missing, Sieve
+
+
+def is_frame(data: object) -> bool:
+    """Tell whether :func:`from_frame` takes this.
+
+    Examples
+    --------
+    >>> is_frame(pa.table({"x": [1, 2]})), is_frame([[1], [2]])
+    (True, False)
+    """
+    if isinstance(data, pa.RecordBatch):
+        return True
+    try:
+        return isinstance(nw.from_native(data, pass_through=True), nw.DataFrame | nw.LazyFrame)
+    except DuplicateError:
+        return True
+
+
+def from_frame(
+    frame: Any,
+    *,
+    target: str,
+    features: Sequence[str] | None = None,
+    missing: Missing = "error",
+    name: str = "",
+) -> Dataset:
+    """Take the rows of a frame.
+
+    Parameters
+    ----------
+    frame : frame
+        pandas, Polars (lazy too), PyArrow, or whatever narwhals knows; n rows. A pandas index is
+        no column.
+    target : str
+        The target's name. A name that is no text is called as it prints.
+    features : sequence of str, optional
+        The features' names; every column but the target when left out.
+    missing : {"error", "drop"}
+        Rows with a missing value (null or NaN) are refused, or dropped.
+    name : str
+        What the rows are, for titles.
+
+    Returns
+    -------
+    Dataset
+        ``X``, shape (n, d), and ``y``, shape (n,), named after their columns.
+
+    Raises
+    ------
+    InvalidData
+        On columns that are not numbers, missing or infinite values, no rows.
+    InvalidSetting
+        On names that the frame does not have.
+
+    Examples
+    --------
+    >>> trees = pa.table({"height": [21.3, 19.8], "girth": [66, 61]})
+    >>> from_frame(trees, target="girth")
+    Dataset(2 rows, features=('height',), target='girth')
+    """
+    table = _collected(frame)
+    columns = [
+        Column(str(label), _kind(dtype), dtype.is_numeric())
+        for label, dtype in table.schema.items()
+    ]
+    choice = choose(columns, target=str(target), features=features, source="frame")
+    *positions, last = choice.positions
+    X = np.empty((len(table), len(positions)))
+    for j, position in enumerate(positions):
+        X[:, j] = _values(table[:, position])
+    sieve = Sieve(choice, missing=missing, source="frame")
+    rows = list(sieve.through([(X, _values(table[:, last]))]))
+    X, y = rows[0]
+    return Dataset(X, y, features=choice.features, target=choice.target, name=name)
+
+
+def from_tensors(tensors: Any) -> Dataset:
+    """Take the rows of a ``torch.utils.data.TensorDataset`` of two tensors, X and y.
+
+    Parameters
+    ----------
+    tensors : TensorDataset
+        Of tensors of shapes (n, d) or (n,), and (n,) or (n, 1).
+
+    Raises
+    ------
+    InvalidData
+        If it holds another number of tensors, or values that cannot be fitted.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> from_tensors(SimpleNamespace(tensors=(np.ones((3, 2)), np.ones(3))))
+    Dataset(3 rows, features=('x1', 'x2'), target='y')
+    """
+    if len(tensors.tensors) != 2:
+        raise InvalidData(
+            sentence(
+                "data",
+                got=f"a TensorDataset of {len(tensors.tensors)} tensors",
+                expected="two, X and y",
+                advice="make it of TensorDataset(X, y)",
+            )
+        )
+    return Dataset(*as_arrays(*tensors.tensors))
+
+
+def _collected(frame: Any) -> nw.DataFrame[Any]:
+    """Look at a frame through narwhals; a lazy one is computed."""
+    if isinstance(frame, pa.RecordBatch):
+        frame = pa.Table.from_batches([frame])
+    try:
+        table = nw.from_native(frame)
+    except DuplicateError as error:
+        labels = [str(label) for label in getattr(frame, "column_names", frame.columns)]
+        several = sorted({label for label in labels if labels.count(label) > 1})
+        raise InvalidData(
+            sentence(
+                "frame",
+                got=f"several columns called {', '.join(map(repr, several))}",
+                expected="a name of its own for each column",
+                advice="rename them",
+            )
+        ) from error
+    except TypeError as error:
+        raise InvalidData(
+            sentence(
+                "frame",
+                got=type(frame).__name__,
+                expected="a pandas, Polars or PyArrow table",
+                advice="pass arrays as a pair (X, y)",
+            )
+        ) from error
+    return table.collect() if isinstance(table, nw.LazyFrame) else table
+
+
+def _values(column: nw.Series[Any]) -> Any:
+    """Give a numeric column as float64, missing values as NaN."""
+    return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+
+
+def _kind(dtype: Any) -> str:
+    """Say what a column of narwhals' types holds, in the words of :mod:`thalweg.rows`."""
+    if dtype == nw.Boolean:
+        return "true or false"
+    if dtype == nw.Categorical or dtype == nw.Enum:
+        return "category"
+    if dtype == nw.Date or dtype == nw.Datetime:
+        return "date"
+    if dtype == nw.Duration or dtype == nw.Time:
+        return "time"
+    return "text" if dtype == nw.String else str(dtype).lower()

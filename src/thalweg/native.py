@@ -7,7 +7,7 @@ stand in the kernel's own file, or a change there goes unnoticed. Not here: any 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -37,13 +37,13 @@ def native(*signature: Any, **options: Any) -> Callable[[F], F]:
     >>> half(3.0)
     1.5
     """
+    njit: Any = numba.njit
     settings = {"nogil": True, "error_model": "numpy", **options}
 
     def compile_native(function: F) -> F:
         try:
-            compiled: F = numba.njit(*signature, cache=True, **settings)(function)
+            return cast("F", njit(*signature, cache=True, **settings)(function))
         except (RuntimeError, OSError):  # no folder to cache in, or no room left there
-            compiled = numba.njit(*signature, cache=False, **settings)(function)
-        return compiled
+            return cast("F", njit(*signature, cache=False, **settings)(function))
 
     return compile_native

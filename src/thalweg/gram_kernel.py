@@ -1,0 +1,295 @@
+"""The Gram matrix of the columns ``[1, X, y]`` in twice the working precision, one pass over rows.
+
+Products of two columns are summed over blocks of :data:`BLOCK` rows, a vector of rows at each
+step. A block's sum starts from 3/2 times a power of two that no partial sum can move to another
+binade. One fused multiply-add then gives the sum's high part, whose change is exact, and a second
+one gives what the high part left out::
+
+    high' = fma(a, b, high);  low' = low + fma(a, b, high - high')
+
+That is four operations a product, where a compensated sum takes ten. Blocks are added up in
+double-double arithmetic. Each entry is off by some 1e-30 of the product of its columns' norms
+(measured; 1e-28 is the bound), so the Gram matrix keeps more of the columns than a QR
+factorisation in working precision would: squaring the condition number costs digits that are
+there. Not here: what is made of the matrix (here only the kernel.
+
+References
+----------
+S. M. Rump, T. Ogita, S. Oishi, "Accurate floating-point summation", SIAM J. Sci. Comput. 31
+(2008), for sums that start from a power of two.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from thalweg.dataset import Array
+from thalweg.native import native
+
+LANES = 8 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 4
+BLOCK = 512  # rows: few enough to stay in the first caches, enough to pay for the sums after them
+STRIDE = BLOCK + 8  # a power of two would put all columns into the same few cache sets
+TILE = 2  # columns by columns whose sums stay in registers
+
+MANTISSA_BITS = 52
+MAGNITUDE = 0x7FFFFFFFFFFFFFFF  # all the bits but the sign
+LEAST, MOST = 1e-130, 1e150  # magnitudes whose products neither lose their low part nor overflow
+
+MATRIX = types.Array(types.float64, 2, "A", readonly=True, aligned=False)  # any strides
+VECTOR = types.Array(types.float64, 1, "A", readonly=True, aligned=False)
+RESULT: Any = types.Tuple(  # type: ignore[no-untyped-call]
+    (types.float64[:, ::1], types.float64[:, ::1], types.float64[::1])
+)
+
+
+class _Emitter:
+    """Writes the instructions of one tile; LLVM's own vectoriser must not reorder these sums."""
+
+    def __init__(self, builder: ir.IRBuilder, word: ir.Type) -> None:
+        self.builder = builder
+        self.word = word
+        self.number = ir.DoubleType()
+        self.vector = ir.VectorType(self.number, LANES)
+        self.fma = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module,
+            ir.FunctionType(self.vector, [self.vector] * 3),
+            f"llvm.fma.v{LANES}f64",
+        )
+
+    def integer(self, value: int) -> ir.Constant:
+        return ir.Constant(self.word, value)
+
+    def load(self, data: ir.Value, index: ir.Value) -> ir.Value:
+        return self.builder.load(self.builder.gep(data, [index]))
+
+    def load_vector(self, data: ir.Value, index: ir.Value) -> ir.Value:
+        place = self.builder.gep(data, [index])
+        return self.builder.load(self.builder.bitcast(place, self.vector.as_pointer()), align=8)
+
+    def shuffle(self, vector: ir.Value, lanes: list[int]) -> ir.Value:
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
+        return self.builder.shuffle_vector(vector, vector, mask)
+
+    def broadcast(self, value: ir.Value) -> ir.Value:
+        empty = ir.Constant(self.vector, ir.Undefined)
+        return self.shuffle(self.builder.insert_element(empty, value, self.integer(0)), [0] * LANES)
+
+    def sum_of_lanes(self, vector: ir.Value) -> ir.Value:
+        """Add the upper half of the lanes to the lower one until a single lane is left."""
+        lanes = LANES
+        while lanes > 1:
+            lanes //= 2
+            lower = self.shuffle(vector, list(range(lanes)))
+            upper = self.shuffle(vector, list(range(lanes, 2 * lanes)))
+            vector = self.builder.fadd(lower, upper)
+        return self.builder.extract_element(vector, self.integer(0))
+
+    def add_product(
+        self, a: ir.Value, b: ir.Value, high: ir.Value, low: ir.Value
+    ) -> tuple[ir.Value, ir.Value]:
+        """Add ``a * b`` to ``high + low``: the two lines of the module's head."""
+        new_high = self.builder.call(self.fma, [a, b, high])
+        change = self.builder.fsub(high, new_high)
+        return new_high, self.builder.fadd(low, self.builder.call(self.fma, [a, b, change]))
+
+    def add_in_memory(
+        self, high_at: ir.Value, low_at: ir.Value, high: ir.Value, low: ir.Value
+    ) -> None:
+        """Add ``high + low`` to the double-double number kept at two places."""
+        builder = self.builder
+        old = builder.load(high_at)
+        total = builder.fadd(old, high)
+        part = builder.fsub(total, old)
+        error = builder.fadd(builder.fsub(old, builder.fsub(total, part)), builder.fsub(high, part))
+        error = builder.fadd(error, builder.fadd(builder.load(low_at), low))
+        new_high = builder.fadd(total, error)
+        builder.store(new_high, high_at)
+        builder.store(builder.fsub(error, builder.fsub(new_high, total)), low_at)
+
+
+def _no_unrolling(module: ir.Module) -> Any:
+    """Name a loop that is to stay as it is: unrolled, its sums would leave the registers."""
+    loop = module.add_metadata([module.add_metadata(["llvm.loop.unroll.disable"])])
+    loop.operands = (loop, *loop.operands)  # a loop's name starts with itself
+    return loop
+
+
+def _emit_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Constant:
+    """Write the loop over the block's rows, and the sums' way to memory after it."""
+    columns, bounds, high, low = (
+        context.make_array(kind)(context, builder, argument)
+        for kind, argument in zip(signature.args[:4], arguments[:4], strict=True)
+    )
+    i, j, start, steps = arguments[4:]
+    emit = _Emitter(builder, i.type)
+    rows = [builder.add(i, emit.integer(a)) for a in range(TILE)]
+    cols = [builder.add(j, emit.integer(b)) for b in range(TILE)]
+    pairs = list(product(range(TILE), range(TILE)))
+    starts = []
+    for a, b in pairs:
+        bound = builder.fmul(emit.load(bounds.data, rows[a]), emit.load(bounds.data, cols[b]))
+        starts.append(emit.broadcast(builder.fmul(bound, start)))
+    before, loop, after = builder.block, *map(builder.append_basic_block, ("rows", "sums"))
+    builder.branch(loop)
+
+    builder.position_at_end(loop)
+    step = builder.phi(i.type)
+    highs, lows = ([builder.phi(emit.vector) for _ in pairs] for _ in range(2))
+    first = builder.mul(step, emit.integer(LANES))
+    left, right = (
+        [
+            emit.load_vector(
+                columns.data, builder.add(builder.mul(index, emit.integer(STRIDE)), first)
+            )
+            for index in indices
+        ]
+        for indices in (rows, cols)
+    )
+    sums = [
+        emit.add_product(left[a], right[b], highs[at], lows[at]) for at, (a, b) in enumerate(pairs)
+    ]
+    next_step = builder.add(step, emit.integer(1))
+    zeros = ir.Constant(emit.vector, [0.0] * LANES)
+    for phi, initial, value in (
+        (step, emit.integer(0), next_step),
+        *zip(highs, starts, (high for high, _ in sums), strict=True),
+        *((phi, zeros, low) for phi, (_, low) in zip(lows, sums, strict=True)),
+    ):
+        phi.add_incoming(initial, before)
+        phi.add_incoming(value, loop)
+    branch = builder.cbranch(builder.icmp_signed("<", next_step, steps), loop, after)
+    branch.set_metadata("llvm.loop", _no_unrolling(builder.module))
+
+    builder.position_at_end(after)
+    width = builder.extract_value(high.shape, 1)
+    for (a, b), initial, (block_high, block_low) in zip(pairs, starts, sums, strict=True):
+        place = builder.add(builder.mul(rows[a], width), cols[b])
+        emit.add_in_memory(
+            builder.gep(high.data, [place]),
+            builder.gep(low.data, [place]),
+            emit.sum_of_lanes(builder.fsub(block_high, initial)),
+            emit.sum_of_lanes(block_low),
+        )
+    return context.get_dummy_value()
+
+
+def _declare_tile(
+    typing: Any,
+    columns: Any,
+    bounds: Any,
+    high: Any,
+    low: Any,
+    i: Any,
+    j: Any,
+    start: Any,
+    steps: Any,
+) -> Any:
+    """Add the block's products of columns i, i + 1 with columns j, j + 1 to ``high + low``."""
+    return types.void(columns, bounds, high, low, i, j, start, steps), _emit_tile
+
+
+_add_tile: Any = intrinsic(_declare_tile)
+
+
+@native()
+def _pack(X: Array, y: Array, first: int, rows: int, filled: int, columns: Array) -> None:
+    """Copy a block of ``[1, X, y]``, a column after the other, with zeros from ``rows`` on."""
+    d = X.shape[1]
+    if abs(X.strides[0]) < abs(X.strides[1]):
+        for j in range(d):
+            for row in range(rows):
+                columns[j + 1, row] = X[first + row, j]
+    else:
+        for row in range(rows):
+            for j in range(d):
+                columns[j + 1, row] = X[first + row, j]
+    for row in range(rows):
+        columns[0, row] = 1.0
+        columns[d + 1, row] = y[first + row]
+    for j in range(d + 2):
+        columns[j, rows:filled] = 0.0
+
+
+@native()
+def _bound(columns: Array, filled: int, bounds: Array, largest: Array) -> None:
+    """Bound each column's magnitudes in the block by a power of two, read off their bits.
+
+    Also keeps the largest magnitude so far. NaN counts as larger than infinity.
+    """
+    bound_bits, largest_bits = bounds.view(np.int64), largest.view(np.int64)
+    for j in range(len(bounds)):
+        bits = columns[j, :filled].view(np.int64)
+        most = np.int64(0)
+        for row in range(filled):
+            most = max(most, bits[row] & MAGNITUDE)
+        bound_bits[j] = ((most >> MANTISSA_BITS) + 1) << MANTISSA_BITS
+        largest_bits[j] = max(largest_bits[j], most)
+
+
+@native(RESULT(MATRIX, VECTOR))
+def gram(X: Array, y: Array) -> tuple[Array, Array, Array]:
+    """Multiply ``[1, X, y]`` by itself in double-double arithmetic.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, d)
+    y : ndarray, shape (n,)
+
+    Returns
+    -------
+    high, low : ndarray, shape (d + 2, d + 2)
+        The Gram matrix is their sum. It holds where :func:`representable` says so.
+    largest : ndarray, shape (d + 2,)
+        Each column's largest magnitude; NaN where there is a NaN.
+
+    Examples
+    --------
+    >>> high, low, largest = gram(np.array([[1.0], [2.0]]), np.array([3.0, 5.0]))
+    >>> high
+    array([[ 2.,  3.,  8.],
+           [ 3.,  5., 13.],
+           [ 8., 13., 34.]])
+    >>> largest
+    array([1., 2., 5.])
+    """
+    n, width = len(y), X.shape[1] + 2
+    padded = width + width % TILE
+    columns, bounds, largest = np.zeros((padded, STRIDE)), np.empty(padded), np.zeros(padded)
+    high, low = np.zeros((padded, padded)), np.zeros((padded, padded))
+    for first in range(0, n, BLOCK):
+        rows = min(BLOCK, n - first)
+        steps = (rows + LANES - 1) // LANES
+        _pack(X, y, first, rows, steps * LANES, columns)
+        _bound(columns, steps * LANES, bounds, largest)
+        # The sum moves by less than half the binade that starts at twice the number of products.
+        start = 3.0 * LANES
+        while start < 3.0 * LANES * steps:
+            start *= 2.0
+        for i in range(0, padded, TILE):
+            for j in range(i, padded, TILE):
+                _add_tile(columns, bounds, high, low, i, j, start, steps)
+    for i in range(width):
+        for j in range(i):
+            high[i, j], low[i, j] = high[j, i], low[j, i]
+    return high[:width, :width].copy(), low[:width, :width].copy(), largest[:width].copy()
+
+
+@native()
+def representable(largest: Array) -> bool:
+    """Tell whether products of columns with these magnitudes keep all their digits.
+
+    NaN and infinities do not.
+    """
+    outside = 0
+    for magnitude in largest:
+        if not (magnitude == 0.0 or LEAST <= magnitude <= MOST):
+            outside += 1
+    return outside == 0

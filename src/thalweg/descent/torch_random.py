@@ -1,8 +1,9 @@
 """PyTorch's random numbers without PyTorch: where a fit starts and how its rows are shuffled.
 
 PyTorch's CPU generator is the Mersenne Twister with the classical seeding. A
-:class:`Generator` says where such a stream stands: its seed and how many 32-bit words were
-taken. Every function here gives back the generator moved on. Not here: any other randomness.
+:class:`Generator` says where such a stream stands: its seed, of which PyTorch takes the low 32
+bits, and how many 32-bit words were drawn. Every function here gives back the generator moved
+on. Not here: any other randomness.
 
 References
 ----------
@@ -15,11 +16,20 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from thalweg.dataset import Array
+from thalweg.native import native
 
+STATE = 624  # words of the twister; one more holds the number of the next to be renewed
 WORDS_PER_EPOCH = 4  # two 64-bit draws: the DataLoader's base seed, then its sampler's seed
+
+# From here on PyTorch shuffles with 64-bit draws and the other way round, since 32 bits modulo n
+# would no longer be near uniform.
+LARGE = (2**32 - 1) // 20
+
+Words = NDArray[np.uint32]
 
 
 class Generator(NamedTuple):
@@ -52,28 +62,12 @@ def initial_parameters(generator: Generator, d: int, intercept: bool) -> tuple[A
 
     Examples
     --------
-    >>> start, _ = initial_parameters(Generator(4321), 1, intercept=True)
-    >>> start.round(4).tolist()
-    [0.0753, -0.7489]
+    >>> start, generator = initial_parameters(Generator(4321), 1, intercept=True)
+    >>> start.round(4).tolist(), generator
+    ([0.0753, -0.7489], Generator(seed=4321, drawn=2))
     """
-    count = d + intercept
-    words = _words(generator, count)
-    # PyTorch takes a float32's 24 bits from each word and scales them in one fused operation;
-    # in float64 the product and the sum are exact, so one rounding to float32 remains.
-    fractions = (words & 0xFFFFFF).astype(np.float64) / 2**24
-    weight_bound = np.float64(np.float32(math.sqrt(3.0) * (math.sqrt(2.0 / 6.0) / math.sqrt(d))))
-    bias_bound = np.float64(np.float32(1.0 / math.sqrt(d)))
-    bounds = np.full(count, weight_bound)
-    if intercept:
-        bounds[-1] = bias_bound
-    drawn = (fractions * (2.0 * bounds) - bounds).astype(np.float32).astype(np.float64)
-    return np.roll(drawn, int(intercept)), generator._replace(drawn=generator.drawn + count)
-
-
-def _words(generator: Generator, count: int) -> NDArray[np.uint32]:
-    stream = np.random.RandomState(generator.seed & 0xFFFFFFFF)
-    words: NDArray[np.uint32] = stream.randint(0, 2**32, generator.drawn + count, dtype=np.uint32)
-    return words[generator.drawn :]
+    parameters = _initial(generator.seed & 0xFFFFFFFF, generator.drawn, d, intercept)
+    return parameters, generator._replace(drawn=generator.drawn + d + intercept)
 
 
 def epoch_order(generator: Generator, n: int) -> tuple[NDArray[np.int64], Generator]:
@@ -81,13 +75,92 @@ def epoch_order(generator: Generator, n: int) -> tuple[NDArray[np.int64], Genera
 
     Examples
     --------
-    >>> order, generator = epoch_order(Generator(0), 5)
-    >>> generator
-    Generator(seed=0, drawn=4)
+    >>> epoch_order(Generator(0), 5)
+    (array([4, 1, 0, 3, 2]), Generator(seed=0, drawn=4))
     """
-    words = _words(generator, WORDS_PER_EPOCH)
-    draws = _words(Generator(int(words[3])), max(n - 1, 0)).astype(np.int64)
-    order = np.arange(n)
-    for i, z in enumerate(draws % (n - np.arange(n - 1))):
-        order[[i, i + z]] = order[[i + z, i]]
+    order = _order(generator.seed & 0xFFFFFFFF, generator.drawn, n)
     return order, generator._replace(drawn=generator.drawn + WORDS_PER_EPOCH)
+
+
+@native()
+def _initial(seed: int, drawn: int, d: int, intercept: bool) -> Array:
+    twister = np.empty(STATE + 1, np.uint32)
+    seed_twister(twister, seed, drawn)
+    bias_bound = np.float64(np.float32(1.0 / math.sqrt(d)))
+    bound = np.float64(np.float32(math.sqrt(3.0) * (math.sqrt(2.0 / 6.0) / math.sqrt(d))))
+    parameters = np.empty(d + intercept)
+    for j in range(d):
+        parameters[intercept + j] = _uniform(next_word(twister), bound)
+    if intercept:
+        parameters[0] = _uniform(next_word(twister), bias_bound)
+    return parameters
+
+
+@njit(error_model="numpy")
+def _uniform(word: np.uint32, bound: float) -> float:
+    """Scale the low 24 bits to ±bound as PyTorch does: fused, and rounded once to float32."""
+    fraction = (word & np.uint32(0xFFFFFF)) * 2.0**-24
+    return float(np.float32(fraction * (2.0 * bound) - bound))  # exact before it is rounded
+
+
+@native()
+def _order(seed: int, drawn: int, n: int) -> NDArray[np.int64]:
+    twister, fresh = np.empty(STATE + 1, np.uint32), np.empty(STATE + 1, np.uint32)
+    seed_twister(twister, seed, drawn)
+    order = np.empty(n, np.int64)
+    shuffle(order, twister, fresh)
+    return order
+
+
+# --- For kernels ----------------------------------------------------------------------------------
+
+
+@njit(error_model="numpy")
+def seed_twister(twister: Words, seed: int, drawn: int) -> None:
+    """Seed a stream and skip the words that were drawn from it."""
+    word = np.uint32(seed)
+    twister[0] = word
+    for i in range(1, STATE):
+        word = np.uint32(np.uint32(1812433253) * (word ^ (word >> np.uint32(30))) + np.uint32(i))
+        twister[i] = word
+    twister[STATE] = 0
+    for _ in range(drawn):
+        next_word(twister)
+
+
+@njit(error_model="numpy")
+def next_word(twister: Words) -> np.uint32:
+    """Give the next 32 bits, renewing the one word of the state that they come from."""
+    i = np.int64(twister[STATE])
+    following = i + 1 if i < STATE - 1 else 0
+    distant = i + 397 if i < STATE - 397 else i + 397 - STATE
+    joined = (twister[i] & np.uint32(0x80000000)) | (twister[following] & np.uint32(0x7FFFFFFF))
+    odd = np.uint32(0) - (joined & np.uint32(1))
+    word = twister[distant] ^ (joined >> np.uint32(1)) ^ (odd & np.uint32(0x9908B0DF))
+    twister[i] = word
+    twister[STATE] = following
+    word ^= word >> np.uint32(11)
+    word ^= (word << np.uint32(7)) & np.uint32(0x9D2C5680)
+    word ^= (word << np.uint32(15)) & np.uint32(0xEFC60000)
+    return np.uint32(word ^ (word >> np.uint32(18)))
+
+
+@njit(error_model="numpy")
+def shuffle(order: NDArray[np.int64], twister: Words, fresh: Words) -> None:
+    """Write an epoch's order; ``fresh`` is memory for the epoch's own stream."""
+    n = order.size
+    for _ in range(3):  # the loader's base seed, and the high half of the sampler's seed
+        next_word(twister)
+    seed_twister(fresh, int(next_word(twister)), 0)
+    for i in range(n):
+        order[i] = i
+    if n < LARGE:
+        for i in range(n - 1):
+            other = i + np.int64(next_word(fresh) % np.uint32(n - i))
+            order[i], order[other] = order[other], order[i]
+        return
+    for i in range(n):
+        high = np.uint64(next_word(fresh)) << np.uint64(32)
+        other = np.int64((high | np.uint64(next_word(fresh))) % np.uint64(i + 1))
+        order[i] = order[other]
+        order[other] = i

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from thalweg.gradient_check import gradients as gradients
     from thalweg.run import Outcome as Outcome
     from thalweg.run import Run as Run
+    from thalweg.run_file import load as load
 
 # Where each public name lives; a module itself has no home but its own.
 _HOMES = {
@@ -29,6 +30,7 @@ _HOMES = {
     "errors": "",
     "fit": "descent",
     "gradients": "gradient_check",
+    "load": "run_file",
     "salammbo": "chapters",
 }
 
@@ -41,6 +43,7 @@ __all__ = [
     "errors",
     "fit",
     "gradients",
+    "load",
     "salammbo",
 ]
 

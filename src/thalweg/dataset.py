@@ -5,6 +5,7 @@ Not here: reading files (:mod:`thalweg.files`), sums over the rows (:mod:`thalwe
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from numbers import Real
@@ -104,6 +105,14 @@ class Dataset:
         from thalweg.summary import Summary  # SciPy's LAPACK: only when something is computed
 
         return Summary.of(self)
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the rows and the columns' names: whether two datasets are the same."""
+        digest = hashlib.sha256(repr((self.X.shape, self.features, self.target)).encode())
+        for values in (self.X, self.y):
+            digest.update(values.astype("<f8", copy=False).data)
+        return digest.hexdigest()
 
     def label(self, column: str) -> str:
         """Name a column with its unit, for an axis."""

@@ -71,7 +71,8 @@ class Comparison(NamedTuple):
     """A number that the notebook prints, beside ours.
 
     ``printed`` keeps the notebook's digits. They agree when they differ by at most one unit of
-    the last of them, or by ``relative`` where the number is what float32's cancellation leaves.
+    the last of them; where the notebook prints a float32 to more digits than it has, by at most
+    one float32; and by ``relative`` where the number is what float32's cancellation leaves.
     """
 
     section: str
@@ -81,24 +82,37 @@ class Comparison(NamedTuple):
     relative: float = 0.0
 
     @property
+    def difference(self) -> Decimal:
+        """How far the two are apart."""
+        return abs(Decimal(float(self.got)) - Decimal(self.printed))
+
+    @property
+    def to_the_digit(self) -> bool:
+        """Whether they differ by at most one unit of the last printed digit."""
+        return self.difference <= Decimal(1).scaleb(_exponent(Decimal(self.printed)))
+
+    @property
     def agrees(self) -> bool:
         """Whether the two are the same number, as far as it was printed."""
-        printed = Decimal(self.printed)
-        allowed = max(Decimal(1).scaleb(_exponent(printed)), abs(printed) * Decimal(self.relative))
-        return abs(Decimal(self.got) - printed) <= allowed
+        printed, got = np.float32(self.printed), np.float32(self.got)
+        next_to_it = bool(abs(printed - got) <= np.spacing(abs(printed)))
+        loosely = self.difference <= abs(Decimal(self.printed)) * Decimal(self.relative)
+        return self.to_the_digit or next_to_it or loosely
 
     @property
     def shown(self) -> str:
         """Ours, to as many digits as the notebook prints."""
         decimals = max(0, -_exponent(Decimal(self.printed)))
-        return f"{self.got:.{decimals}f}" if decimals < 15 else repr(self.got)
+        return f"{self.got:.{decimals}f}"
 
     @property
     def verdict(self) -> str:
         """The agreement in a word."""
+        if self.to_the_digit:
+            return "yes"
         if not self.agrees:
             return "no"
-        return "yes" if not self.relative else f"to {self.relative:.1%}"
+        return f"to {self.relative:.1%}" if self.relative else "to float32's last bit"
 
 
 def _exponent(number: Decimal) -> int:
@@ -307,7 +321,7 @@ def _mean_square(run: Run, data: Dataset) -> float:
     """The loss where a run ended, from its predictions and in their precision."""
     predicted = run.predict(data.X)
     error = predicted - data.y.astype(predicted.dtype)
-    return float(error @ error / predicted.dtype.type(len(data)))
+    return float((error * predicted.dtype.type(1.0 / len(data))) @ error)
 
 
 def page(lesson: Lesson) -> str:

@@ -1,0 +1,1 @@
+"""Every speed claim, measured: ``python -m benchmarks`` runs them and writes RESULTS.md."""

@@ -1,0 +1,79 @@
+"""The gradient three ways against exact rational arithmetic."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import thalweg
+from thalweg import errors
+from thalweg.dataset import Array
+
+
+def exact_gradient(data: thalweg.Dataset, w: Array, *, intercept: bool) -> list[float]:
+    """The gradient of the mean squared error in rational arithmetic, rounded once."""
+    rows = [[Fraction(1)] * intercept + [Fraction(v) for v in row] for row in data.X.tolist()]
+    at = [Fraction(v) for v in w.tolist()]
+    errors_ = [
+        sum(a * b for a, b in zip(row, at, strict=True)) - Fraction(target)
+        for row, target in zip(rows, data.y.tolist(), strict=True)
+    ]
+    return [
+        float(Fraction(2, len(rows)) * sum(e * row[j] for e, row in zip(errors_, rows, strict=True)))
+        for j in range(len(at))
+    ]
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_all_three_are_the_exact_gradient(
+    intercept: bool, three_features: thalweg.Dataset
+) -> None:
+    w = np.array([1.0, -0.5, 0.25, 3.0][: 3 + intercept])
+    at = thalweg.gradients(three_features, w, intercept=intercept)
+    expected = exact_gradient(three_features, w, intercept=intercept)
+    np.testing.assert_allclose(at.by_hand, expected, rtol=1e-13)
+    np.testing.assert_allclose(at.by_autograd, expected, rtol=1e-13)
+    np.testing.assert_allclose(at.by_differences, expected, rtol=1e-10)
+    assert at.largest_difference < 1e-10
+    assert at.names == ("bias", "length", "depth", "slope")[1 - intercept :]
+
+
+def test_the_loss_is_the_mean_squared_error(three_features: thalweg.Dataset) -> None:
+    w = np.array([1.0, -0.5, 0.25, 3.0])
+    predicted = w[0] + three_features.X @ w[1:]
+    expected = np.mean((predicted - three_features.y) ** 2)
+    assert thalweg.gradients(three_features, w).loss == pytest.approx(expected, rel=1e-14)
+
+
+def test_float32_leaves_few_digits_near_the_solution() -> None:
+    """The lesson's case: a sum of large terms that nearly cancel."""
+    end = [0.2014901340007782, 0.06847291439771652]
+    single = thalweg.gradients(thalweg.salammbo(), end, dtype="float32")
+    double = thalweg.gradients(thalweg.salammbo(), end)
+    assert double.largest_difference < 1e-9
+    assert single.largest_difference > 1e-2
+    assert single.dtype == "float32"
+
+
+def test_at_the_solution_the_difference_is_absolute() -> None:
+    at = thalweg.gradients(([[1.0], [2.0], [4.0]], [3.0, 5.0, 9.0]), [1.0, 2.0])
+    assert at.by_hand.tolist() == [0.0, 0.0]
+    assert at.largest_difference < 1e-12
+
+
+def test_a_wrong_number_of_parameters_is_refused() -> None:
+    with pytest.raises(errors.InvalidData) as caught:
+        thalweg.gradients(thalweg.salammbo(), [1.0, 2.0, 3.0])
+    assert str(caught.value) == (
+        "parameters: got [1.0, 2.0, 3.0], expected 2 finite numbers, [bias, weights…]; give one "
+        "value for each parameter"
+    )
+
+
+def test_a_wrong_precision_is_refused() -> None:
+    with pytest.raises(errors.InvalidSetting) as caught:
+        thalweg.gradients(thalweg.salammbo(), [1.0, 2.0], dtype="half")
+    assert str(caught.value) == (
+        "dtype: got 'half', expected one of 'float32', 'float64'; choose one of 'float32', "
+        "'float64'"
+    )

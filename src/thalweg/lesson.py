@@ -21,7 +21,7 @@ from thalweg.dataset import Dataset
 from thalweg.descent import fit
 from thalweg.errors import MissingExtra
 from thalweg.gradient_check import Gradients, gradients
-from thalweg.page import Drawn, render
+from thalweg.page import Drawn, fixed, render
 from thalweg.run import Run
 
 try:
@@ -103,7 +103,7 @@ class Comparison(NamedTuple):
     def shown(self) -> str:
         """Ours, to as many digits as the notebook prints."""
         decimals = max(0, -_exponent(Decimal(self.printed)))
-        return f"{self.got:.{decimals}f}"
+        return fixed(self.got, decimals).replace(",", "")
 
     @property
     def verdict(self) -> str:

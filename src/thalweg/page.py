@@ -98,6 +98,7 @@ def _environment() -> jinja2.Environment:
         extensions=["jinja2.ext.do"],
     )
     environment.filters["number"] = number
+    environment.filters["fixed"] = fixed
     return environment
 
 
@@ -107,7 +108,7 @@ def number(value: float, digits: int = 6) -> str:
     Examples
     --------
     >>> number(-1234.5), number(4.96e-10, 2), number(0.0683016)
-    ('−1,234.5', '5.0 × 10⁻¹⁰', '0.0683016')
+    ('−1,234.5', '5.0\xa0×\xa010⁻¹⁰', '0.0683016')
     """
     if value == 0 or 1e-4 <= abs(value) < 1e7:
         decimals = 0
@@ -119,7 +120,18 @@ def number(value: float, digits: int = 6) -> str:
         return f"{value:,.{decimals}f}".replace("-", "−")
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
     superscript = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa} × 10{superscript}".replace("-", "−")
+    return f"{mantissa}\u00a0×\u00a010{superscript}".replace("-", "−")
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Write a number with so many decimals, for a column of a table.
+
+    Examples
+    --------
+    >>> fixed(-1.2, 4)
+    '−1.2000'
+    """
+    return f"{value:,.{decimals}f}".replace("-", "−")
 
 
 def _inside_script(text: str) -> str:

@@ -6,7 +6,10 @@ stand in the kernel's own file, or a change there goes unnoticed. Not here: any 
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar, cast
 
 import numba
@@ -47,3 +50,47 @@ def native(*signature: Any, **options: Any) -> Callable[[F], F]:
             return cast("F", njit(*signature, cache=False, **settings)(function))
 
     return compile_native
+
+
+def digest(*modules: str) -> int:
+    """Give a number that changes with the sources of the named modules.
+
+    A kernel that is made of several files is written as a closure over their digest: Numba makes
+    what a function closes over part of the key under which it keeps the machine code.
+
+    Examples
+    --------
+    >>> digest("thalweg.native") == digest("thalweg.native")
+    True
+    """
+    sources = "".join(inspect.getsource(import_module(module)) for module in modules)
+    return int.from_bytes(hashlib.sha256(sources.encode()).digest()[:7], "big")
+
+
+def entry_point(function: Callable[..., Any], types: tuple[Any, ...]) -> Callable[..., Any]:
+    """Compile a function for the given types of arguments, or load it, and give what runs it.
+
+    What is given back takes arguments of these types only and does not look at them: it spares
+    the microsecond in which Numba finds out what it was called with.
+
+    Parameters
+    ----------
+    function : callable
+        Its ``__qualname__`` names the file that keeps the machine code: one for each kernel, so
+        that processes which compile different ones at once do not meet.
+    types : tuple
+        Numba's type of each argument.
+    """
+    dispatcher: Any = native()(function)
+    signature = numba.types.void(*types).replace(return_type=None)
+    try:
+        dispatcher.compile(signature)
+    except OSError:  # compiled, but no room to keep it
+        pass
+    result = dispatcher.get_compile_result(signature)
+    _KEPT_ALIVE.append(dispatcher)
+    run: Callable[..., Any] = result.entry_point
+    return run
+
+
+_KEPT_ALIVE: list[Any] = []  # machine code is freed with its dispatcher

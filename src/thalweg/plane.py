@@ -23,20 +23,35 @@ Path: TypeAlias = "Run | Array"
 Along: TypeAlias = tuple[str, str] | Literal["curvature", "path"]
 """Two parameters by name, or a pair of directions that the data or a path give."""
 
-_MARGIN = 0.1  # of the extent of what an axis shall contain, on either side
+_MARGIN = 0.1  # of the extent of what an axis shall contain, beyond a path's extremes
+_ROOM = 0.3  # of the same, beyond the solution: a valley has two sides
 _FAR = 100.0  # times the starting loss: what a diverging path does beyond it widens no axis
 
 
 def name_ranges(
-    given: Mapping[str, Range], names: tuple[str, ...], features: tuple[str, ...]
+    given: Mapping[str, Range],
+    names: tuple[str, ...],
+    features: tuple[str, ...],
+    ranges: tuple[Range, Range] | None,
 ) -> dict[str, Range]:
     """Take ranges by parameter, a single feature's weight also by the feature's name.
+
+    Parameters
+    ----------
+    given : mapping
+        What the user named.
+    names, features : tuple of str
+        Of the parameters and of the columns.
+    ranges : pair of pairs, optional
+        The same for both axes at once: one or the other.
 
     Returns
     -------
     dict
         The ranges by the parameters' own names, in the order of a path's columns.
     """
+    if not given:
+        return {}
     also = {features[0]: "weight"} if names[-1] == "weight" else {}
     unknown = [name for name in given if name not in names and name not in also]
     if unknown:
@@ -46,6 +61,15 @@ def name_ranges(
                 got=f"a range for {', '.join(map(repr, unknown))}",
                 expected="the names of parameters",
                 advice=nearest(unknown[0], [*names, *also]),
+            )
+        )
+    if ranges is not None:
+        raise InvalidSetting(
+            sentence(
+                "ranges",
+                got=f"both axes' ranges, and one for {', '.join(map(repr, given))} too",
+                expected="one or the other",
+                advice="leave out 'ranges', or the parameters by name",
             )
         )
     own = {also.get(name, name): limits for name, limits in given.items()}
@@ -191,9 +215,14 @@ def check_range(name: str, limits: object) -> Range:
 
 
 def automatic_range(
-    factor: Array, direction: Array, origin: Array, paths: Sequence[Array], reach: float
+    factor: Array,
+    direction: Array,
+    origin: Array,
+    solution: Array,
+    paths: Sequence[Array],
+    reach: float,
 ) -> Range:
-    """Say from where to where an axis goes so that it shows the paths with a margin.
+    """Say from where to where an axis goes so that it shows the solution and the paths.
 
     Parameters
     ----------
@@ -201,8 +230,9 @@ def automatic_range(
         The triangle of [1, X, y].
     direction, origin : ndarray, shape (p,)
         Of the axis.
+    solution : ndarray, shape (p,)
+        The exact one.
     paths : sequence of ndarray, shape (k, p)
-        What it shall show; the exact solution is a path of one point.
     reach : float
         How far to look on either side where that has no extent.
 
@@ -211,13 +241,15 @@ def automatic_range(
     pair of float
         Distances from the origin along the direction.
     """
-    seen = np.concatenate([_near(path, factor) @ direction for path in paths])
-    low, high = float(seen.min()), float(seen.max())
-    middle = float(origin @ direction)
-    if high - low > 1e-9 * reach:
-        margin = _MARGIN * (high - low)
-        return low - margin - middle, high + margin - middle
-    return low - reach - middle, high + reach - middle
+    middle = float((solution - origin) @ direction)
+    seen = [(_near(path, factor) - origin) @ direction for path in paths]
+    low = min([middle, *(float(along.min()) for along in seen)])
+    high = max([middle, *(float(along.max()) for along in seen)])
+    extent = high - low
+    if extent <= 1e-9 * reach:
+        return middle - reach, middle + reach
+    margin, room = _MARGIN * extent, _ROOM * extent
+    return min(low - margin, middle - room), max(high + margin, middle + room)
 
 
 def _near(path: Array, factor: Array) -> Array:

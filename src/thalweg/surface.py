@@ -31,6 +31,7 @@ from thalweg.plane import (
     reach_along,
     read_paths,
 )
+from thalweg.summary import Summary
 
 CURVATURE = ("steepest direction", "flattest direction")
 MAIN = ("first main direction", "second main direction")
@@ -70,7 +71,7 @@ class Surface:
     floor : float
         The mean squared error below which there is only rounding: that of targets which are
         each wrong by one unit of their last place.
-    data : Dataset
+    data : Dataset or Summary
         What the loss is on.
     """
 
@@ -86,7 +87,7 @@ class Surface:
     triangle: Array
     n: int
     floor: float
-    data: Dataset
+    data: Dataset | Summary
 
     @property
     def loss(self) -> Array:
@@ -148,7 +149,7 @@ class Surface:
 
 
 def surface(
-    data: Data,
+    data: Data | Summary,
     *,
     points: int = 100,
     along: Along | None = None,
@@ -162,7 +163,7 @@ def surface(
 
     Parameters
     ----------
-    data : Dataset or pair (X, y)
+    data : Dataset, Summary or pair (X, y)
         What the loss is on.
     points : int
         Values per axis. Default 100, the lesson's.
@@ -208,31 +209,30 @@ def surface(
     >>> float(plane.log10_loss.min().round(3))
     3.123
     """
-    rows = Dataset.of(data)
-    names = parameter_names(rows.features, intercept=intercept)
+    known = data if isinstance(data, Summary) else Dataset.of(data)
+    summary = known if isinstance(known, Summary) else known.summary
+    names = parameter_names(summary.features, intercept=intercept)
     check_count("points", points, low=2, advice="try points=100")
-    named = name_ranges(parameters, names, rows.features)
+    named = name_ranges(parameters, names, summary.features, ranges)
     chosen = choose_directions(along, named, names, has_path=path is not None)
     paths = read_paths(path, len(names))
-    factor, n, solution = _sums(rows, intercept)
+    factor = summary.triangle(intercept=intercept)
+    solution = summary.solve(intercept=intercept).parameters
     origin, titles, directions = _place(chosen, names, factor, solution, paths)
     if through is not None:
         origin = check_parameters("through", through, len(names))
     # Axes of parameters show their values; the others show distances from the origin.
     offset = directions @ origin if titles is chosen else np.zeros(2)
     limits = np.empty((2, 2))
-    for axis in (0, 1):
-        given = named.get(titles[axis]) if ranges is None else ranges[axis]
+    for axis, given in enumerate(ranges or map(named.get, titles)):
         if given is not None:
             limits[axis] = check_range(titles[axis], given)
         else:
             reach = reach_along(factor, directions[axis], solution, intercept=intercept)
-            extent = automatic_range(
-                factor, directions[axis], origin, [solution[np.newaxis], *paths], reach
-            )
-            limits[axis] = extent + offset[axis]
+            limits[axis] = automatic_range(factor, directions[axis], origin, solution, paths, reach)
+            limits[axis] += offset[axis]
     first, second, grid, triangle, floor = evaluate(
-        factor, origin, directions, offset, limits, n, points
+        factor, origin, directions, offset, limits, summary.n, points
     )
     return Surface(
         names=names,
@@ -245,17 +245,10 @@ def surface(
         solution=solution,
         factor=factor,
         triangle=triangle,
-        n=n,
+        n=summary.n,
         floor=floor,
-        data=rows,
+        data=known,
     )
-
-
-def _sums(rows: Dataset, intercept: bool) -> tuple[Array, int, Array]:
-    ones = np.ones((len(rows), int(intercept)))
-    factor: Array = np.linalg.qr(np.column_stack([ones, rows.X, rows.y]), mode="r")
-    solution = np.linalg.lstsq(factor[:, :-1], factor[:, -1], rcond=1e-15)[0]
-    return factor, len(rows), solution
 
 
 def _place(

@@ -108,7 +108,8 @@ def fit_figure(data: Data, runs: Runs, *, exact: bool = True, theme: str = "ligh
         figure.add_trace(_line(ends, ends, "predicted = actual"))
     across = X[:, 0] if one else rows.y[chosen]
     if exact and one:
-        solution = rows.summary.solve()
+        intercept = all(run.settings.intercept for run in named.values())
+        solution = rows.summary.solve(intercept=intercept)
         figure.add_trace(_line(across, X @ solution.weights + solution.bias, "exact solution"))
     parts = []
     for index, (name, run) in enumerate(named.items()):

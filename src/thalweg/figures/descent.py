@@ -117,7 +117,11 @@ def loss_figure(runs: Runs, *, exact: bool = True, theme: str = "light") -> go.F
     figure = go.Figure()
     for index, (name, run) in enumerate(named.items()):
         figure.add_trace(_loss_trace(name, style(index), run))
-    floor = first.summary.solve().loss if exact and kinds == {"mse"} else 0.0
+    floor = (
+        first.summary.solve(intercept=first.settings.intercept).loss
+        if exact and kinds == {"mse"}
+        else 0.0
+    )
     if floor > 0:
         last = max(run.epochs for run in named.values())
         figure.add_trace(
@@ -177,13 +181,14 @@ def _markers(look: Style, *, few: bool) -> dict[str, Any]:
 
 def _losses(run: Run, parameters: Array) -> Array:
     """Give the mean squared error at points (k, p) of a path: shape (k,)."""
-    return np.array([run.summary.loss(point) for point in parameters])
+    factor = run.summary.triangle(intercept=run.settings.intercept)
+    residuals = parameters @ factor[:, :-1].T - factor[:, -1]
+    squares: Array = np.einsum("ki,ki->k", residuals, residuals)
+    return squares / run.summary.n
 
 
 def _exact(run: Run) -> Array:
-    solution = run.summary.solve()
-    bias = [solution.bias] if run.settings.intercept else []
-    return np.concatenate([bias, solution.weights])
+    return run.summary.solve(intercept=run.settings.intercept).parameters
 
 
 def need_runs(runs: Runs) -> dict[str, Run]:

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 
 from thalweg.dataset import Array
 
-FRAMES = 100  # at most: more would weigh on the page and move no smoother
+FRAMES = 101  # at most: more would weigh on the page and move no smoother
 DRAWN = 300  # points of a path at most, for each frame repeats those walked so far
 _SECONDS = 6.0  # to play all of it
 _BUTTONS = 132  # pixels for the two buttons, left of the slider
@@ -66,12 +66,22 @@ def add_player(
 
 
 def moments(epochs: Sequence[Array]) -> Array:
-    """Choose the epochs to show: those recorded, thinned evenly, the first and last kept."""
+    """Choose the epochs to show: those recorded, thinned evenly to round numbers, and the last.
+
+    Examples
+    --------
+    >>> moments([np.arange(251.0)])[[0, 1, 2, -2, -1]]
+    array([  0.,   5.,  10., 245., 250.])
+    """
     recorded = np.unique(np.concatenate(epochs)) if len(epochs) else np.empty(0)
     if len(recorded) <= FRAMES:
         return recorded
-    even = np.linspace(recorded[0], recorded[-1], FRAMES)
-    return np.unique(recorded[np.searchsorted(recorded, even - 1e-9).clip(max=len(recorded) - 1)])
+    last = recorded[-1]
+    apart = last / (FRAMES - 1)
+    decade = 10.0 ** np.floor(np.log10(apart) + 1e-9)
+    step = next(decade * k for k in (1, 2, 5, 10) if decade * k >= apart * (1 - 1e-9))
+    shown = np.append(np.arange(0.0, last - step / 2, step).round(9), last)
+    return np.maximum(shown, recorded[0])
 
 
 def walked(epochs: Array, epoch: float) -> int:

@@ -121,7 +121,7 @@ def lay_out(
     height : int
         Pixels for the plot with its axes.
     """
-    top = 46 + (20 if subtitle else 0)
+    top = 62 if subtitle else 44
     legend = 24 * _legend_rows(entries) if len(entries) else 0
     figure.update_layout(
         theme(theme_name),
@@ -133,10 +133,11 @@ def lay_out(
             "x": 0,
             "xref": "container",
             "xanchor": "left",
+            # From the plot upwards: from the top down, Plotly puts a gap before the subtitle.
             "y": 1,
-            "yref": "container",
-            "yanchor": "top",
-            "pad": {"l": 12, "t": 12},
+            "yref": "paper",
+            "yanchor": "bottom",
+            "pad": {"l": 12, "b": legend + (30 if subtitle else 12)},
         },
         showlegend=bool(entries),
         legend={
@@ -146,12 +147,13 @@ def lay_out(
             "y": 1,
             "yanchor": "bottom",
             "tracegroupgap": 4,
-            "itemsizing": "trace",
+            "itemsizing": "constant",
         },
         hovermode="closest",
     )
-    figure.update_xaxes(automargin=True, title={"standoff": 10})
-    figure.update_yaxes(automargin=True, title={"standoff": 10})
+    plain = {"automargin": True, "title": {"standoff": 10}, "minexponent": 6}
+    figure.update_xaxes(**plain, separatethousands=True)
+    figure.update_yaxes(**plain, separatethousands=True)
 
 
 def _legend_rows(entries: Sequence[str]) -> int:

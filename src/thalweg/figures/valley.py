@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from thalweg.dataset import Array, Data
+from thalweg.dataset import Array, Data, Dataset
 from thalweg.figures.data import describe
 from thalweg.figures.descent import STAR, add_path, recorded_epochs, star
 from thalweg.figures.labels import Runs, Units, log_ticks, name_runs, percent
@@ -21,6 +21,7 @@ from thalweg.surface import Surface, surface
 
 if TYPE_CHECKING:
     from thalweg.run import Run
+    from thalweg.summary import Summary
 
 _CASING = "#ffffff"  # under a path on the map: no colour stands out from all of the scale
 
@@ -28,6 +29,7 @@ _CASING = "#ffffff"  # under a path on the map: no colour stands out from all of
 class _Track(NamedTuple):
     """A run's path as the surface sees it, thinned for drawing."""
 
+    name: str
     label: str  # with the share of the movement that the plane holds, where that is not all
     look: Style
     epochs: Array  # (k,)
@@ -37,7 +39,7 @@ class _Track(NamedTuple):
 
 
 def surface_figure(
-    plane: Surface | Data, runs: Runs | None = None, *, theme: str = "light"
+    plane: Surface | Summary | Data, runs: Runs | None = None, *, theme: str = "light"
 ) -> go.Figure:
     """Draw the loss surface in three dimensions, with the paths on it; they can be played.
 
@@ -47,7 +49,7 @@ def surface_figure(
 
     Parameters
     ----------
-    plane : Surface, Dataset or pair (X, y)
+    plane : Surface, Dataset, Summary or pair (X, y)
         The surface; for data, one that contains the paths and the exact solution.
     runs : Run, sequence of Run, or mapping of str to Run, optional
         Whose paths.
@@ -87,23 +89,23 @@ def surface_figure(
         figure,
         theme_name=theme,
         title="Loss surface",
-        subtitle=_beyond(outside) or describe(plane.data),
+        subtitle=_beyond(outside) or describe(_rows(plane)),
         entries=[trace.name for trace in figure.data if trace.showlegend],
         height=480,
     )
-    figure.update_layout(scene=_scene(plane, figure))
+    figure.update_layout(scene=_scene(plane, tracks, figure))
     add_player(figure, parts, [recorded_epochs(run) for run in named.values()], below=8)
     return figure
 
 
 def contour_figure(
-    plane: Surface | Data, runs: Runs | None = None, *, theme: str = "light"
+    plane: Surface | Summary | Data, runs: Runs | None = None, *, theme: str = "light"
 ) -> go.Figure:
     """Draw the loss surface as a contour map, with the paths on it; they can be played.
 
     Parameters
     ----------
-    plane : Surface, Dataset or pair (X, y)
+    plane : Surface, Dataset, Summary or pair (X, y)
         The surface; for data, one that contains the paths and the exact solution.
     runs : Run, sequence of Run, or mapping of str to Run, optional
         Whose paths, projected onto the plane; where a path leaves it, the pointer reads both
@@ -152,7 +154,7 @@ def contour_figure(
         figure,
         theme_name=theme,
         title="Map of the loss",
-        subtitle=describe(plane.data),
+        subtitle=describe(_rows(plane)),
         entries=[t.name for t in figure.data[1:] if t.showlegend is not False],
         height=420,
     )
@@ -166,7 +168,7 @@ def _beyond(outside: int) -> str:
     return f"{outside:,} points of paths lie beyond its edges" if outside else ""
 
 
-def _as_surface(plane: Surface | Data, named: dict[str, Run]) -> Surface:
+def _as_surface(plane: Surface | Summary | Data, named: dict[str, Run]) -> Surface:
     if isinstance(plane, Surface):
         return plane
     members = list(named.values())
@@ -184,6 +186,7 @@ def _tracks(plane: Surface, named: dict[str, Run]) -> list[_Track]:
         drawn = thin(np.column_stack([plane.project(path), np.log10(loss + plane.floor)]), DRAWN)
         tracks.append(
             _Track(
+                name,
                 name if lies_in else f"{name}, {percent(plane.held(path))} in the plane",
                 style(index),
                 epochs[drawn],
@@ -212,7 +215,7 @@ def _add_path_3d(figure: go.Figure, plane: Surface, track: _Track, inside: Any) 
         true = which == "true"
         gaps = np.where(inside[:, None], np.column_stack([track.flat, height]), np.nan)
         x, y, z = (compact(column) for column in gaps.T)
-        name = track.label if true else f"{track.label}: on the plane below"
+        name = track.label if true else f"{track.name}: loss on the plane"
         figure.add_trace(
             go.Scatter3d(
                 x=x,
@@ -225,7 +228,7 @@ def _add_path_3d(figure: go.Figure, plane: Surface, track: _Track, inside: Any) 
                 line={
                     "color": track.look.color,
                     "dash": track.look.dash if true else "dot",
-                    "width": 6 if true else 3,
+                    "width": 5 if true else 3,
                 },
                 customdata=details,
                 hovertemplate=_hover(plane, track) + "<extra></extra>",
@@ -287,26 +290,42 @@ def _star_3d(plane: Surface) -> go.Scatter3d:
     )  # fmt: skip
 
 
-def _scene(plane: Surface, figure: go.Figure) -> dict[str, Any]:
+def _scene(plane: Surface, tracks: list[_Track], figure: go.Figure) -> dict[str, Any]:
     heights = [np.asarray(trace.z, dtype=np.float64).ravel() for trace in figure.data]
     every = np.concatenate(heights)
     low, high = float(np.nanmin(every)), float(np.nanmax(every))
     ticks, texts = log_ticks(low, high)
     margin = 0.03 * (high - low or 1.0)
     first, second = plane.axes
+    small = {"tickfont": {"size": 11}}
     return {
-        "xaxis": {"title": {"text": _axis(plane, 0)}, "range": [first[0], first[-1]]},
-        "yaxis": {"title": {"text": _axis(plane, 1)}, "range": [second[0], second[-1]]},
+        "xaxis": {"title": _title(_axis(plane, 0)), "range": [first[0], first[-1]], **small},
+        "yaxis": {"title": _title(_axis(plane, 1)), "range": [second[0], second[-1]], **small},
         "zaxis": {
-            "title": {"text": _units(plane).loss()},
+            **small,
+            "title": _title(_units(plane).loss()),
             "range": [low - margin, high + margin],
             "tickvals": ticks,
             "ticktext": texts,
         },
         "aspectmode": "manual",
         "aspectratio": {"x": 1.15, "y": 1.15, "z": 0.8},
-        "camera": {"eye": {"x": 1.35, "y": -1.45, "z": 0.85}, "center": {"z": -0.12}},
+        "camera": {"eye": _eye(plane, tracks), "center": {"z": -0.15}},
     }
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "font": {"size": 12}}
+
+
+def _eye(plane: Surface, tracks: list[_Track]) -> dict[str, float]:
+    """Look from across the valley: a path that starts on the near ridge goes down out of sight."""
+    eye = np.array([1.4, -1.6])
+    if tracks:
+        extents = np.array([axis[-1] - axis[0] for axis in plane.axes])
+        start = (tracks[0].flat[0] - plane.project(plane.solution)) / extents
+        eye = np.where(start * eye > 0.05, -eye, eye)
+    return {"x": float(eye[0]), "y": float(eye[1]), "z": 1.0}
 
 
 def _level_lines(plane: Surface) -> dict[str, Any]:
@@ -322,16 +341,21 @@ def _level_lines(plane: Surface) -> dict[str, Any]:
 
 
 def _units(plane: Surface) -> Units:
-    return Units(plane.data.features, plane.data.target, plane.data)
+    return Units(plane.data.features, plane.data.target, _rows(plane))
+
+
+def _rows(plane: Surface) -> Dataset | None:
+    return plane.data if isinstance(plane.data, Dataset) else None
 
 
 def _axis(plane: Surface, axis: int) -> str:
+    """Label an axis: a parameter with its unit, or a direction with what it mostly changes."""
     name = plane.along[axis]
     if name in plane.names:
         return _units(plane).parameter(name)
     strongest = int(np.abs(plane.directions[axis]).argmax())
     if plane.directions[axis][strongest] ** 2 > 0.5:
-        return f"{name} (mostly {plane.names[strongest]})"
+        return f"{name}: mostly {plane.names[strongest]}"
     return name
 
 

@@ -30,6 +30,9 @@ from thalweg.dataset import Array
 from thalweg.native import native
 
 Number: TypeAlias = tuple[float, float]
+# A pivot, relative to its column, that is this small may be one of a dependent column.
+SUSPICIOUS = 2.0**-40
+
 Matrix: TypeAlias = tuple[Array, Array]
 Order: TypeAlias = NDArray[np.int64]
 
@@ -190,57 +193,69 @@ def _eliminate(high: Array, low: Array, step: int) -> None:
 
 
 @native()
-def factor(
-    high: Array, low: Array, pivots: int, threshold: float, pivoted: bool
-) -> tuple[Order, int]:
-    """Factor a positive semidefinite matrix as RᵀR, in place: R in the upper triangle.
+def _factor(high: Array, low: Array, pivots: int, threshold: float) -> None:
+    """Factor a positive semidefinite matrix as RᵀR, in place and in the order of its columns.
 
-    Parameters
-    ----------
-    high, low : ndarray, shape (k, k)
-        Only the upper triangle is read; zeros are written below it.
-    pivots : int
-        How many of the first columns may be pivots. What their rows leave of the other columns'
-        Gram matrix stays where it was.
-    threshold : float
-        A pivot below this part of its column's squared norm counts as zero.
-    pivoted : bool
-        Take the largest pivot first, relative to its column, and stop at the first that counts
-        as zero; otherwise keep the order, and make the row of such a pivot zero.
-
-    Returns
-    -------
-    order : ndarray of int64, shape (k,)
-        The column that each column of R belongs to.
-    rank : int
-        How many pivots do not count as zero.
+    Only the first ``pivots`` columns are eliminated. Where a pivot is no more than ``threshold``
+    times its column's squared norm, the row of R is zero.
     """
-    width = high.shape[0]
-    order = np.arange(width)
-    floor = np.empty(width)
-    for j in range(width):
-        floor[j] = threshold * high[j, j]
-        high[j, :j], low[j, :j] = 0.0, 0.0
-    rank = 0
-    for step in range(pivots):
-        if pivoted:
-            best, largest = step, 0.0
-            for j in range(step, pivots):
-                # floor and pivot of a zero column are both zero: it never is the largest
-                relative = high[j, j] / floor[j] if floor[j] > 0.0 else 0.0
-                if relative > largest:
-                    best, largest = j, relative
-            if best != step and largest > 1.0:
-                _swap(high, low, step, best)
-                order[step], order[best] = order[best], order[step]
-                floor[step], floor[best] = floor[best], floor[step]
+    floor = threshold * np.diag(high)
+    for step in range(high.shape[0]):
+        high[step, :step], low[step, :step] = 0.0, 0.0
+        if step >= pivots:
+            continue
         if high[step, step] > floor[step]:
             _eliminate(high, low, step)
-            rank += 1
-        elif pivoted:
-            break
         else:
             high[step, step:], low[step, step:] = 0.0, 0.0
+
+
+@native()
+def _cancelled(high: Array, norms: Array, rank: int, column: int) -> float:
+    """Sum the squared norms of a column and of the terms that make up its dependent part.
+
+    These are what its pivot, the squared norm of their sum, is to be compared with: rounding the
+    columns changes the pivot in proportion to them. Working precision will do.
+    """
+    total: float = norms[column] ** 2
+    coefficients = np.empty(rank)
+    for i in range(rank - 1, -1, -1):
+        rest = high[i, column]
+        for j in range(i + 1, rank):
+            rest -= high[i, j] * coefficients[j]
+        coefficients[i] = rest / high[i, i]
+        total += (coefficients[i] * norms[i]) ** 2
+    return total
+
+
+@native()
+def _factor_pivoted(high: Array, low: Array, pivots: int, threshold: float) -> tuple[Order, int]:
+    """Factor a positive semidefinite matrix as RᵀR, in place, independent columns first.
+
+    Of the first ``pivots`` columns, the one with the largest pivot, relative to its squared norm,
+    comes next. It is left out where the pivot is no more than ``threshold`` times the terms that
+    cancel in it (:func:`_cancelled`). Returns the columns in their new order, and the rank.
+    """
+    order, norms = np.arange(high.shape[0]), np.sqrt(np.diag(high))
+    rank, end = 0, pivots
+    while rank < end:
+        best, largest = rank, 0.0
+        for j in range(rank, end):
+            if high[j, j] > largest * norms[j] ** 2:
+                best, largest = j, high[j, j] / norms[j] ** 2
+        independent = largest > SUSPICIOUS or (
+            high[best, best] > threshold * _cancelled(high, norms, rank, best)
+        )
+        if not independent:
+            end -= 1
+        place = rank if independent else end
+        if best != place:
+            _swap(high, low, min(best, place), max(best, place))
+            order[best], order[place] = order[place], order[best]
+            norms[best], norms[place] = norms[place], norms[best]
+        if independent:
+            _eliminate(high, low, rank)
+            rank += 1
     return order, rank
 
 
@@ -248,12 +263,12 @@ def factor(
 def triangle(high: Array, low: Array, threshold: float, resolution: float) -> tuple[Array, Array]:
     """Give the factor R, diagonal at least zero, of the Gram matrix of columns, the target last.
 
-    Where a column depends on those before it, by the ``threshold`` of :func:`factor`, its row is
-    zero. The target's pivot is zero below ``resolution``, as a part of its squared norm.
+    Where a column depends on those before it, its pivot no more than ``threshold`` times its
+    squared norm, its row is zero; so is the target's below ``resolution`` times its own.
     """
     r_high, r_low = high.copy(), low.copy()
     last = high.shape[0] - 1
-    factor(r_high, r_low, last, threshold, False)
+    _factor(r_high, r_low, last, threshold)
     if r_high[last, last] > resolution * high[last, last]:
         r_high[last, last], r_low[last, last] = root((r_high[last, last], r_low[last, last]))
     else:
@@ -285,7 +300,7 @@ def _shrink(basic_high: Array, basic_low: Array, t_high: Array, t_low: Array) ->
             for m in range(dropped):
                 total = plus(total, times((t_high[i, m], t_low[i, m]), (t_high[j, m], t_low[j, m])))
             high[i, j], low[i, j] = total
-    factor(high, low, rank, 0.0, False)
+    _factor(high, low, rank, 0.0)
     _back_substitute(high, low, rank, rank, basic_high, basic_low)
 
 
@@ -303,7 +318,8 @@ def least_squares(
     high, low : ndarray, shape (p + 1, p + 1)
         The Gram matrix of [X, y]; left alone.
     threshold : float
-        See :func:`factor`.
+        A column is dependent where the squared norm of what the others leave of it is no more
+        than this part of the terms that cancel in it.
 
     Returns
     -------
@@ -319,7 +335,7 @@ def least_squares(
     """
     r_high, r_low = high.copy(), low.copy()
     p = high.shape[0] - 1
-    order, rank = factor(r_high, r_low, p, threshold, True)
+    order, rank = _factor_pivoted(r_high, r_low, p, threshold)
     x_high, x_low = np.zeros(p), np.zeros(p)
     _back_substitute(r_high, r_low, rank, p, x_high, x_low)
     t_high, t_low = np.zeros((rank, p - rank)), np.zeros((rank, p - rank))

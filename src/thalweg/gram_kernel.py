@@ -9,9 +9,10 @@ one gives what the high part left out::
 
 That is four operations a product, where a compensated sum takes ten. Blocks are added up in
 double-double arithmetic. Each entry is off by some 1e-30 of the product of its columns' norms
-(measured; 1e-28 is the bound), so the Gram matrix keeps more of the columns than a QR
-factorisation in working precision would: squaring the condition number costs digits that are
-there. Not here: what is made of the matrix (here only the kernel.
+(measured; :mod:`thalweg.solution` relies on 1e-29). Squaring the condition number, as a Gram
+matrix does, so costs digits that are there: a QR factorisation in working precision keeps fewer.
+Not here: spans of rows and threads (:mod:`thalweg.gram`), what is made of the matrix
+(:mod:`thalweg.double_double`).
 
 References
 ----------
@@ -21,6 +22,7 @@ S. M. Rump, T. Ogita, S. Oishi, "Accurate floating-point summation", SIAM J. Sci
 
 from __future__ import annotations
 
+import math
 from itertools import product
 from typing import Any
 
@@ -39,9 +41,10 @@ BLOCK = 512  # rows: few enough to stay in the first caches, enough to pay for t
 STRIDE = BLOCK + 8  # a power of two would put all columns into the same few cache sets
 TILE = 2  # columns by columns whose sums stay in registers
 
-MANTISSA_BITS = 52
 MAGNITUDE = 0x7FFFFFFFFFFFFFFF  # all the bits but the sign
-LEAST, MOST = 1e-130, 1e150  # magnitudes whose products neither lose their low part nor overflow
+EXPONENT = 0x7FF0000000000000
+SLACK = 1.0 + 2.0**-40  # more than a block's norm can be off by
+LEAST, MOST = 1e-75, 1e75  # magnitudes whose products and their ratios' squares float64 can hold
 
 MATRIX = types.Array(types.float64, 2, "A", readonly=True, aligned=False)  # any strides
 VECTOR = types.Array(types.float64, 1, "A", readonly=True, aligned=False)
@@ -81,6 +84,19 @@ class _Emitter:
     def broadcast(self, value: ir.Value) -> ir.Value:
         empty = ir.Constant(self.vector, ir.Undefined)
         return self.shuffle(self.builder.insert_element(empty, value, self.integer(0)), [0] * LANES)
+
+    def start(self, norm: ir.Value, other_norm: ir.Value) -> ir.Value:
+        """Give the sums' start: 6 · 2ᵉ, where 2ᵉ is the binade of the product of the norms.
+
+        By Cauchy and Schwarz no partial sum, nor the sum of the lanes, reaches 2 · 2ᵉ: it stays
+        in the binade of 4 · 2ᵉ.
+        """
+        builder = self.builder
+        bits = builder.bitcast(builder.fmul(norm, other_norm), ir.IntType(64))
+        binade = builder.bitcast(
+            builder.and_(bits, ir.Constant(ir.IntType(64), EXPONENT)), self.number
+        )
+        return self.broadcast(builder.fmul(binade, ir.Constant(self.number, 6.0)))
 
     def sum_of_lanes(self, vector: ir.Value) -> ir.Value:
         """Add the upper half of the lanes to the lower one until a single lane is left."""
@@ -124,19 +140,18 @@ def _no_unrolling(module: ir.Module) -> Any:
 
 def _emit_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Constant:
     """Write the loop over the block's rows, and the sums' way to memory after it."""
-    columns, bounds, high, low = (
+    columns, norms, high, low = (
         context.make_array(kind)(context, builder, argument)
         for kind, argument in zip(signature.args[:4], arguments[:4], strict=True)
     )
-    i, j, start, steps = arguments[4:]
+    i, j, steps = arguments[4:]
     emit = _Emitter(builder, i.type)
     rows = [builder.add(i, emit.integer(a)) for a in range(TILE)]
     cols = [builder.add(j, emit.integer(b)) for b in range(TILE)]
     pairs = list(product(range(TILE), range(TILE)))
-    starts = []
-    for a, b in pairs:
-        bound = builder.fmul(emit.load(bounds.data, rows[a]), emit.load(bounds.data, cols[b]))
-        starts.append(emit.broadcast(builder.fmul(bound, start)))
+    starts = [
+        emit.start(emit.load(norms.data, rows[a]), emit.load(norms.data, cols[b])) for a, b in pairs
+    ]
     before, loop, after = builder.block, *map(builder.append_basic_block, ("rows", "sums"))
     builder.branch(loop)
 
@@ -184,16 +199,15 @@ def _emit_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: A
 def _declare_tile(
     typing: Any,
     columns: Any,
-    bounds: Any,
+    norms: Any,
     high: Any,
     low: Any,
     i: Any,
     j: Any,
-    start: Any,
     steps: Any,
 ) -> Any:
     """Add the block's products of columns i, i + 1 with columns j, j + 1 to ``high + low``."""
-    return types.void(columns, bounds, high, low, i, j, start, steps), _emit_tile
+    return types.void(columns, norms, high, low, i, j, steps), _emit_tile
 
 
 _add_tile: Any = intrinsic(_declare_tile)
@@ -218,19 +232,20 @@ def _pack(X: Array, y: Array, first: int, rows: int, filled: int, columns: Array
         columns[j, rows:filled] = 0.0
 
 
-@native()
-def _bound(columns: Array, filled: int, bounds: Array, largest: Array) -> None:
-    """Bound each column's magnitudes in the block by a power of two, read off their bits.
+@native(fastmath={"reassoc"})
+def _measure(columns: Array, filled: int, norms: Array, largest: Array) -> None:
+    """Bound each column's norm in the block, and keep its largest magnitude so far.
 
-    Also keeps the largest magnitude so far. NaN counts as larger than infinity.
+    Magnitudes are compared by their bits: NaN counts as larger than infinity.
     """
-    bound_bits, largest_bits = bounds.view(np.int64), largest.view(np.int64)
-    for j in range(len(bounds)):
+    largest_bits = largest.view(np.int64)
+    for j in range(len(norms)):
         bits = columns[j, :filled].view(np.int64)
-        most = np.int64(0)
+        square, most = 0.0, np.int64(0)
         for row in range(filled):
+            square += columns[j, row] * columns[j, row]
             most = max(most, bits[row] & MAGNITUDE)
-        bound_bits[j] = ((most >> MANTISSA_BITS) + 1) << MANTISSA_BITS
+        norms[j] = math.sqrt(square) * SLACK
         largest_bits[j] = max(largest_bits[j], most)
 
 
@@ -262,20 +277,16 @@ def gram(X: Array, y: Array) -> tuple[Array, Array, Array]:
     """
     n, width = len(y), X.shape[1] + 2
     padded = width + width % TILE
-    columns, bounds, largest = np.zeros((padded, STRIDE)), np.empty(padded), np.zeros(padded)
+    columns, norms, largest = np.zeros((padded, STRIDE)), np.empty(padded), np.zeros(padded)
     high, low = np.zeros((padded, padded)), np.zeros((padded, padded))
     for first in range(0, n, BLOCK):
         rows = min(BLOCK, n - first)
         steps = (rows + LANES - 1) // LANES
         _pack(X, y, first, rows, steps * LANES, columns)
-        _bound(columns, steps * LANES, bounds, largest)
-        # The sum moves by less than half the binade that starts at twice the number of products.
-        start = 3.0 * LANES
-        while start < 3.0 * LANES * steps:
-            start *= 2.0
+        _measure(columns, steps * LANES, norms, largest)
         for i in range(0, padded, TILE):
             for j in range(i, padded, TILE):
-                _add_tile(columns, bounds, high, low, i, j, start, steps)
+                _add_tile(columns, norms, high, low, i, j, steps)
     for i in range(width):
         for j in range(i):
             high[i, j], low[i, j] = high[j, i], low[j, i]

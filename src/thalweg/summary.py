@@ -121,7 +121,7 @@ class Summary:
     @classmethod
     def of_batches(
         cls,
-        batches: Iterable[Data],
+        batches: Iterable[tuple[Any, Any]],
         *,
         features: Sequence[str] | None = None,
         target: str = "y",
@@ -264,14 +264,17 @@ class Summary:
         Where it is not unique, it is the one of smallest Euclidean norm of all the parameters,
         the bias among them: what ``numpy.linalg.lstsq`` gives on ``[1, X]``, and where gradient
         descent ends that starts from zero. A constant feature then shares the intercept with the
-        bias. A column counts as dependent where the part of it that other columns leave
-        unexplained is below 1.4e-14 (64 units in the last place) of its norm, the intercept's
-        column of ones being one of them.
+        bias.
 
-        All the digits of float64 hold while the condition number κ of the columns, each scaled
-        to norm one, is below 1e7. Above it, some ``2 log₁₀ κ - 14`` of the 16 are lost: none of
-        12 at 1e8, as offsets of 1e8 standard deviations or polynomials of tenth degree have it;
-        half of them at 1e11; all but a few where columns only just count as independent.
+        A column counts as dependent where what the others leave of it is below 1.4e-14 (64 units
+        in the last place) of the terms that cancel there. Columns that were made from others in
+        float64 are some 1e-16 away, and double-double arithmetic resolves 3e-15.
+
+        With κ the condition number of the columns, each scaled to norm one, about
+        ``30 - 2 log₁₀ κ`` digits of the parameters hold, 16 at most: all of them up to κ = 1e7;
+        13 at offsets of 1e8 standard deviations; 11 or 12 on polynomials like NIST's Filip, of
+        tenth degree on [-9, -3]; 9 at κ = 3e10; 3 at 3e13, near which columns begin to count as
+        dependent. The loss is right to some 1e-30 of the mean square of the target.
 
         Warns
         -----
@@ -417,10 +420,8 @@ def _real_arrays(X: Any, y: Any) -> tuple[Any, Any]:
     return (X[:, np.newaxis] if X.ndim == 1 else X), (y[:, 0] if y.ndim == 2 else y)
 
 
-def _block(batch: Data) -> tuple[Any, Any] | None:
+def _block(batch: tuple[Any, Any]) -> tuple[Any, Any] | None:
     """Take a block of rows; None where it has no rows."""
-    if isinstance(batch, Dataset):
-        return batch.X, batch.y
     X, y = as_pair(batch)
     if np.shape(y)[:1] == (0,) and np.shape(X)[:1] == (0,):
         return None

@@ -71,7 +71,7 @@ class Beginning(NamedTuple):
     drawn: bool  # whether the parameters were drawn from the generator
     optimizer_state: OptimizerState | None  # None where the optimiser remembered nothing
     generator: Generator  # where the stream stood before anything was drawn
-    loss_limit: float  # the loss beyond which the descent counts as diverged
+    loss_limit: float  # beyond it the descent counts as diverged; NaN: no loss came near it
 
 
 class Start(NamedTuple):

@@ -133,7 +133,7 @@ def fit(
     >>> import thalweg
     >>> run = thalweg.fit(thalweg.salammbo(), optimizer="nadam", lr=0.01, epochs=250, seed=4321)
     >>> run
-    Run(nadam, epochs=250, loss=3708.03, bias=0.891922, weight=0.0675632, out_of_epochs)
+    Run(nadam, epochs=250, loss=3708.13, bias=0.891967, weight=0.0675632, out_of_epochs)
     """
     asked = (
         optimizer, lr, epochs, batch_size, shuffle, drop_last, known.write_out(batch_sampler),

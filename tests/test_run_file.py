@@ -25,7 +25,6 @@ from thalweg.run import Beginning, Run
 
 CHAPTERS = thalweg.salammbo()
 
-ENGINE = "reference"
 REGIMES: dict[str, dict[str, Any]] = {
     "batch": {},
     "every 7th of 4 steps an epoch, shuffled": {"batch_size": 4, "shuffle": True, "record": 7},
@@ -41,7 +40,7 @@ REGIMES: dict[str, dict[str, Any]] = {
 
 
 def fitted(**asked: Any) -> Run:
-    return thalweg.fit(CHAPTERS, **{"seed": 4321, "epochs": 20, "engine": ENGINE, **asked})
+    return thalweg.fit(CHAPTERS, **{"seed": 4321, "epochs": 20, **asked})
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def choose(
                 source,
                 got="one column, " + repr(names[0]) if names else "no columns",
                 expected="a target and at least one feature",
-                advice="check what separates the columns: comma, semicolon, tab and | are found",
+                advice="in a text, check that comma, semicolon, tab or | separates the columns",
             )
         )
     _check_names("target", [target], names, source)

@@ -25,6 +25,8 @@ from thalweg.rows import Missing, Rows, Sieve, arrow_rows, batch_rows, check_mis
 from thalweg.tables import Table, open_table, readable
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from thalweg.summary import Summary
 
 AnyPath: TypeAlias = str | os.PathLike[str]
@@ -184,7 +186,7 @@ class Scan:
         ------
         X : ndarray, shape (b, d), float64
         y : ndarray, shape (b,), float64
-            The next b rows, b ≥ 1, in memory of their own.
+            The next b rows, b ≥ 1, in memory of their own; ``X`` column by column in it.
 
         Raises
         ------
@@ -196,7 +198,9 @@ class Scan:
         """
         source = str(self._paths[0]) if len(self._paths) == 1 else self.name
         sieve = Sieve(self._choice, missing=self._missing, source=source)
-        yield from _one_ahead(sieve.through(self._blocks()))
+        # Read ahead on a thread, made into rows on this one: each about half of the work.
+        rows = (arrow_rows(*batch) for batch in _one_ahead(self._tables()))
+        yield from sieve.through(rows)
         if sieve.dropped and not self._dropped_known:
             self._dropped_known = True
             warnings.warn(
@@ -208,22 +212,22 @@ class Scan:
 
     __iter__ = batches
 
-    def _blocks(self) -> Iterator[Rows]:
-        """Give the rows as they stand in the files, in blocks small enough."""
+    def _tables(self) -> Generator[tuple[pa.RecordBatch, tuple[int, ...]]]:
+        """Give the rows as the files hold them, in small batches, and where the columns stand."""
         most = batch_rows(len(self._choice.positions))
         for path in self._paths:
             with readable(path):
                 table, choice = self._opened(path)
                 for part, positions in table.tables(choice.positions):
                     for batch in part.to_batches(max_chunksize=most):
-                        yield arrow_rows(batch, positions)
+                        yield batch, positions
 
     @cached_property
     def summary(self) -> Summary:
         """What one pass over the rows leaves: enough for loss, gradient and exact solution."""
         from thalweg.summary import Summary  # only when something is computed
 
-        return Summary.of_batches(self.batches())
+        return Summary.of_batches(self.batches(), features=self.features, target=self.target)
 
     def __repr__(self) -> str:
         files = f"{len(self._paths)} file" + ("s" if len(self._paths) > 1 else "")

@@ -120,7 +120,7 @@ def fit_figure(data: Data, runs: Runs, *, exact: bool = True, theme: str = "ligh
         theme_name=theme,
         title="The fitted line" if one else "Predicted against actual",
         subtitle=describe(rows, drawn),
-        entries=[trace.name for trace in figure.data],
+        legend=True,
         height=400,
     )
     ends_only = [part.at(np.inf)["y"] for part in parts]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from thalweg.run import Run
 
 _LINE_POINTS = 2000  # of a loss curve, which does not move
-_MARKERS = 60  # recorded points up to which each is marked
+_MARKERS = 30  # recorded points up to which each is marked
 STAR = {
     "symbol": "star",
     "size": 14,
@@ -83,7 +83,7 @@ def path_figure(
         theme_name=theme,
         title=f"Path of {across} and {up}",
         subtitle=describe_runs(named),
-        entries=[trace.name for trace in figure.data if trace.showlegend is not False],
+        legend=True,
         height=400,
     )
     figure.update_xaxes(title_text=units.parameter(across))
@@ -139,7 +139,7 @@ def loss_figure(runs: Runs, *, exact: bool = True, theme: str = "light") -> go.F
         theme_name=theme,
         title="Loss by epoch",
         subtitle=describe_runs(named),
-        entries=[trace.name for trace in figure.data],
+        legend=True,
         height=380,
     )
     units = Units(first.features, first.target, first.data)

@@ -12,11 +12,12 @@ import numpy as np
 import plotly.graph_objects as go
 
 from thalweg.dataset import Array
+from thalweg.figures.theme import set_height
 
 FRAMES = 101  # at most: more would weigh on the page and move no smoother
 DRAWN = 300  # points of a path at most, for each frame repeats those walked so far
 _SECONDS = 6.0  # to play all of it
-_BUTTONS = 132  # pixels for the two buttons, left of the slider
+_ROOM = 100  # pixels: buttons, slider and its labels
 
 
 class Part(NamedTuple):
@@ -60,9 +61,9 @@ def add_player(
     figure.update_layout(
         updatemenus=[_buttons(pace, still, below)],
         sliders=[_slider([frame.name for frame in figure.frames], still, below)],
-        margin={"b": below + 88},
-        height=figure.layout.height + 88,
+        margin={"b": below + _ROOM},
     )
+    set_height(figure, figure.layout.height + _ROOM)
 
 
 def moments(epochs: Sequence[Array]) -> Array:
@@ -81,7 +82,8 @@ def moments(epochs: Sequence[Array]) -> Array:
     decade = 10.0 ** np.floor(np.log10(apart) + 1e-9)
     step = next(decade * k for k in (1, 2, 5, 10) if decade * k >= apart * (1 - 1e-9))
     shown = np.append(np.arange(0.0, last - step / 2, step).round(9), last)
-    return np.maximum(shown, recorded[0])
+    shown[0] = recorded[0]
+    return shown
 
 
 def walked(epochs: Array, epoch: float) -> int:
@@ -100,7 +102,8 @@ def _buttons(pace: dict[str, Any], still: dict[str, Any], below: int) -> dict[st
         "xanchor": "left",
         "y": 0,
         "yanchor": "top",
-        "pad": {"t": below + 18, "l": 0, "r": 0},
+        "pad": {"t": below},
+        "font": {"size": 11},
         "buttons": [
             {"label": "Play", "method": "animate", "args": [None, play]},
             {"label": "Pause", "method": "animate", "args": [[None], pause]},
@@ -109,6 +112,7 @@ def _buttons(pace: dict[str, Any], still: dict[str, Any], below: int) -> dict[st
 
 
 def _slider(names: Sequence[str], still: dict[str, Any], below: int) -> dict[str, Any]:
+    """Lay the slider below the buttons, and its epoch beside them: it fits a phone."""
     jump = {"frame": {"duration": 0, "redraw": True}, "mode": "immediate", **still}
     return {
         "active": len(names) - 1,
@@ -117,8 +121,13 @@ def _slider(names: Sequence[str], still: dict[str, Any], below: int) -> dict[str
         "len": 1,
         "y": 0,
         "yanchor": "top",
-        "pad": {"t": below, "b": 8, "l": _BUTTONS, "r": 8},
-        "currentvalue": {"prefix": "epoch ", "xanchor": "left", "offset": 8},
+        "pad": {"t": below + 8, "b": 8, "l": 8, "r": 8},
+        "currentvalue": {
+            "prefix": "epoch ",
+            "xanchor": "right",
+            "offset": 20,
+            "font": {"size": 12},
+        },
         "steps": [
             {"label": name, "value": name, "method": "animate", "args": [[name], jump]}
             for name in names

@@ -5,7 +5,6 @@ Not here: what a figure shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
@@ -27,6 +26,7 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-se
 _GRID = "rgba(128, 128, 128, 0.25)"
 _LINE = "rgba(128, 128, 128, 0.6)"
 _CLEAR = "rgba(0, 0, 0, 0)"
+_LINE_SPACING = 1.3  # Plotly's, in units of the font's size
 
 
 class Style(NamedTuple):
@@ -106,65 +106,63 @@ def lay_out(
     theme_name: str,
     title: str,
     subtitle: str = "",
-    entries: Sequence[str] = (),
+    legend: bool = False,
     height: int,
 ) -> None:
-    """Give a figure its theme, its title, a legend above the plot and room for both.
+    """Give a figure its theme, its title, and where it says so a legend between title and plot.
 
     Parameters
     ----------
     figure : plotly.graph_objects.Figure
         Changed in place.
     theme_name, title, subtitle : str
-    entries : sequence of str
-        What the legend says: room is kept for it at a phone's width.
+    legend : bool
     height : int
         Pixels for the plot with its axes.
     """
-    top = 62 if subtitle else 44
-    legend = 24 * _legend_rows(entries) if len(entries) else 0
+    head = 62 if subtitle else 40
     figure.update_layout(
         theme(theme_name),
-        height=top + legend + height,
-        margin={"t": top + legend, "l": 12, "r": 12, "b": 12, "autoexpand": True},
+        margin={"t": head + 26 * legend, "l": 12, "r": 12, "b": 12},
         title={
             "text": _shorten(title, 40),
             "subtitle": {"text": _shorten(subtitle, 52)},
             "x": 0,
             "xref": "container",
             "xanchor": "left",
-            # From the plot upwards: from the top down, Plotly puts a gap before the subtitle.
-            "y": 1,
-            "yref": "paper",
+            "yref": "container",
             "yanchor": "bottom",
-            "pad": {"l": 12, "b": legend + (30 if subtitle else 12)},
+            "pad": {"l": 12},
         },
-        showlegend=bool(entries),
+        showlegend=legend,
         legend={
             "orientation": "h",
             "x": 0,
             "xanchor": "left",
             "y": 1,
             "yanchor": "bottom",
-            "tracegroupgap": 4,
+            "tracegroupgap": 0,
             "itemsizing": "constant",
+            # An empty heading as high as the figure's title. The legend takes as many rows as
+            # the page's width makes of it, and Plotly moves the plot down for all of its box:
+            # so it never meets the title, on a phone either.
+            "title": {
+                "text": "\u00a0<br>\u00a0",
+                "side": "top",
+                "font": {"size": round(head / (2 * _LINE_SPACING))},
+            },
         },
         hovermode="closest",
     )
+    set_height(figure, head + 26 * legend + height)
     plain = {"automargin": True, "title": {"standoff": 10}, "minexponent": 6}
     figure.update_xaxes(**plain, separatethousands=True)
     figure.update_yaxes(**plain, separatethousands=True)
 
 
-def _legend_rows(entries: Sequence[str]) -> int:
-    """Count the rows of a legend at a phone's width."""
-    rows, filled = 1, 0.0
-    for entry in entries:
-        width = 45 + 7.2 * len(entry)
-        if filled and filled + width > 310:
-            rows, filled = rows + 1, 0.0
-        filled += width
-    return rows
+def set_height(figure: go.Figure, height: int) -> None:
+    """Make a figure so many pixels high, its title's line 30 below the upper edge."""
+    figure.update_layout(height=height, title={"y": 1 - 30 / height})
 
 
 def _shorten(text: str, length: int) -> str:

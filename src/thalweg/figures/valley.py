@@ -90,8 +90,8 @@ def surface_figure(
         theme_name=theme,
         title="Loss surface",
         subtitle=_beyond(outside) or describe(_rows(plane)),
-        entries=[trace.name for trace in figure.data if trace.showlegend],
-        height=480,
+        legend=True,
+        height=430,
     )
     figure.update_layout(scene=_scene(plane, tracks, figure))
     add_player(figure, parts, [recorded_epochs(run) for run in named.values()], below=8)
@@ -155,7 +155,7 @@ def contour_figure(
         theme_name=theme,
         title="Map of the loss",
         subtitle=describe(_rows(plane)),
-        entries=[t.name for t in figure.data[1:] if t.showlegend is not False],
+        legend=True,
         height=420,
     )
     figure.update_xaxes(title_text=_axis(plane, 0), range=[first[0], first[-1]], ticks="outside")
@@ -297,7 +297,7 @@ def _scene(plane: Surface, tracks: list[_Track], figure: go.Figure) -> dict[str,
     ticks, texts = log_ticks(low, high)
     margin = 0.03 * (high - low or 1.0)
     first, second = plane.axes
-    small = {"tickfont": {"size": 11}}
+    small = {"tickfont": {"size": 12}}
     return {
         "xaxis": {"title": _title(_axis(plane, 0)), "range": [first[0], first[-1]], **small},
         "yaxis": {"title": _title(_axis(plane, 1)), "range": [second[0], second[-1]], **small},
@@ -315,7 +315,7 @@ def _scene(plane: Surface, tracks: list[_Track], figure: go.Figure) -> dict[str,
 
 
 def _title(text: str) -> dict[str, Any]:
-    return {"text": text, "font": {"size": 12}}
+    return {"text": text.replace(": ", "<br>"), "font": {"size": 13}}
 
 
 def _eye(plane: Surface, tracks: list[_Track]) -> dict[str, float]:

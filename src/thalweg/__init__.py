@@ -12,39 +12,69 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from thalweg import errors as errors
+    from thalweg import figures as figures
     from thalweg.chapters import salammbo as salammbo
     from thalweg.corpus import count_letters as count_letters
     from thalweg.dataset import Dataset as Dataset
     from thalweg.descent import fit as fit
+    from thalweg.diagnosis import Diagnosis as Diagnosis
+    from thalweg.diagnosis import explain as explain
+    from thalweg.files import read as read
+    from thalweg.files import scan as scan
     from thalweg.gradient_check import gradients as gradients
     from thalweg.run import Outcome as Outcome
     from thalweg.run import Run as Run
     from thalweg.run_file import load as load
+    from thalweg.solution import Solution as Solution
+    from thalweg.summary import Summary as Summary
+    from thalweg.summary import solve as solve
+    from thalweg.surface import Surface as Surface
+    from thalweg.surface import surface as surface
 
 # Where each public name lives; a module itself has no home but its own.
 _HOMES = {
     "Dataset": "dataset",
+    "Diagnosis": "diagnosis",
     "Outcome": "run",
     "Run": "run",
+    "Solution": "solution",
+    "Summary": "summary",
+    "Surface": "surface",
     "count_letters": "corpus",
     "errors": "",
+    "explain": "diagnosis",
+    "figures": "",
     "fit": "descent",
     "gradients": "gradient_check",
     "load": "run_file",
+    "read": "files",
     "salammbo": "chapters",
+    "scan": "files",
+    "solve": "summary",
+    "surface": "surface",
 }
 
 __all__ = [
     "Dataset",
+    "Diagnosis",
     "Outcome",
     "Run",
+    "Solution",
+    "Summary",
+    "Surface",
     "__version__",
     "count_letters",
     "errors",
+    "explain",
+    "figures",
     "fit",
     "gradients",
     "load",
+    "read",
     "salammbo",
+    "scan",
+    "solve",
+    "surface",
 ]
 
 

@@ -7,17 +7,30 @@ from Python. What a command needs is imported when it runs, so that ``--help`` i
 
 from __future__ import annotations
 
+import ast
+import json
+import math
 import sys
 import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import thalweg
-from thalweg.errors import ThalwegError
+from thalweg.errors import InvalidSetting, ThalwegError, sentence
+
+if TYPE_CHECKING:
+    from thalweg.dataset import Dataset
+    from thalweg.files import Scan
+    from thalweg.run import Run
+    from thalweg.solution import Solution
 
 MISTAKE, DIVERGED, INTERRUPTED = 2, 3, 130
 
@@ -25,7 +38,7 @@ app = typer.Typer(
     name="thalweg",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Fit linear regressions by gradient descent, keep everything the descent did, and show it.",
+    help="Fit linear regressions by gradient descent, keep all that the descent did, and show it.",
 )
 errors = Console(stderr=True, highlight=False)
 
@@ -123,3 +136,354 @@ def count(
         split=split,
     )
     write_counts(counts, sys.stdout if out is None else out)
+
+
+# --- Fitting --------------------------------------------------------------------------------------
+
+DataPath = Annotated[
+    list[Path],
+    typer.Argument(help="CSV, TSV, Parquet, Arrow or Feather: files, or a folder of them.",
+                   show_default=False),
+]  # fmt: skip
+Target = Annotated[str, typer.Option("--target", "-y", help="The column to predict.")]
+Features = Annotated[
+    str | None,
+    typer.Option(
+        "--features", "-x", help="The columns to predict from, a,b,c; all others if left out."
+    ),
+]
+Missing = Annotated[
+    str, typer.Option(help="Rows with missing values: 'error' stops, 'drop' leaves them out.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, for a program to read.")]
+RunPath = Annotated[Path, typer.Argument(help="A run file.", show_default=False)]
+
+
+@app.command()
+def fit(
+    data: DataPath,
+    target: Target,
+    features: Features = None,
+    missing: Missing = "error",
+    optimizer: Annotated[str, typer.Option(help="PyTorch's name.")] = "nadam",
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.01,
+    epochs: Annotated[int, typer.Option(help="Passes over the rows.")] = 250,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Rows a step; all of them if left out.", show_default=False)
+    ] = None,
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="A new order each epoch.")] = False,
+    drop_last: Annotated[
+        bool, typer.Option("--drop-last", help="Leave out a short last batch.")
+    ] = False,
+    loss: Annotated[str, typer.Option(help="mse, l1 or huber.")] = "mse",
+    delta: Annotated[float, typer.Option(help="Where the Huber loss turns straight.")] = 1.0,
+    standardize: Annotated[
+        bool, typer.Option("--standardize", help="Walk in standardised features.")
+    ] = False,
+    intercept: Annotated[bool, typer.Option(help="Whether there is a bias.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the start and the shuffling.")] = 0,
+    engine: Annotated[str, typer.Option(help="auto, compiled or reference.")] = "auto",
+    tolerance: Annotated[
+        float | None, typer.Option(help="Stop early; see --tolerance-on.", show_default=False)
+    ] = None,
+    tolerance_on: Annotated[str, typer.Option(help="gradient_norm or loss.")] = "gradient_norm",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the optimiser, as momentum=0.9; may be repeated."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Keep the run so far in this file.", show_default=False)
+    ] = None,
+    every: Annotated[float, typer.Option(help="Seconds between checkpoints.")] = 60.0,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on from this checkpoint.", show_default=False)
+    ] = None,
+    out: Out = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a report to this page.", show_default=False)
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Fit a linear regression by gradient descent."""
+    from thalweg.descent.parts import fit_in_parts
+    from thalweg.diagnosis import message
+
+    rows = _read(data, target, features, missing)
+    with _bar("fitting", epochs) as advance:
+        run = fit_in_parts(
+            rows,
+            progress=lambda at: advance(at.epochs_done, f"loss {at.loss:.6g}"),
+            checkpoint=checkpoint,
+            every=every,
+            resume=resume,
+            optimizer=optimizer,
+            lr=lr,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            loss=loss,
+            delta=delta,
+            standardize=standardize,
+            intercept=intercept,
+            seed=seed,
+            engine=engine,
+            tolerance=tolerance,
+            tolerance_on=tolerance_on,
+            **_settings(set_ or []),
+        )
+    if out is not None:
+        run.save(out)
+    if report is not None:
+        _write_report({run.settings.optimizer: run}, report)
+    solution = rows.summary.solve(intercept=intercept)
+    _say_run(run, solution, json_)
+    errors.print(message(run), markup=False, soft_wrap=True)
+    if run.outcome is thalweg.Outcome.DIVERGED:
+        raise typer.Exit(DIVERGED)
+    if run.outcome is thalweg.Outcome.STOPPED:
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def solve(
+    data: DataPath,
+    target: Target,
+    features: Features = None,
+    missing: Missing = "error",
+    intercept: Annotated[bool, typer.Option(help="Whether there is a bias.")] = True,
+    json_: Json = False,
+) -> None:
+    """Give the exact least-squares answer, reading the file in one pass."""
+    from thalweg.dataset import parameter_names
+
+    scan = _scan(data, target, features, missing)
+    solution = scan.summary.solve(intercept=intercept)
+    names = parameter_names(scan.features, intercept=intercept)
+    values = dict(zip(names, solution.parameters.tolist(), strict=True))
+    if json_:
+        _say_json({"parameters": values, "loss": solution.loss, "rows": scan.summary.n})
+        return
+    for name, value in values.items():
+        typer.echo(f"{name}\t{value!r}")
+    typer.echo(f"loss\t{solution.loss!r}")
+
+
+@app.command()
+def predict(
+    run: RunPath,
+    data: DataPath,
+    out: Out = None,
+) -> None:
+    """Predict with a run, for each row of a file."""
+    import io
+
+    import numpy as np
+
+    fitted = thalweg.load(run)
+    X = thalweg.read_features(data, features=fitted.features)
+    lines = io.StringIO()
+    lines.write(f"{fitted.target}\n")
+    np.savetxt(lines, fitted.predict(X), fmt="%.17g")
+    _write(lines.getvalue(), out)
+
+
+@app.command()
+def explain(
+    what: Annotated[
+        list[Path], typer.Argument(help="A run file, or data with --target.", show_default=False)
+    ],
+    target: Annotated[
+        str | None, typer.Option("--target", "-y", help="The column to predict: explains data.")
+    ] = None,
+    features: Features = None,
+    missing: Missing = "error",
+    json_: Json = False,
+) -> None:
+    """Explain why a descent went as it did, and recommend a setting that was tried."""
+    found = (
+        thalweg.explain(thalweg.load(what[0]))
+        if target is None
+        else thalweg.explain(_read(what, target, features, missing))
+    )
+    if json_:
+        _say_json(
+            {
+                "text": found.text,
+                "recommended": found.recommended,
+                "condition_number": found.condition_number,
+                "condition_number_standardized": found.condition_number_standardized,
+                "stable_learning_rate": found.stable_learning_rate,
+            }
+        )
+        return
+    typer.echo(found.text)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run files.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Write one HTML page about one or several runs."""
+    _write_report({path.stem: thalweg.load(path) for path in runs}, out)
+
+
+@app.command()
+def export(
+    run: RunPath,
+    to: Annotated[str, typer.Option(help="What to write: pytorch.")] = "pytorch",
+    out: Out = None,
+) -> None:
+    """Write a run as a plain PyTorch script that reproduces it."""
+    from thalweg.checks import check_choice
+    from thalweg.export import to_pytorch
+
+    check_choice("to", to, ("pytorch",))
+    _write(to_pytorch(thalweg.load(run)), out)
+
+
+@app.command()
+def lab(
+    file: Annotated[Path | None, typer.Argument(help="Data to start with.")] = None,
+    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free one.")] = 8750,
+    host: Annotated[str, typer.Option(help="Another address asks for a token.")] = "127.0.0.1",
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+) -> None:
+    """Open the live page: move a slider, watch the descent move."""
+    from thalweg.lab import serve
+
+    serve(file, host=host, port=port, open_browser=not no_open)
+
+
+# --- What commands share --------------------------------------------------------------------------
+
+
+def _columns(features: str | None) -> list[str] | None:
+    return None if features is None else [name.strip() for name in features.split(",")]
+
+
+def _scan(paths: list[Path], target: str, features: str | None, missing: str) -> Scan:
+    return thalweg.scan(
+        paths[0] if len(paths) == 1 else paths,
+        target=target,
+        features=_columns(features),
+        missing=missing,
+    )
+
+
+def _read(paths: list[Path], target: str, features: str | None, missing: str) -> Dataset:
+    return thalweg.read(
+        paths[0] if len(paths) == 1 else paths,
+        target=target,
+        features=_columns(features),
+        missing=missing,
+    )
+
+
+def _settings(given: list[str]) -> dict[str, object]:
+    """Read ``--set momentum=0.9`` as Python would; what it does not know stays a word."""
+    settings: dict[str, object] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise InvalidSetting(
+                sentence(
+                    "--set", got=repr(item), expected="name=value", advice="try --set momentum=0.9"
+                )
+            )
+        try:
+            settings[name.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            settings[name.strip()] = value.strip()
+    return settings
+
+
+@contextmanager
+def _bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+    """Show progress with rate and time left, on anything longer than a second."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    started = monotonic()
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("{task.fields[said]}"),
+        console=errors, transient=True,
+    )  # fmt: skip
+    task = bar.add_task(what, total=total, said="", rate="")
+
+    def advance(done: int, said: str) -> None:
+        elapsed = monotonic() - started
+        if elapsed > 1.0:
+            bar.start()
+            bar.update(task, completed=done, said=said, rate=f"{done / elapsed:,.0f} epochs/s")
+
+    try:
+        yield advance
+    finally:
+        bar.stop()
+
+
+def _say_run(run: Run, solution: Solution, as_json: bool) -> None:
+    parameters = dict(zip(run.names, run.parameters.tolist(), strict=True))
+    exact = dict(zip(run.names, solution.parameters.tolist(), strict=True))
+    loss = run.loss[-1].item()
+    if run.settings.loss == "mse" and math.isfinite(sum(parameters.values())):
+        loss = run.summary.loss(run.parameters, intercept=run.settings.intercept)
+    if as_json:
+        _say_json(
+            {
+                "parameters": parameters,
+                "loss": loss,
+                "epochs": run.epochs,
+                "outcome": run.outcome.name.lower(),
+                "exact": {"parameters": exact, "loss": solution.loss},
+                "settings": {k: v for k, v in asdict(run.settings).items() if v is not None},
+            }
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "by descent", "exact solution"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, value in parameters.items():
+        table.add_row(name, f"{value:.8g}", f"{exact[name]:.8g}")
+    table.add_row("loss", f"{loss:.8g}", f"{solution.loss:.8g}")
+    Console(highlight=False).print(table)
+
+
+def _say_json(answer: dict[str, object]) -> None:
+    """Write one JSON object; what is not finite has no number in JSON and becomes null."""
+    typer.echo(json.dumps(_finite(answer), indent=2))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write(text: str, out: Path | None) -> None:
+    from thalweg.atomic import write_atomically
+
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    with write_atomically(out) as file:
+        file.write(text.encode())
+
+
+def _write_report(runs: dict[str, Run], out: Path) -> None:
+    from thalweg.report import report_page
+
+    _write(report_page(runs), out)
+    errors.print(f"The report is {out.resolve()}", markup=False, soft_wrap=True)

@@ -1,0 +1,145 @@
+"""The report: one or several runs as one self-contained HTML page.
+
+What the lesson's page shows, for any run: settings, where it ended, why, and the figures. Not
+here: computing any of it, the page's frame (:mod:`thalweg.page`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg import figures
+from thalweg.diagnosis import Diagnosis, explain, message
+from thalweg.errors import InvalidData, sentence
+from thalweg.page import Drawn, number, render
+from thalweg.run import Run
+
+SECTIONS = (("runs", "The runs"), ("why", "Why they went that way"), ("figures", "The figures"))
+
+
+@dataclass(frozen=True)
+class _Report:
+    """What the template is filled in with."""
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    names: tuple[str, ...]
+    parameters: list[tuple[str, ...]]
+    diagnoses: Mapping[str, Diagnosis]
+    unexplained: Sequence[str]
+    drawn: list[Drawn]
+
+
+def report_page(runs: Run | Mapping[str, Run]) -> str:
+    """Write a report on one or several runs as one self-contained HTML page.
+
+    Parameters
+    ----------
+    runs : Run or mapping of str to Run
+        Runs on the same columns, by the names that they bear on the page.
+
+    Returns
+    -------
+    str
+        The page.
+
+    Raises
+    ------
+    InvalidData
+        If there is no run, or the runs are not of the same columns.
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> page = report_page(thalweg.fit(thalweg.salammbo(), epochs=20))
+    >>> page.startswith("<!doctype html>")
+    True
+    """
+    named = {runs.settings.optimizer: runs} if isinstance(runs, Run) else dict(runs)
+    _check(named)
+    first = next(iter(named.values()))
+    explained = {name: run for name, run in named.items() if run.settings.loss == "mse"}
+    solution = first.summary.solve(intercept=first.settings.intercept)
+    exact = solution.parameters
+    filled = _Report(
+        head=("run", "engine", "lr", "batch size", "epochs", "final loss", "above the exact loss"),
+        rows=[_row(name, run, solution.loss) for name, run in named.items()],
+        names=tuple(named),
+        parameters=[
+            (
+                parameter,
+                number(exact[j], 8),
+                *(number(run.parameters[j] - exact[j], 4) for run in named.values()),
+            )
+            for j, parameter in enumerate(first.names)
+        ],
+        diagnoses={name: explain(run) for name, run in explained.items()},
+        unexplained=[name for name in named if name not in explained],
+        drawn=_draw(named),
+    )
+    columns = ", ".join(first.features)
+    return render(
+        "report.html",
+        sections=SECTIONS,
+        title=f"{first.target} from {columns}",
+        lead=" ".join(f"{name}: {message(run)}" for name, run in named.items()),
+        report=filled,
+    )
+
+
+def _check(named: Mapping[str, Run]) -> None:
+    if not named:
+        raise InvalidData(
+            sentence("runs", got="none", expected="at least one run", advice="pass fit's result")
+        )
+    first = next(iter(named.values()))
+    for name, run in named.items():
+        if (run.names, run.target) != (first.names, first.target):
+            raise InvalidData(
+                sentence(
+                    "runs",
+                    got=f"{name!r} of {run.target!r} with parameters {run.names!r}",
+                    expected=f"runs of {first.target!r} with parameters {first.names!r}",
+                    advice="write a report for each",
+                )
+            )
+
+
+def _row(name: str, run: Run, exact: float) -> tuple[str, ...]:
+    settings = run.settings
+    loss = (
+        run.summary.loss(run.parameters, intercept=settings.intercept)
+        if np.isfinite(run.parameters).all()
+        else np.inf
+    )
+    size = "written out" if settings.batch_sampler else settings.batch_size or "all rows"
+    above = f"{(loss / exact - 1):.3%}" if exact and np.isfinite(loss) else "–"
+    return (
+        name, settings.engine, number(settings.lr), str(size), f"{run.epochs:,}", number(loss, 7),
+        above,
+    )  # fmt: skip
+
+
+def _draw(named: Mapping[str, Run]) -> list[Drawn]:
+    first = next(iter(named.values()))
+    source = first.data if first.data is not None else first.summary
+    drawn = [
+        Drawn("loss", figures.loss_figure(named), "The loss of each epoch."),
+        Drawn(
+            "map",
+            figures.contour_figure(source, named),
+            "The loss over a plane of the parameters, seen from above, and the path of each run.",
+        ),
+        Drawn("surface", figures.surface_figure(source, named), "The same as a surface; turn it."),
+    ]
+    if first.data is not None:
+        drawn.insert(
+            0,
+            Drawn(
+                "fit", figures.fit_figure(first.data, named), "The rows, and what each run fits."
+            ),
+        )
+    return drawn

@@ -20,9 +20,9 @@ from scipy.linalg import lapack
 from thalweg.dataset import Array
 from thalweg.optimizers import SGD, Rule
 
-# A column whose part of its own is below this share of its length is a combination of the
-# others: the triangle's rounding is of the order of 1e-16, the columns' own of 1e-15.
-DEPENDENT = 1e-13
+# A column whose part of its own is below this share of its length, 64 units in the last place,
+# is a combination of the others: what the summary counts as dependent.
+DEPENDENT = 64 * 2.0**-52
 
 
 @dataclass(frozen=True, eq=False)

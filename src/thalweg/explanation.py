@@ -1,0 +1,478 @@
+"""The words of a diagnosis: sentences that say what was computed, and nothing else.
+
+Each function makes one sentence from numbers, or none. Not here: computing the numbers
+(:mod:`thalweg.diagnosis` and what it stands on).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thalweg.convergence import round_down
+from thalweg.curvature import Curvature, stable_factor
+from thalweg.landscape import NEAR
+from thalweg.optimizers import RULES, SGD
+from thalweg.recommendation import MILD, PROBED
+from thalweg.verdict import Judgement, Verdict
+
+if TYPE_CHECKING:
+    from thalweg.diagnosis import Diagnosis
+    from thalweg.run import Run
+
+# A standardised condition number from this on means that columns say nearly the same.
+COLLINEAR = 1_000.0
+
+_SHOWN = 3  # parameters, at most, in a sentence
+_SPELLED = {
+    "sgd": "SGD", "adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop",
+    "adam": "Adam", "adamw": "AdamW", "adamax": "Adamax", "nadam": "NAdam", "radam": "RAdam",
+    "asgd": "ASGD", "rprop": "Rprop",
+}  # fmt: skip
+
+
+# --- Numbers and names ----------------------------------------------------------------------------
+
+
+def number(value: float) -> str:
+    """Write a number with four digits, as one reads it aloud.
+
+    Examples
+    --------
+    >>> number(3551.81), number(4.868e-10), number(0.068302), number(12094198220.0)
+    ('3,552', '4.868e-10', '0.0683', '1.209e10')
+    """
+    if value == 0.0 or not np.isfinite(value):
+        return "0" if value == 0.0 else str(value)
+    size = abs(value)
+    if 1e-4 <= size < 1e6:
+        if size >= 1000.0:
+            return f"{value:,.0f}"
+        return f"{value:.4g}"
+    mantissa, exponent = f"{value:.3e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def rate(value: float) -> str:
+    """Write a learning rate with two digits, never rounded up: a bound must hold as written.
+
+    Examples
+    --------
+    >>> rate(4.868e-10), rate(0.25), rate(0.00030396)
+    ('4.8e-10', '0.25', '0.0003')
+    """
+    return f"{round_down(value, 2):.2g}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Join words as a sentence does.
+
+    Examples
+    --------
+    >>> listed(["x1"]), listed(["x1", "x2", "x3"])
+    ('x1', 'x1, x2 and x3')
+    """
+    items = list(words)
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def direction_name(curvature: Curvature, index: int) -> str:
+    """Name a direction by the parameters that move along it.
+
+    Examples
+    --------
+    >>> bowl = Curvature(("bias", "x1"), np.array([2.0, 1.0]), np.array([[0.6, 0.8], [1, 0]]), 2)
+    >>> direction_name(bowl, 0), direction_name(bowl, 1)
+    ('bias and x1 together', 'nearly all bias')
+    """
+    shares = curvature.directions[index] ** 2
+    order = np.argsort(-shares)
+    first = curvature.names[order[0]]
+    if len(shares) == 1:
+        return first
+    if shares[order[0]] >= 0.95:
+        return f"nearly all {first}"
+    parts = [curvature.names[j] for j in order if shares[j] >= 0.05]
+    if len(parts) > 4:
+        return f"{listed([*parts[:3], f'{len(parts) - 3} more'])} together"
+    return f"{listed(parts)} together"
+
+
+def rule_name(run: Run) -> str:
+    """Name a run's rule: "plain SGD", "SGD with momentum 0.9", "NAdam"."""
+    name = run.settings.optimizer
+    if name != "sgd":
+        return _SPELLED.get(name, name)
+    momentum = run.settings.hyperparameters.get("momentum", 0.0)
+    if not momentum:
+        return "plain SGD"
+    kind = "Nesterov momentum" if run.settings.hyperparameters.get("nesterov") else "momentum"
+    return f"SGD with {kind} {momentum:g}"
+
+
+def call(settings: Mapping[str, Any]) -> str:
+    """Write keyword arguments as the call of ``fit`` that they are for.
+
+    Examples
+    --------
+    >>> call({"optimizer": "sgd", "lr": 0.5})
+    "thalweg.fit(data, optimizer='sgd', lr=0.5)"
+    """
+    return f"thalweg.fit({', '.join(['data', *(f'{k}={v!r}' for k, v in settings.items())])})"
+
+
+def _times(loss: float, diagnosis: Diagnosis) -> str:
+    """Hold a loss against the exact one; where that is zero, against the target's variance."""
+    landscape = diagnosis.landscape
+    if landscape.fits_exactly:
+        if not landscape.variance:
+            return f"{number(loss)}, the exact solution's being zero"
+        return f"{number(loss / landscape.variance)} times the target's variance"
+    ratio = loss / landscape.exact_loss
+    written = f"{ratio:.3f}" if ratio < 10.0 else number(ratio)
+    return f"{written} times the exact loss"
+
+
+def _epochs(count: float) -> str:
+    count = int(count)
+    written = f"{count:,}" if count < 1_000_000 else number(float(f"{count:.1e}"))
+    return f"{written} epoch{'s' * (count != 1)}"
+
+
+# --- What the run did -----------------------------------------------------------------------------
+
+
+def what_happened(d: Diagnosis) -> list[str]:
+    """Say what the run did, since when, and where it ended."""
+    run, seen = d.run, d.judgement
+    if run is None or seen is None:
+        return [_data_alone(d)]
+    end = _times(float(seen.loss[-1]), d)
+    where = direction_name(d.walked.curvature, seen.direction)
+    since = f"{seen.since:,.0f}"
+    rule = f"{rule_name(run)} with lr = {run.settings.lr:g}"
+    held = f"since epoch {since} nine tenths of what is missing lie along one direction, {where}"
+    sentences = {
+        Verdict.CONVERGED: f"{rule} converged: it has been within {NEAR:.0%} of the exact loss "
+        f"since epoch {since}, and ended after {_epochs(run.epochs)} at {end}.",
+        Verdict.DIVERGED: f"{rule} diverged: the loss grew from {number(_finite(seen.loss)[0])} "
+        f"to {number(_finite(seen.loss)[-1])}, and has done nothing but grow since epoch {since}.",
+        Verdict.CRAWLED: f"{rule} crawled: after {_epochs(run.epochs)} the loss is {end}; {held}.",
+        Verdict.OUT_OF_EPOCHS: f"{rule} ran out of epochs: after {run.epochs:,} of them the loss "
+        f"is {end}, and still falling; {held}.",
+        Verdict.OSCILLATED: f"{rule} oscillated: after {_epochs(run.epochs)} the loss is {end}, "
+        f"and the path swings from one side of the solution to the other along {where}.",
+        Verdict.NOISE: f"{rule} sat on mini-batch noise: the loss has hovered about {end} since "
+        f"epoch {since}, because each batch pulls towards a solution of its own.",
+    }
+    return [_capital(sentences[seen.verdict]), _parameters(d), _not_converged(d, seen)]
+
+
+def _data_alone(d: Diagnosis) -> str:
+    landscape = d.landscape
+    if landscape.fits_exactly:
+        return f"The {landscape.n:,} rows can be fitted exactly: the least loss is zero."
+    return (
+        f"The least mean squared error that {_count(len(d.names), 'parameter')} can have on these "
+        f"{landscape.n:,} rows is {number(landscape.exact_loss)}."
+    )
+
+
+def _parameters(d: Diagnosis) -> str:
+    """Say where the parameters that are farthest off ended, and where they should have."""
+    ends, exact, errors = d.run.parameters, d.landscape.solution, d.landscape.standard_errors  # type: ignore[union-attr]  # there is a run
+    if not np.isfinite(ends).all() or d.verdict is Verdict.DIVERGED or d.dependent:
+        return ""
+    away = np.abs(ends - exact)
+    usable = np.isfinite(errors).all() and (errors > 0).all() and not d.landscape.fits_exactly
+    scale = errors if usable else np.maximum(np.abs(exact), np.finfo(float).tiny)
+    order = np.argsort(-away / scale)
+    parts = []
+    for j in order[:_SHOWN]:
+        part = f"{d.names[j]} ended at {number(ends[j])}, exactly it is {number(exact[j])}"
+        parts.append(f"{part} ({away[j] / errors[j]:.2g} standard errors away)" if usable else part)
+    rest = len(order) - len(parts)
+    tail = f" The other {rest} are nearer." if rest > 0 else ""
+    hardly = ""
+    if usable and (away[order[0]] / errors[order[0]]) < 1.0 and d.verdict is Verdict.CONVERGED:
+        hardly = " All are within their standard error: the rows do not tell them apart better."
+    return _capital("; ".join(parts)) + "." + tail + hardly
+
+
+def _not_converged(d: Diagnosis, seen: Judgement) -> str:
+    open_ones = np.flatnonzero(~seen.converged)
+    rank = d.walked.curvature.rank
+    if seen.verdict is Verdict.DIVERGED or rank < 2:
+        return ""
+    if not len(open_ones):
+        return "" if seen.verdict is Verdict.CONVERGED else "No direction alone is to blame."
+    if len(open_ones) == rank:
+        return f"None of the {rank} directions of curvature has converged."
+    names = [direction_name(d.walked.curvature, int(i)) for i in open_ones[:_SHOWN]]
+    more = f", and {len(open_ones) - _SHOWN} more" if len(open_ones) > _SHOWN else ""
+    done = rank - len(open_ones)
+    return (
+        f"Of {rank} directions of curvature {done} {'has' if done == 1 else 'have'} converged; "
+        f"missing: {'; '.join(names)}{more}."
+    )
+
+
+# --- Why ------------------------------------------------------------------------------------------
+
+
+def why(d: Diagnosis) -> list[str]:
+    """Say what about the data made it so, and what the rule does on them."""
+    return [_shape(d), _dependence(d), _goal(d), *_rule(d), _needs(d)]
+
+
+def _shape(d: Diagnosis) -> str:
+    raw, standard = d.condition_number, d.condition_number_standardized
+    spectrum = d.curvature
+    if spectrum.rank < 2:
+        return ""
+    steep, flat = direction_name(spectrum, 0), direction_name(spectrum, spectrum.rank - 1)
+    if raw <= MILD:
+        return (
+            f"The loss is about as curved in all directions: its condition number is {number(raw)}."
+        )
+    first = (
+        f"The loss is {number(raw)} times as curved along its steepest direction ({steep}) as "
+        f"along its flattest ({flat}): that is its condition number."
+    )
+    if raw < 10.0 * standard:
+        return (
+            f"{first} Standardised features have {number(standard)}: it is not a matter of units, "
+            f"but of columns that nearly say the same{_suspects(d)}."
+        )
+    if standard <= COLLINEAR:
+        return (
+            f"{first} With standardised features it is {number(standard)}: the units and offsets "
+            f"of the columns make the difference, not what they say."
+        )
+    return (
+        f"{first} With standardised features {number(standard)} is left: the units are one part "
+        f"of it, the other is columns that nearly say the same{_suspects(d)}."
+    )
+
+
+def _suspects(d: Diagnosis) -> str:
+    """Name the columns of the flattest standardised direction."""
+    spectrum = d.curvature_standardized
+    shares = spectrum.directions[spectrum.rank - 1] ** 2
+    named = [spectrum.names[j] for j in np.argsort(-shares) if shares[j] >= 0.02]
+    return f" (foremost {listed(named[:4])})" if len(named) > 1 else ""
+
+
+def _dependence(d: Diagnosis) -> str:
+    if not d.dependent:
+        return ""
+    parts = []
+    for name, *others in d.dependent[:_SHOWN]:
+        if not others:
+            parts.append(f"{name} is zero in every row")
+        else:
+            parts.append(f"{name} is a combination of {listed(others)}")
+    more = f", and so are {len(d.dependent) - _SHOWN} more" if len(d.dependent) > _SHOWN else ""
+    return (
+        f"{_capital('; '.join(parts))}{more}: many settings of these parameters have the same "
+        f"loss, so the loss converges, but where the parameters end depends on where they start."
+    )
+
+
+def _goal(d: Diagnosis) -> str:
+    if not d.landscape.fits_exactly:
+        return ""
+    return (
+        f"As the least loss is zero, 'within {NEAR:.0%}' means here: a loss of at most a millionth "
+        f"of the target's variance, {number(d.landscape.goal)}."
+    )
+
+
+def _rule(d: Diagnosis) -> list[str]:
+    """Say what the chosen rule does with this curvature."""
+    walked, plain = d.walked, d.walked.curvature.largest_stable_rate
+    units = "standardised features" if walked.standardized else "these data"
+    if d.run is None or d.run.settings.optimizer != "sgd":
+        return [*_own_step(d), f"Plain SGD is stable only below lr = {rate(plain)} on {units}."]
+    run, seen = d.run, d.judgement
+    bound = d.rule_stable_learning_rate
+    lr = run.settings.lr
+    sentences = []
+    if bound is not None and np.isfinite(bound):
+        over = f": {number(lr / bound)} times that" if lr >= bound > 0 else ""
+        word = "is" if d.is_batch else "by batches of all the rows is"
+        sentences.append(
+            f"{_capital(rule_name(run))} {word} stable below lr = {rate(bound)} on {units}; "
+            f"this run had {lr:g}{over}."
+        )
+        if over and not run.settings.hyperparameters.get("momentum"):
+            factor = abs(1.0 - lr * walked.curvature.largest)
+            sentences.append(
+                f"Along the steepest direction, of curvature {number(walked.curvature.largest)}, "
+                f"each step multiplies the distance to the solution by "
+                f"|1 - lr × curvature| = {number(factor)}."
+            )
+    if d.certain_learning_rate is not None:
+        sentences.append(
+            f"With these batches it is stable for certain below lr = "
+            f"{rate(d.certain_learning_rate)}."
+        )
+    if seen is not None and seen.verdict in (Verdict.CRAWLED, Verdict.OUT_OF_EPOCHS):
+        sentences.append(_slow(d, lr))
+    return sentences
+
+
+def _slow(d: Diagnosis, lr: float) -> str:
+    """Say how little a step takes off along the slowest direction that matters."""
+    seen, spectrum = d.judgement, d.walked.curvature
+    if seen is None or d.run is None or d.run.settings.hyperparameters.get("momentum"):
+        return ""
+    open_ones = np.flatnonzero(~seen.converged)
+    slowest = int(open_ones[-1]) if len(open_ones) else seen.direction
+    share = lr * float(spectrum.values[slowest])
+    return (
+        f"A rate that the steepest direction can bear takes off only {number(100.0 * share)} % of "
+        f"the distance per step along {direction_name(spectrum, slowest)}."
+        if share < 0.05
+        else ""
+    )
+
+
+def _own_step(d: Diagnosis) -> list[str]:
+    """Say how far a rule that does not scale with the gradient went, against the way to go."""
+    run = d.run
+    if run is None or run.settings.optimizer not in RULES or len(run.walked) < 2:
+        return []
+    with np.errstate(over="ignore", invalid="ignore"):
+        moves = np.abs(np.diff(run.walked, axis=0)) / np.maximum(np.diff(run.steps), 1)[:, None]
+    way = np.abs(run.walked[0] - d.walked.solution)
+    j = int(np.argmax(way))
+    if not np.isfinite(moves).all() or way[j] == 0.0:
+        return []
+    return [
+        f"{rule_name(run)}'s steps follow the sign of the gradient more than its size: at the "
+        f"median an update moved {d.names[j]} by {number(float(np.median(moves[:, j])))} and never "
+        f"by more than {number(float(moves[:, j].max()))} (lr = {run.settings.lr:g}), where "
+        f"{number(float(way[j]))} were to go."
+    ]
+
+
+def _needs(d: Diagnosis) -> str:
+    """Say how many epochs of batch descent the chosen settings need."""
+    if d.run is None:
+        return _plain_needs(d)
+    if d.verdict in (Verdict.CONVERGED, Verdict.DIVERGED):
+        return ""
+    regime = "" if d.is_batch else ", by batches of all the rows,"
+    if d.epochs_needed is not None:
+        return (
+            f"From the same start these settings{regime} come within {NEAR:.0%} of the exact loss "
+            f"after {_epochs(d.epochs_needed)}."
+        )
+    if d.is_closed_form:
+        return f"From the same start these settings{regime} never come within {NEAR:.0%} of it."
+    return (
+        f"From the same start these settings{regime} do not come within {NEAR:.0%} of the exact "
+        f"loss in {PROBED:,} epochs; more were not tried."
+    )
+
+
+def _plain_needs(d: Diagnosis) -> str:
+    """Say what plain SGD would do at the fixed rate that suits these data best."""
+    spectrum, lr = d.curvature, d.plain_learning_rate
+    if d.epochs_needed is None:
+        return "At no fixed rate does it come within reach of the exact loss."
+    first = (
+        f"At the fixed rate that suits best, lr = {rate(lr)}, it comes within {NEAR:.0%} of the "
+        f"exact loss after {_epochs(d.epochs_needed)}"
+    )
+    half = float(np.log(0.5) / np.log1p(-min(lr * spectrum.smallest, 1.0 - 1e-16)))
+    if spectrum.rank < 2 or half < max(1.0, 2.0 * d.epochs_needed):
+        return f"{first}."
+    return (
+        f"{first}; along the flattest direction half of the distance takes {_epochs(half)}, and "
+        f"the loss hardly shows it."
+    )
+
+
+# --- What to do -----------------------------------------------------------------------------------
+
+
+def what_to_do(d: Diagnosis) -> str:
+    """Give the recommended setting, and what its run reached."""
+    advice = d.recommendation
+    where = "" if advice.run is not None else ", on the summary of the rows,"
+    reached = f"{_times(advice.loss, d)} in {_epochs(advice.epochs)}"
+    if not advice.reached:
+        return (
+            f"No setting that was tried came within {NEAR:.0%} of the exact loss; the nearest, "
+            f"{call(advice.settings)}, was run{where} and ended at {reached}. "
+            f"thalweg.solve(data) gives the exact solution without any descent."
+        )
+    if not advice.change:
+        lead = "Nothing needs to change" if d.run is not None else "Recommended"
+        return f"{lead}: {call(advice.settings)} was run{where} and reaches {reached}."
+    return (
+        f"Recommended: {advice.change}. {call(advice.settings)} was run{where} and reaches "
+        f"{reached}."
+    )
+
+
+# --- One sentence for an outcome ------------------------------------------------------------------
+
+
+def bound_in_words(run: Run, bound: float | None, plain: float) -> str:
+    """Say below which rate a run's rule would have been stable."""
+    units = "standardised features" if run.settings.standardize else "these data"
+    if bound is not None and stable_factor(SGD()) is not None:
+        if bound == 0.0:
+            return f"{rule_name(run)} is stable at no learning rate with these settings"
+        return f"{rule_name(run)} on {units} is stable below lr = {rate(bound)}"
+    return f"plain SGD on {units} is stable below lr = {rate(plain)}"
+
+
+# --- A page's fragment ----------------------------------------------------------------------------
+
+
+def as_html(d: Diagnosis) -> str:
+    """Give the diagnosis as a fragment of HTML: the sentences, then a table of the directions."""
+    explained, advised = d.text.rsplit("\n\n", 1)
+    rows = []
+    spectrum = d.walked.curvature
+    for i, value in enumerate(spectrum.values):
+        cells = [direction_name(spectrum, i), number(float(value))]
+        if d.judgement is not None:
+            left = float(d.judgement.excess[-1, i])
+            state = "left open by the data"
+            if i < spectrum.rank:
+                state = "converged" if d.judgement.converged[i] else "not converged"
+            cells += [number(left), state]
+        rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
+    heads = ["Direction", "Curvature"]
+    if d.judgement is not None:
+        heads += ["Loss still to lose", "At the end"]
+    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    return (
+        f'<div class="thalweg-diagnosis"><p>{escape(explained)}</p>'
+        f"<p><strong>{escape(advised)}</strong></p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _finite(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[Any]]:
+    return values[np.isfinite(values)]
+
+
+def _count(value: int, word: str) -> str:
+    return f"{value} {word}{'s' * (value != 1)}"
+
+
+def _capital(text: str) -> str:
+    """Begin with a capital, unless the first word is a name: ``x1`` stays ``x1``."""
+    return text[0].upper() + text[1:] if text[:6] in ("plain ", "nearly") else text

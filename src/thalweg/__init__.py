@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from thalweg.files import read as read
     from thalweg.files import scan as scan
     from thalweg.gradient_check import gradients as gradients
+    from thalweg.loss_surface import Surface as Surface
+    from thalweg.loss_surface import surface as surface
     from thalweg.run import Outcome as Outcome
     from thalweg.run import Run as Run
     from thalweg.run_file import load as load
     from thalweg.solution import Solution as Solution
     from thalweg.summary import Summary as Summary
     from thalweg.summary import solve as solve
-    from thalweg.surface import Surface as Surface
-    from thalweg.surface import surface as surface
 
 # Where each public name lives; a module itself has no home but its own.
 _HOMES = {
@@ -39,7 +39,7 @@ _HOMES = {
     "Run": "run",
     "Solution": "solution",
     "Summary": "summary",
-    "Surface": "surface",
+    "Surface": "loss_surface",
     "count_letters": "corpus",
     "errors": "",
     "explain": "diagnosis",
@@ -51,7 +51,7 @@ _HOMES = {
     "salammbo": "chapters",
     "scan": "files",
     "solve": "summary",
-    "surface": "surface",
+    "surface": "loss_surface",
 }
 
 __all__ = [

@@ -3,7 +3,7 @@
 Once reduced to a 3×3 triangle a point costs two multiplications and a logarithm, so the
 logarithm is what there is to make fast: see :func:`_log10`.
 
-Not here: which plane (:mod:`thalweg.plane`), what is done with the grid (:mod:`thalweg.surface`).
+Not here: which plane (:mod:`thalweg.plane`), what is done with the grid (:mod:`thalweg.loss_surface`).
 """
 
 from __future__ import annotations

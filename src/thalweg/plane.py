@@ -1,6 +1,6 @@
 """Which plane of the parameters to look at: its two directions, and how far to look.
 
-Not here: the loss on it (:mod:`thalweg.surface`).
+Not here: the loss on it (:mod:`thalweg.loss_surface`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Each function returns a ``plotly.graph_objects.Figure``; nothing is shown or written here. A run
 has the same colour, dash and marker on every figure, so that nothing is said by colour alone.
 
-Not here: the loss on a plane (:mod:`thalweg.surface`), pages (:mod:`thalweg.page`).
+Not here: the loss on a plane (:mod:`thalweg.loss_surface`), pages (:mod:`thalweg.page`).
 """
 
 from thalweg.figures.data import data_figure, fit_figure

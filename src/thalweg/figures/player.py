@@ -121,7 +121,7 @@ def _slider(names: Sequence[str], still: dict[str, Any], below: int) -> dict[str
         "len": 1,
         "y": 0,
         "yanchor": "top",
-        "pad": {"t": below + 8, "b": 8, "l": 8, "r": 8},
+        "pad": {"t": below + 8, "b": 8, "l": 8, "r": 0},
         "currentvalue": {
             "prefix": "epoch ",
             "xanchor": "right",

@@ -1,6 +1,6 @@
 """The loss surface and the paths on it: in three dimensions, and as a contour map.
 
-Not here: the loss itself (:mod:`thalweg.surface`).
+Not here: the loss itself (:mod:`thalweg.loss_surface`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from thalweg.figures.labels import Runs, Units, log_ticks, name_runs, percent
 from thalweg.figures.player import DRAWN, Part, add_player, walked
 from thalweg.figures.theme import SURFACE_COLORS, Style, lay_out, style
 from thalweg.figures.thin import compact, thin
-from thalweg.surface import Surface, surface
+from thalweg.loss_surface import Surface, surface
 
 if TYPE_CHECKING:
     from thalweg.run import Run
@@ -133,7 +133,8 @@ def contour_figure(
             line={"width": 0.5, "color": "rgba(255, 255, 255, 0.45)"},
             colorbar={
                 "title": {"text": units.loss(), "side": "right"},
-                "thickness": 12,
+                "thickness": 10,
+                "xpad": 3,
                 "outlinewidth": 0,
                 "tickvals": ticks,
                 "ticktext": texts,
@@ -315,12 +316,13 @@ def _scene(plane: Surface, tracks: list[_Track], figure: go.Figure) -> dict[str,
 
 
 def _title(text: str) -> dict[str, Any]:
-    return {"text": text.replace(": ", "<br>"), "font": {"size": 13}}
+    """Title an axis in two short lines: a scene on a phone has no room for one long one."""
+    return {"text": text.replace(": ", "<br>").replace(" (", "<br>("), "font": {"size": 13}}
 
 
 def _eye(plane: Surface, tracks: list[_Track]) -> dict[str, float]:
     """Look from across the valley: a path that starts on the near ridge goes down out of sight."""
-    eye = np.array([1.4, -1.6])
+    eye = np.array([1.5, -1.7])
     if tracks:
         extents = np.array([axis[-1] - axis[0] for axis in plane.axes])
         start = (tracks[0].flat[0] - plane.project(plane.solution)) / extents

@@ -30,7 +30,11 @@ LONGEST_ROW = 64 << 20  # beyond this a quotation mark was never closed
 SAMPLE = 100  # rows that tell delimiters apart
 
 DELIMITERS = (",", ";", "\t", "|")
-_NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
+_NUMBER, _NUMBER_POINT, _NUMBER_COMMA = (
+    re.compile(rf"\s*[+-]?(\d+({mark}\d*)?|{mark}\d+)([eE][+-]?\d+)?\s*")
+    for mark in ("[.,]", "[.]", ",")
+)
+_NUMBERS = {".": _NUMBER_POINT, ",": _NUMBER_COMMA}
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
 _MISSING = frozenset(pa.csv.ConvertOptions().null_values)
 
@@ -175,8 +179,7 @@ class Delimited:
         if cell is None:
             return self._unreadable(reason, "check the file in an editor")
         column, row, value = int(cell[1]), before + int(cell[2]) - 1, cell[3]
-        positions = convert.include_columns or [str(column)]
-        name = self.layout.names[int(positions[column])]
+        name = self.layout.names[column]
         advice = "correct that cell, or leave it empty to have it count as missing"
         if self.decimal == "." and _DECIMAL_COMMA.fullmatch(value):
             advice = "for a decimal comma pass decimal=','"
@@ -185,6 +188,7 @@ class Delimited:
         )
 
     def _ragged(self, row: Any, before: int) -> UnreadableFile:
+        plural = "" if row.actual_columns == 1 else "s"
         where = "" if row.number is None else f" in row {before + row.number - 1} (counted from 0)"
         advice = f"put quotation marks around cells that contain {self.layout.delimiter!r}"
         if row.actual_columns == 2 * row.expected_columns and self.layout.delimiter == ",":
@@ -193,7 +197,7 @@ class Delimited:
                 "pass decimal=','"
             )
         return self._unreadable(
-            f"{row.actual_columns} cells{where}",
+            f"{row.actual_columns} cell{plural}{where}",
             advice,
             f"{row.expected_columns} cells in each row",
         )
@@ -203,7 +207,8 @@ class Delimited:
         if column.numeric or column.kind not in ("text", "binary"):
             return column.kind
         cells = [str(value) for value in values.to_pylist() if value is not None]
-        cell = next((cell for cell in cells if not _NUMBER.fullmatch(cell)), cells[0])
+        number = _NUMBERS[self.decimal]
+        cell = next((cell for cell in cells if not number.fullmatch(cell)), cells[0])
         if self.decimal == "." and _DECIMAL_COMMA.fullmatch(cell):
             return f"text, such as {cell!r}: for a decimal comma pass decimal=','"
         return f"text, such as {cell[:30]!r}"

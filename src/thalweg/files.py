@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import cached_property
@@ -138,7 +138,7 @@ def scan(
             table = open_table(file, target=target, delimiter=delimiter, decimal=decimal)
             source = table.name
             if isinstance(table, Delimited) and not table.layout.has_header:
-                source += ", which has no header,"
+                source += " (it has no header)"
             return table, choose(table.columns(), target=target, features=features, source=source)
 
     name = Path(path).name if isinstance(path, str | os.PathLike) else paths[0].parent.name
@@ -179,7 +179,7 @@ class Scan:
         self._missing = missing
         self._dropped_known = False
 
-    def batches(self) -> Iterator[Rows]:
+    def batches(self) -> Generator[Rows]:
         """Read all the rows once.
 
         Yields
@@ -199,8 +199,8 @@ class Scan:
         source = str(self._paths[0]) if len(self._paths) == 1 else self.name
         sieve = Sieve(self._choice, missing=self._missing, source=source)
         # Read ahead on a thread, made into rows on this one: each about half of the work.
-        rows = (arrow_rows(*batch) for batch in _one_ahead(self._tables()))
-        yield from sieve.through(rows)
+        with closing(_one_ahead(self._tables())) as batches:
+            yield from sieve.through(arrow_rows(*batch) for batch in batches)
         if sieve.dropped and not self._dropped_known:
             self._dropped_known = True
             warnings.warn(
@@ -234,7 +234,7 @@ class Scan:
         return f"Scan({self.name!r}, {files}, features={self.features!r}, target={self.target!r})"
 
 
-def _one_ahead(source: Generator[T]) -> Iterator[T]:
+def _one_ahead(source: Generator[T]) -> Generator[T]:
     """Have a thread work on the next item while the last one is looked at."""
     with closing(source), ThreadPoolExecutor(1, thread_name_prefix="thalweg-read") as ahead:
         following = ahead.submit(next, source, None)

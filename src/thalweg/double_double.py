@@ -352,3 +352,76 @@ def least_squares(
     for j in range(p):
         parameters[order[j]] = x_high[j]
     return parameters, r_high[p, p], rank, order, t_high
+
+
+@native()
+def factor(high: Array, low: Array, threshold: float) -> tuple[Array, Array, Order, float]:
+    """Factor the Gram matrix of independent columns, the target last, as RᵀR.
+
+    Returns
+    -------
+    r_high, r_low : ndarray, shape (p, p)
+        R, of the columns without the target.
+    order : ndarray of int64, shape (p,)
+        The column that each column of R belongs to.
+    least : float
+        The smallest pivot, as a part of its column's squared norm; zero where columns are
+        dependent by that ``threshold``, and R does not hold.
+    """
+    r_high, r_low = high.copy(), low.copy()
+    p = high.shape[0] - 1
+    order, rank = _factor_pivoted(r_high, r_low, p, threshold)
+    least = 1.0 if rank == p else 0.0
+    for j in range(p):
+        if least > 0.0:
+            least = min(least, r_high[j, j] ** 2 / high[order[j], order[j]])
+    return r_high[:p, :p].copy(), r_low[:p, :p].copy(), order[:p].copy(), least
+
+
+@native()
+def correct(
+    r_high: Array, r_low: Array, order: Order, g_high: Array, g_low: Array, x: Array, x_low: Array
+) -> float:
+    """Add to x the solution of RᵀR step = g; give the step's largest part of its entry of x."""
+    p = len(order)
+    u_high, u_low = np.zeros((p, p + 1)), np.zeros((p, p + 1))
+    u_high[:, :p], u_low[:, :p] = r_high, r_low
+    for i in range(p):
+        rest = (g_high[order[i]], g_low[order[i]])
+        for j in range(i):
+            rest = minus(rest, times((r_high[j, i], r_low[j, i]), (u_high[j, p], u_low[j, p])))
+        u_high[i, p], u_low[i, p] = over(rest, (r_high[i, i], r_low[i, i]))
+    step_high, step_low = np.zeros(p), np.zeros(p)
+    _back_substitute(u_high, u_low, p, p, step_high, step_low)
+    largest = 0.0
+    for i in range(p):
+        j = order[i]
+        x[j], x_low[j] = plus((x[j], x_low[j]), (step_high[i], step_low[i]))
+        if step_high[i] != 0.0:
+            largest = max(largest, abs(step_high[i]) / abs(x[j]) if x[j] != 0.0 else math.inf)
+    return largest
+
+
+@native()
+def residual_products(
+    X: Array, y: Array, x_high: Array, x_low: Array, intercept: bool
+) -> tuple[Array, Array]:
+    """Give the products of the columns with the residuals y - X x, and these squared and summed.
+
+    Everything in double-double arithmetic, row by row; shape (p + 1,). ``x`` starts with the bias
+    where there is an ``intercept``.
+    """
+    first, p = (1 if intercept else 0), len(x_high)
+    high, low = np.zeros(p + 1), np.zeros(p + 1)
+    for i in range(len(y)):
+        rest = (y[i], 0.0)
+        if intercept:
+            rest = minus(rest, (x_high[0], x_low[0]))
+        for j in range(first, p):
+            rest = minus(rest, times((x_high[j], x_low[j]), (X[i, j - first], 0.0)))
+        if intercept:
+            high[0], low[0] = plus((high[0], low[0]), rest)
+        for j in range(first, p):
+            high[j], low[j] = plus((high[j], low[j]), times(rest, (X[i, j - first], 0.0)))
+        high[p], low[p] = plus((high[p], low[p]), times(rest, rest))
+    return high, low

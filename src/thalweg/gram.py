@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -24,8 +24,7 @@ from thalweg.gram_kernel import BLOCK, LEAST, MOST, gram, representable
 # How many values and rows are converted to float64, or worked on by one thread, at a time.
 SPAN_CELLS, SPAN_ROWS = 2**22, 2**16
 
-Part: TypeAlias = tuple[Array, Array, Array]
-"""What a span gives: the matrix, high and low, and the columns' largest magnitudes."""
+Part = TypeVar("Part")
 
 
 def gram_of(X: Any, y: Any) -> Matrix:
@@ -56,18 +55,37 @@ def gram_of(X: Any, y: Any) -> Matrix:
            [ 3.,  5., 13.],
            [ 8., 13., 34.]])
     """
-    n, d = X.shape
-    rows = max(1, min(SPAN_ROWS, SPAN_CELLS // (d + 2)) // BLOCK) * BLOCK
-    spans = [slice(start, start + rows) for start in range(0, n, rows)]
-    threads = min(len(spans), _processors())
-    if threads == 1:
-        high, low, largest = reduce(_join, (_span(X, y, span) for span in spans))
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            high, low, largest = reduce(_join, _in_order(pool, threads, X, y, spans))
+    high, low, largest = reduce(_join, in_spans(gram, X, y))
     if not representable(largest):
         _refuse(X, y, largest)
     return high, low
+
+
+def in_spans(work: Callable[[Array, Array], Part], X: Any, y: Any) -> Iterator[Part]:
+    """Give what ``work`` makes of each span of rows, in their order, several at a time.
+
+    Spans are float64 and no copy where the rows are float64; they do not depend on the number of
+    threads. A few results wait at most.
+    """
+    n, d = X.shape
+    rows = max(1, min(SPAN_ROWS, SPAN_CELLS // (d + 2)) // BLOCK) * BLOCK
+
+    def of_span(first: int) -> Part:
+        span = slice(first, first + rows)
+        return work(np.asarray(X[span], dtype=np.float64), np.asarray(y[span], dtype=np.float64))
+
+    threads = 1 if n <= rows else _processors()
+    if threads == 1:
+        yield from map(of_span, range(0, n, rows))
+        return
+    waiting: deque[Future[Part]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for first in range(0, n, rows):
+            waiting.append(pool.submit(of_span, first))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def add(total: Matrix, part: Matrix) -> Matrix:
@@ -76,27 +94,12 @@ def add(total: Matrix, part: Matrix) -> Matrix:
     return total
 
 
-def _join(total: Part, part: Part) -> Part:
-    """Add what a span gives to what those before it gave."""
+def _join(
+    total: tuple[Array, Array, Array], part: tuple[Array, Array, Array]
+) -> tuple[Array, Array, Array]:
+    """Add what a span gives to what those before it gave: matrix, and largest magnitudes."""
     add_matrix(*total[:2], *part[:2])
     return total[0], total[1], np.maximum(total[2], part[2])
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, threads: int, X: Any, y: Any, spans: Sequence[slice]
-) -> Iterator[Part]:
-    """Give what the spans give in order, with never more than a few of them waiting."""
-    waiting: deque[Future[Part]] = deque()
-    for span in spans:
-        waiting.append(pool.submit(_span, X, y, span))
-        if len(waiting) > 2 * threads:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-def _span(X: Any, y: Any, span: slice) -> Part:
-    return gram(np.asarray(X[span], dtype=np.float64), np.asarray(y[span], dtype=np.float64))
 
 
 def _refuse(X: Any, y: Any, largest: Array) -> NoReturn:

@@ -64,6 +64,12 @@ class Solution(NamedTuple):
         """The parameters in a path's order, [bias, weights…], shape (p,)."""
         return np.concatenate(([self.bias], self.weights)) if self.intercept else self.weights
 
+    def refined(self, parameters: Array, loss: float) -> Solution:
+        """Take corrected values of the parameters and the loss."""
+        first = int(self.intercept)
+        bias = float(parameters[0]) if self.intercept else 0.0
+        return self._replace(bias=bias, weights=parameters[first:], loss=loss)
+
 
 def solution_of(matrix: Matrix, n: int, features: Sequence[str], *, intercept: bool) -> Solution:
     """Solve the least-squares problem whose columns, the target last, have this Gram matrix.

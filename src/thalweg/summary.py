@@ -25,6 +25,7 @@ from thalweg.dataset import Array, Data, Dataset, as_arrays, as_pair
 from thalweg.double_double import Matrix, multiply, squared_norm, standardize, triangle
 from thalweg.errors import InvalidData, UnreadableFile, sentence
 from thalweg.gram import add, gram_of
+from thalweg.refinement import refine
 from thalweg.solution import DEPENDENCE, RESOLUTION, Solution, solution_of
 
 MAGIC = b"thalweg summary\n"
@@ -45,7 +46,10 @@ def solve(data: Data, *, intercept: bool = True) -> Solution:
     Returns
     -------
     Solution
-        Of :meth:`Summary.solve`, which says how many digits hold.
+        Where columns depend on one another, that of :meth:`Summary.solve`, which says when they
+        do. Otherwise all digits are right, the last one perhaps excepted, while the condition
+        number of the columns, each scaled to norm one, is below 1e13: where the Gram matrix
+        alone would lose some, passes over the rows correct the answer.
 
     Raises
     ------
@@ -64,7 +68,13 @@ def solve(data: Data, *, intercept: bool = True) -> Solution:
     (3.0, array([2.]), 0.0)
     """
     summary = data.summary if isinstance(data, Dataset) else Summary.of(data)
-    return summary.solve(intercept=intercept)
+    solution = summary.solve(intercept=intercept)
+    if solution.dependent:
+        return solution
+    X, y = (data.X, data.y) if isinstance(data, Dataset) else _real_arrays(*as_pair(data))
+    matrix = summary._columns(intercept)
+    refined = refine(X, y, matrix, solution.parameters, intercept=intercept)
+    return solution if refined is None else solution.refined(*refined)
 
 
 class Summary:

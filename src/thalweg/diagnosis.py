@@ -148,6 +148,8 @@ class Diagnosis:
     @property
     def is_closed_form(self) -> bool:
         """Whether ``epochs_needed`` was worked out, not tried: None then means never."""
+        if self.run is not None and self.choice is None:
+            return False
         rule = self.choice.rule if self.choice else SGD()
         return isinstance(rule, SGD) and rule.weight_decay == 0.0 and not rule.maximize
 
@@ -277,7 +279,7 @@ def _of_run(landscape: Landscape, rows: Dataset | None, run: Run) -> Diagnosis:
     needed = None
     if choice is not None:
         needed = needed_epochs(choice.rule, walked, run.walked[0], LONGEST)
-    judgement = judge(run, walked, needed)
+    judgement = judge(run, walked, needed, known=choice is not None)
     certain = None
     if choice is not None and rows is not None and choice.rule == SGD(lr=choice.rule.lr):
         certain = certain_rate(rows, choice, standardize=choice.standardize)
@@ -361,7 +363,8 @@ def message(run: Run) -> str:
     --------
     >>> import thalweg
     >>> message(thalweg.fit(thalweg.salammbo(), optimizer="sgd", lr=1e-8))
-    'diverged at epoch 4: ...; plain SGD on these data is stable below lr = 4.8e-10'
+    'diverged at epoch 4: the loss left all bounds with lr = 1e-08; plain SGD on these data is
+    stable below lr = 4.86e-10'
     """
     settings = run.settings
     if run.outcome is Outcome.STOPPED or settings.loss != "mse":

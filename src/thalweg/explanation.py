@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.convergence import round_down
-from thalweg.curvature import Curvature, stable_factor
+from thalweg.curvature import Curvature
 from thalweg.landscape import NEAR
-from thalweg.optimizers import RULES, SGD
+from thalweg.optimizers import RULES
 from thalweg.recommendation import MILD, PROBED
 from thalweg.verdict import Judgement, Verdict
 
@@ -30,7 +30,7 @@ _SHOWN = 3  # parameters, at most, in a sentence
 _SPELLED = {
     "sgd": "SGD", "adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop",
     "adam": "Adam", "adamw": "AdamW", "adamax": "Adamax", "nadam": "NAdam", "radam": "RAdam",
-    "asgd": "ASGD", "rprop": "Rprop",
+    "asgd": "ASGD", "rprop": "Rprop", "adafactor": "Adafactor", "muon": "Muon",
 }  # fmt: skip
 
 
@@ -57,14 +57,14 @@ def number(value: float) -> str:
 
 
 def rate(value: float) -> str:
-    """Write a learning rate with two digits, never rounded up: a bound must hold as written.
+    """Write a learning rate with three digits, never rounded up: a bound must hold as written.
 
     Examples
     --------
-    >>> rate(4.868e-10), rate(0.25), rate(0.00030396)
-    ('4.8e-10', '0.25', '0.0003')
+    >>> rate(4.8680e-10), rate(0.25), rate(0.00030396)
+    ('4.86e-10', '0.25', '0.000303')
     """
-    return f"{round_down(value, 2):.2g}"
+    return f"{round_down(value, 3):.3g}"
 
 
 def listed(words: Iterable[str]) -> str:
@@ -88,7 +88,7 @@ def direction_name(curvature: Curvature, index: int) -> str:
     --------
     >>> bowl = Curvature(("bias", "x1"), np.array([2.0, 1.0]), np.array([[0.6, 0.8], [1, 0]]), 2)
     >>> direction_name(bowl, 0), direction_name(bowl, 1)
-    ('bias and x1 together', 'nearly all bias')
+    ('x1 and bias together', 'nearly all bias')
     """
     shares = curvature.directions[index] ** 2
     order = np.argsort(-shares)
@@ -98,9 +98,12 @@ def direction_name(curvature: Curvature, index: int) -> str:
     if shares[order[0]] >= 0.95:
         return f"nearly all {first}"
     parts = [curvature.names[j] for j in order if shares[j] >= 0.05]
+    if len(parts) == 2:
+        one, other = curvature.directions[index, order[:2]]
+        return listed(parts) + " together" if one * other > 0 else f"{parts[0]} against {parts[1]}"
     if len(parts) > 4:
-        return f"{listed([*parts[:3], f'{len(parts) - 3} more'])} together"
-    return f"{listed(parts)} together"
+        parts = [*parts[:3], f"{len(parts) - 3} more"]
+    return f"a mix of {listed(parts)}"
 
 
 def rule_name(run: Run) -> str:
@@ -129,9 +132,9 @@ def call(settings: Mapping[str, Any]) -> str:
 def _times(loss: float, diagnosis: Diagnosis) -> str:
     """Hold a loss against the exact one; where that is zero, against the target's variance."""
     landscape = diagnosis.landscape
+    if loss == 0.0 or (landscape.fits_exactly and not landscape.variance):
+        return f"a loss of {number(loss)}"
     if landscape.fits_exactly:
-        if not landscape.variance:
-            return f"{number(loss)}, the exact solution's being zero"
         return f"{number(loss / landscape.variance)} times the target's variance"
     ratio = loss / landscape.exact_loss
     written = f"{ratio:.3f}" if ratio < 10.0 else number(ratio)
@@ -155,28 +158,53 @@ def what_happened(d: Diagnosis) -> list[str]:
     end = _times(float(seen.loss[-1]), d)
     where = direction_name(d.walked.curvature, seen.direction)
     since = f"{seen.since:,.0f}"
-    rule = f"{rule_name(run)} with lr = {run.settings.lr:g}"
-    held = f"since epoch {since} nine tenths of what is missing lie along one direction, {where}"
-    sentences = {
+    name = rule_name(run)
+    rule = _capital(f"{name} {'and' if ' with ' in name else 'with'} lr = {run.settings.lr:g}")
+    walked = _epochs(run.epochs)
+    low, last = _lowest_and_last(seen)
+    grown = "grew from the start" if seen.since == 0 else f"has grown since epoch {since}"
+    steady = float(np.median(seen.loss[len(seen.loss) // 2 :]))
+    sentence = {
         Verdict.CONVERGED: f"{rule} converged: it has been within {NEAR:.0%} of the exact loss "
-        f"since epoch {since}, and ended after {_epochs(run.epochs)} at {end}.",
-        Verdict.DIVERGED: f"{rule} diverged: the loss grew from {number(_finite(seen.loss)[0])} "
-        f"to {number(_finite(seen.loss)[-1])}, and has done nothing but grow since epoch {since}.",
-        Verdict.CRAWLED: f"{rule} crawled: after {_epochs(run.epochs)} the loss is {end}; {held}.",
-        Verdict.OUT_OF_EPOCHS: f"{rule} ran out of epochs: after {run.epochs:,} of them the loss "
-        f"is {end}, and still falling; {held}.",
-        Verdict.OSCILLATED: f"{rule} oscillated: after {_epochs(run.epochs)} the loss is {end}, "
-        f"and the path swings from one side of the solution to the other along {where}.",
-        Verdict.NOISE: f"{rule} sat on mini-batch noise: the loss has hovered about {end} since "
-        f"epoch {since}, because each batch pulls towards a solution of its own.",
-    }
-    return [_capital(sentences[seen.verdict]), _parameters(d), _not_converged(d, seen)]
+        f"since epoch {since}, and ended after {walked} at {end}.",
+        Verdict.DIVERGED: f"{rule} diverged: the loss {grown}, from {number(low)} to "
+        f"{number(last)} in {walked}.",
+        Verdict.CRAWLED: f"{rule} crawled: after {walked} the loss is {end}.",
+        Verdict.OUT_OF_EPOCHS: f"{rule} ran out of epochs: after {walked} the loss is {end}.",
+        Verdict.OSCILLATED: f"{rule} oscillated: after {walked} the loss is {end}, and the path "
+        f"still swings from one side of the solution to the other.",
+        Verdict.NOISE: f"{rule} sat on mini-batch noise: since epoch {since} the loss has hovered "
+        f"about {_times(steady, d)}, because each batch pulls towards a solution of its own.",
+        Verdict.BESIDE: f"{rule} settled beside the exact solution: after {walked} the loss is "
+        f"{end}. Its weight decay draws the parameters towards zero, so that is not where it goes.",
+    }[seen.verdict]
+    return [sentence, _what_is_left(d, seen, where), _parameters(d), _not_converged(d, seen)]
+
+
+def _lowest_and_last(seen: Judgement) -> tuple[float, float]:
+    finite = seen.loss[np.isfinite(seen.loss)]
+    return (float(finite.min()), float(finite[-1])) if len(finite) else (np.nan, np.nan)
+
+
+def _what_is_left(d: Diagnosis, seen: Judgement, where: str) -> str:
+    """Say along which direction the loss that is still to lose lies, and since when."""
+    if seen.verdict in (Verdict.CONVERGED, Verdict.DIVERGED) or d.walked.curvature.rank < 2:
+        return ""
+    if seen.share < 0.5:
+        return "The loss still to lose is spread over several directions of curvature."
+    part = "Nearly all" if seen.share > 0.995 else f"{100.0 * seen.share:.0f}%"
+    first = f"{part} of the loss still to lose lies along one direction, {where}"
+    if seen.share >= 0.9 and 0 < seen.since < seen.epochs[-1]:
+        return f"{first}: nine tenths or more since epoch {seen.since:,.0f}."
+    return f"{first}."
 
 
 def _data_alone(d: Diagnosis) -> str:
     landscape = d.landscape
     if landscape.fits_exactly:
-        return f"The {landscape.n:,} rows can be fitted exactly: the least loss is zero."
+        return (
+            f"These data ({_count(landscape.n, 'row')}) can be fitted exactly: the least loss is 0."
+        )
     return (
         f"The least mean squared error that {_count(len(d.names), 'parameter')} can have on these "
         f"{landscape.n:,} rows is {number(landscape.exact_loss)}."
@@ -191,34 +219,38 @@ def _parameters(d: Diagnosis) -> str:
     away = np.abs(ends - exact)
     usable = np.isfinite(errors).all() and (errors > 0).all() and not d.landscape.fits_exactly
     scale = errors if usable else np.maximum(np.abs(exact), np.finfo(float).tiny)
+    if usable and (away < 0.01 * errors).all():
+        return "Every parameter is within a hundredth of its standard error of the exact solution."
     order = np.argsort(-away / scale)
     parts = []
     for j in order[:_SHOWN]:
         part = f"{d.names[j]} ended at {number(ends[j])}, exactly it is {number(exact[j])}"
-        parts.append(f"{part} ({away[j] / errors[j]:.2g} standard errors away)" if usable else part)
+        parts.append(f"{part} ({_errors(away[j] / errors[j])} away)" if usable else part)
     rest = len(order) - len(parts)
-    tail = f" The other {rest} are nearer." if rest > 0 else ""
-    hardly = ""
-    if usable and (away[order[0]] / errors[order[0]]) < 1.0 and d.verdict is Verdict.CONVERGED:
-        hardly = " All are within their standard error: the rows do not tell them apart better."
-    return _capital("; ".join(parts)) + "." + tail + hardly
+    said = "; ".join(parts) + "."
+    if usable and d.verdict is Verdict.CONVERGED and (away < errors).all():
+        return f"{said} All are within their standard error: the rows tell them no more exactly."
+    return f"{said} The other {rest} are nearer." if rest > 1 else said
+
+
+def _errors(count: float) -> str:
+    return f"{number(float(f'{count:.2g}'))} standard errors"
 
 
 def _not_converged(d: Diagnosis, seen: Judgement) -> str:
     open_ones = np.flatnonzero(~seen.converged)
     rank = d.walked.curvature.rank
-    if seen.verdict is Verdict.DIVERGED or rank < 2:
+    if seen.verdict is Verdict.DIVERGED or rank < 3 or not len(open_ones):
         return ""
-    if not len(open_ones):
-        return "" if seen.verdict is Verdict.CONVERGED else "No direction alone is to blame."
+    which = f"{rank} directions of curvature"
     if len(open_ones) == rank:
-        return f"None of the {rank} directions of curvature has converged."
+        return f"None of the {which} has converged."
     names = [direction_name(d.walked.curvature, int(i)) for i in open_ones[:_SHOWN]]
-    more = f", and {len(open_ones) - _SHOWN} more" if len(open_ones) > _SHOWN else ""
+    more = f"; and {len(open_ones) - _SHOWN} more" if len(open_ones) > _SHOWN else ""
     done = rank - len(open_ones)
     return (
-        f"Of {rank} directions of curvature {done} {'has' if done == 1 else 'have'} converged; "
-        f"missing: {'; '.join(names)}{more}."
+        f"Of {which} {done} {'has' if done == 1 else 'have'} converged; still missing: "
+        f"{'; '.join(names)}{more}."
     )
 
 
@@ -235,6 +267,11 @@ def _shape(d: Diagnosis) -> str:
     spectrum = d.curvature
     if spectrum.rank < 2:
         return ""
+    if d.walked.standardized:
+        near = f": columns nearly say the same{_suspects(d)}" if standard > COLLINEAR else ""
+        return (
+            f"Over standardised features the loss's condition number is {number(standard)}{near}."
+        )
     steep, flat = direction_name(spectrum, 0), direction_name(spectrum, spectrum.rank - 1)
     if raw <= MILD:
         return (
@@ -275,6 +312,8 @@ def _dependence(d: Diagnosis) -> str:
     for name, *others in d.dependent[:_SHOWN]:
         if not others:
             parts.append(f"{name} is zero in every row")
+        elif others == ["bias"]:
+            parts.append(f"{name} is constant, as the bias is")
         else:
             parts.append(f"{name} is a combination of {listed(others)}")
     more = f", and so are {len(d.dependent) - _SHOWN} more" if len(d.dependent) > _SHOWN else ""
@@ -287,9 +326,10 @@ def _dependence(d: Diagnosis) -> str:
 def _goal(d: Diagnosis) -> str:
     if not d.landscape.fits_exactly:
         return ""
+    of = "a millionth of the target's variance, " if d.landscape.variance else ""
     return (
-        f"As the least loss is zero, 'within {NEAR:.0%}' means here: a loss of at most a millionth "
-        f"of the target's variance, {number(d.landscape.goal)}."
+        f"As the least loss is 0, 'within {NEAR:.0%}' means here: a loss of at most {of}"
+        f"{number(d.landscape.goal)}."
     )
 
 
@@ -303,6 +343,8 @@ def _rule(d: Diagnosis) -> list[str]:
     bound = d.rule_stable_learning_rate
     lr = run.settings.lr
     sentences = []
+    if run.settings.hyperparameters.get("maximize"):
+        return ["With maximize=True it climbs the loss: no learning rate is stable."]
     if bound is not None and np.isfinite(bound):
         over = f": {number(lr / bound)} times that" if lr >= bound > 0 else ""
         word = "is" if d.is_batch else "by batches of all the rows is"
@@ -335,11 +377,11 @@ def _slow(d: Diagnosis, lr: float) -> str:
     open_ones = np.flatnonzero(~seen.converged)
     slowest = int(open_ones[-1]) if len(open_ones) else seen.direction
     share = lr * float(spectrum.values[slowest])
+    if not 0.0 < share < 0.05:
+        return ""
     return (
-        f"A rate that the steepest direction can bear takes off only {number(100.0 * share)} % of "
-        f"the distance per step along {direction_name(spectrum, slowest)}."
-        if share < 0.05
-        else ""
+        f"At this rate a step takes off one part in {number(float(f'{1.0 / share:.2g}'))} of the "
+        f"distance along {direction_name(spectrum, slowest)}."
     )
 
 
@@ -354,20 +396,41 @@ def _own_step(d: Diagnosis) -> list[str]:
     j = int(np.argmax(way))
     if not np.isfinite(moves).all() or way[j] == 0.0:
         return []
-    return [
-        f"{rule_name(run)}'s steps follow the sign of the gradient more than its size: at the "
-        f"median an update moved {d.names[j]} by {number(float(np.median(moves[:, j])))} and never "
-        f"by more than {number(float(moves[:, j].max()))} (lr = {run.settings.lr:g}), where "
+    longest, lr = float(moves[:, j].max()), run.settings.lr
+    about_lr = f", about lr = {lr:g}" if 0.3 * lr <= longest <= 3.0 * lr else ""
+    said = [
+        f"An update of {rule_name(run)} moved {d.names[j]} by {number(longest)} at the most"
+        f"{about_lr}, and by {number(float(np.median(moves[:, j])))} at the median, where "
         f"{number(float(way[j]))} were to go."
     ]
+    return [*said, _pace(d)]
+
+
+def _pace(d: Diagnosis) -> str:
+    """Say how fast the distance that matters most was shrinking over the second half."""
+    seen = d.judgement
+    if seen is None or seen.verdict not in (Verdict.CRAWLED, Verdict.OUT_OF_EPOCHS):
+        return ""
+    late = np.flatnonzero(seen.epochs >= 0.5 * seen.epochs[-1])
+    before, after = np.abs(seen.distances[[late[0], late[-1]], seen.direction])
+    if not 0.0 < after < before or len(late) < 2:
+        return ""
+    pace = -np.log(after / before) / (seen.epochs[late[-1]] - seen.epochs[late[0]])
+    where = direction_name(d.walked.curvature, seen.direction)
+    return (
+        f"Over the second half the distance along the direction that is missing ({where}) shrank "
+        f"by one part in {number(float(f'{1.0 / pace:.2g}'))} per epoch."
+    )
 
 
 def _needs(d: Diagnosis) -> str:
     """Say how many epochs of batch descent the chosen settings need."""
     if d.run is None:
         return _plain_needs(d)
-    if d.verdict in (Verdict.CONVERGED, Verdict.DIVERGED):
+    if d.verdict in (Verdict.CONVERGED, Verdict.DIVERGED) or d.choice is None:
         return ""
+    if d.verdict is Verdict.OSCILLATED and d.epochs_needed in range(d.run.epochs + 1):
+        return f"It first comes within {NEAR:.0%} at epoch {d.epochs_needed:,}, and does not stay."
     regime = "" if d.is_batch else ", by batches of all the rows,"
     if d.epochs_needed is not None:
         return (
@@ -419,7 +482,21 @@ def what_to_do(d: Diagnosis) -> str:
         return f"{lead}: {call(advice.settings)} was run{where} and reaches {reached}."
     return (
         f"Recommended: {advice.change}. {call(advice.settings)} was run{where} and reaches "
-        f"{reached}."
+        f"{reached}.{_long_steps(d)}"
+    )
+
+
+def _long_steps(d: Diagnosis) -> str:
+    """Explain a learning rate above 1 of a rule for which it is the length of a step."""
+    settings = d.recommendation.settings
+    if settings["optimizer"] == "sgd" or settings["lr"] < 1.0 or d.recommendation.run is None:
+        return ""
+    walked = d.recommendation.run.walked
+    j = int(np.argmax(np.abs(walked[-1] - walked[0])))
+    return (
+        f" Its learning rate is that large because it is about the length of a step: "
+        f"{d.names[j]} had {number(float(abs(walked[-1, j] - walked[0, j])))} to go in these "
+        f"coordinates."
     )
 
 
@@ -429,7 +506,7 @@ def what_to_do(d: Diagnosis) -> str:
 def bound_in_words(run: Run, bound: float | None, plain: float) -> str:
     """Say below which rate a run's rule would have been stable."""
     units = "standardised features" if run.settings.standardize else "these data"
-    if bound is not None and stable_factor(SGD()) is not None:
+    if bound is not None:
         if bound == 0.0:
             return f"{rule_name(run)} is stable at no learning rate with these settings"
         return f"{rule_name(run)} on {units} is stable below lr = {rate(bound)}"
@@ -463,10 +540,6 @@ def as_html(d: Diagnosis) -> str:
         f"<p><strong>{escape(advised)}</strong></p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-
-
-def _finite(values: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[Any]]:
-    return values[np.isfinite(values)]
 
 
 def _count(value: int, word: str) -> str:

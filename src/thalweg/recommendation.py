@@ -241,9 +241,13 @@ def recommend(
 
 
 def blames_units(landscape: Landscape) -> bool:
-    """Tell whether it is the units and offsets of the columns that make the loss hard to walk."""
+    """Tell whether it is the units and offsets of the columns that make the loss hard to walk.
+
+    At a rate that the steepest direction can bear, the flattest takes about as many epochs as
+    the condition number: beyond the patience, no other rate will do.
+    """
     raw = landscape.curvature.condition_number
-    return raw > MILD and raw > 10.0 * landscape.standardised.curvature.condition_number
+    return raw > _PATIENCE and raw > 10.0 * landscape.standardised.curvature.condition_number
 
 
 def _candidates(
@@ -281,6 +285,8 @@ def _retuned(here: Landscape, base: Choice, change: str) -> Iterator[Candidate]:
         start = drawn_start(here, base.seed)
         away = distances(here.curvature, start[None, :], here.solution)[0]
         # Weight decay moves the goal, and climbing leaves it.
+        change += " without weight decay" * (rule.weight_decay > 0.0)
+        change += ", descending" * rule.maximize
         rule = rule._replace(weight_decay=0.0, maximize=False)
         rule, needed = best_rate_for(rule, here.curvature, away, here.allowed_excess)
         if needed is not None:

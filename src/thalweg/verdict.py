@@ -33,6 +33,7 @@ class Verdict(Enum):
     OSCILLATED = "oscillated"
     OUT_OF_EPOCHS = "ran out of epochs"
     NOISE = "sat on mini-batch noise"
+    BESIDE = "settled beside the exact solution"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,9 @@ class Judgement:
         The epoch since when: of arrival, of the lowest loss before a divergence, or from which
         one direction held nine tenths of what was left.
     direction : int
-        The direction that holds most of the loss above the minimum at the end.
+        The direction that held most of the loss above the minimum over the second half.
+    share : float
+        How much of it, from 0 to 1.
     """
 
     epochs: Array
@@ -69,9 +72,10 @@ class Judgement:
     verdict: Verdict
     since: float
     direction: int
+    share: float
 
 
-def judge(run: Run, landscape: Landscape, needed: int | None) -> Judgement:
+def judge(run: Run, landscape: Landscape, needed: int | None, *, known: bool = True) -> Judgement:
     """Hold a run against the exact solution.
 
     Parameters
@@ -83,6 +87,8 @@ def judge(run: Run, landscape: Landscape, needed: int | None) -> Judgement:
     needed : int or None
         The batch epochs that the run's settings need to arrive; None for never, or for more than
         were tried.
+    known : bool
+        False where that could not be found out.
     """
     epochs = run.steps / max(run.steps_per_epoch, 1)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -92,7 +98,7 @@ def judge(run: Run, landscape: Landscape, needed: int | None) -> Judgement:
     tail = epochs >= 0.5 * epochs[-1]
     held = np.nan_to_num(excess[tail], nan=np.inf, posinf=np.inf).mean(axis=0)
     direction = int(held.argmax())
-    verdict = _verdict(run, landscape, loss, away[tail, direction], needed)
+    verdict = _verdict(run, landscape, loss, away[tail, direction], needed if known else run.epochs)
     return Judgement(
         epochs=epochs,
         loss=loss,
@@ -102,6 +108,7 @@ def judge(run: Run, landscape: Landscape, needed: int | None) -> Judgement:
         verdict=verdict,
         since=float(epochs[_since(verdict, landscape, loss, excess, direction)]),
         direction=direction,
+        share=float(held[direction] / held.sum()) if 0.0 < held.sum() < np.inf else 1.0,
     )
 
 
@@ -119,7 +126,9 @@ def _verdict(
             return Verdict.OSCILLATED
     elif _is_still(tail, centre, spread):
         return Verdict.NOISE
-    if needed is not None and needed <= _CRAWL * run.epochs:
+    if needed is None and run.settings.hyperparameters.get("weight_decay", 0.0):
+        return Verdict.BESIDE
+    if needed is not None and needed <= _CRAWL * int(run.steps[-1]):
         return Verdict.OUT_OF_EPOCHS
     return Verdict.CRAWLED
 

@@ -1,0 +1,109 @@
+"""Starting the lab: the file it begins with, the address it listens at, the page it opens.
+
+Not here: what is served (:mod:`thalweg.lab.server`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+import uvicorn
+
+from thalweg.errors import InvalidSetting, UnreadableFile, sentence
+from thalweg.lab.guard import Door
+from thalweg.lab.messages import Source, View
+from thalweg.lab.server import Lab, application, chapters
+from thalweg.lab.uploads import rows_of
+from thalweg.lab.workbench import Material, Workbench
+
+PORT = 8765
+_MESSAGE_BYTES = 4 << 20  # beyond it the socket is closed; up to it a sentence says what is wrong
+
+
+def serve_until_interrupted(
+    file: str | os.PathLike[str] | None, *, host: str, port: int | None, open_browser: bool
+) -> None:
+    """Serve the lab: see :func:`thalweg.lab.serve`."""
+    lab = make_lab(None if file is None else Path(file))
+    door = Door.at(host)
+    listener = listen(host, port)
+    address = page_address(host, listener.getsockname()[1], door)
+    server = uvicorn.Server(configuration(lab, door))
+    sys.stdout.write(f"Thalweg lab: {address} (Ctrl+C ends it)\n")
+    sys.stdout.flush()
+    threading.Thread(target=_warm_up, args=(lab.first,), daemon=True).start()
+    if open_browser:
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    with listener:
+        server.run(sockets=[listener])
+
+
+def make_lab(file: Path | None) -> Lab:
+    """Make the lab, with the rows that its pages start with."""
+    if file is None:
+        return Lab(chapters())
+    if not file.is_file():
+        raise UnreadableFile(
+            sentence(str(file), got="no such file", expected="a table", advice="check the name")
+        )
+    source = Source("file", drop_missing=True)
+    table = asyncio.run(rows_of(file, source, file.name))
+    return Lab(Material(table.rows, source, table.notes), file=file, columns=table.columns)
+
+
+def configuration(lab: Lab, door: Door) -> uvicorn.Config:
+    """Say how the web server runs."""
+    return uvicorn.Config(
+        application(lab, door),
+        log_level="warning",
+        access_log=False,  # an address may hold the token
+        server_header=False,
+        ws_max_size=_MESSAGE_BYTES,
+        ws_max_queue=4,
+        ws_per_message_deflate=False,  # frames of floats hardly shrink, and must be quick
+        timeout_graceful_shutdown=1,
+    )
+
+
+def listen(host: str, port: int | None) -> socket.socket:
+    """Open the port that was asked for, or 8765, or any free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    wanted = [PORT, 0] if port is None else [port]
+    reason = ""
+    for number in wanted:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, number))
+        except (OSError, OverflowError) as error:
+            listener.close()
+            reason = (getattr(error, "strerror", None) or str(error)).lower()
+            continue
+        listener.listen(2048)
+        return listener
+    raise InvalidSetting(
+        sentence(
+            "host and port",
+            got=f"{host}:{port if port is not None else PORT} ({reason})",
+            expected="an address of this machine and a free port",
+            advice="leave --port out to take any free one",
+        )
+    )
+
+
+def page_address(host: str, port: int, door: Door) -> str:
+    """Write the address of the page, with its token where it needs one."""
+    name = socket.gethostname() if host in ("", "0.0.0.0", "::") else host  # noqa: S104  # compared
+    name = f"[{name}]" if ":" in name else name
+    return f"http://{name}:{port}/" + (f"?token={door.token}" if door.token else "")
+
+
+def _warm_up(material: Material) -> None:
+    """Load what the first page will ask for while its browser starts."""
+    Workbench(material).show(0, ({},), View())

@@ -1,0 +1,309 @@
+// The four charts as Plotly draws them when the hand rests.
+// Not here: the light lines over them while it moves (preview.js).
+
+import { number } from "./format.js";
+
+/* global Plotly */
+
+// Fixed, so that preview.js knows where the axes are without asking Plotly.
+export const MARGINS = {
+  data: { l: 64, r: 14, t: 8, b: 46 },
+  loss: { l: 64, r: 14, t: 8, b: 46 },
+  map: { l: 76, r: 76, t: 8, b: 46 },
+  surface: { l: 0, r: 0, t: 0, b: 0 },
+};
+const CASING = "#ffffff"; // under a path on the map: no colour stands out from all of the scale
+const PLAIN = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false };
+
+export const dark = matchMedia("(prefers-color-scheme: dark)");
+
+export class Charts {
+  constructor(look) {
+    this.look = look;
+    this.plots = {};
+    for (const figure of document.querySelectorAll(".chart")) {
+      this.plots[figure.dataset.chart] = figure.querySelector(".plot");
+    }
+  }
+
+  style(index) {
+    const { colors, dashes, symbols } = this.look;
+    return {
+      color: colors[index % colors.length],
+      dash: dashes[index % dashes.length],
+      symbol: symbols[index % symbols.length],
+    };
+  }
+
+  // Draw all four; `wanted` tells between two of them whether it is still worth going on.
+  async commit(shown, wanted, drawn) {
+    for (const name of Object.keys(this.plots)) {
+      if (!wanted()) return;
+      const { traces, layout } = this[name](shown);
+      await Plotly.react(this.plots[name], traces, this.layout(name, layout), PLAIN);
+      drawn(name);
+      await new Promise((resume) => setTimeout(resume));
+    }
+  }
+
+  layout(name, own) {
+    const plot = this.plots[name];
+    return {
+      template: dark.matches ? this.look.dark : this.look.light,
+      width: plot.clientWidth,
+      height: plot.clientHeight,
+      margin: { ...MARGINS[name], autoexpand: false },
+      showlegend: false,
+      dragmode: false,
+      hovermode: "closest",
+      ...own,
+    };
+  }
+
+  data({ rows, results, epoch, axes }) {
+    const { neutral } = this.look;
+    const traces = [];
+    const mark = { symbol: "x-thin", size: 8, color: neutral, line: { width: 1.8, color: neutral } };
+    const ends = axes.data.x;
+    if (rows.one) {
+      traces.push({
+        x: rows.X.map((row) => row[0]), y: rows.y, mode: "markers", marker: mark, name: "data",
+        uid: "rows", hovertemplate: `${rows.features[0]} %{x:,}<br>${rows.target} %{y:,}<extra></extra>`,
+      });
+      const exact = ends.map((x) => rows.exactly(rows.standardise([x])));
+      traces.push(floor(ends, exact, "exact solution", neutral));
+    } else traces.push(floor(ends, ends, "predicted = actual", neutral));
+    for (const result of backwards(results)) {
+      const look = this.style(result.look);
+      const i = result.indexAt(epoch);
+      const x = rows.one ? ends : rows.y;
+      const Z = rows.one ? ends.map((value) => rows.standardise([value])) : rows.Z;
+      traces.push({
+        x, y: Array.from(Z, (z) => result.predict(i, z)), name: result.name, uid: uid(result),
+        mode: rows.one ? "lines" : "markers",
+        line: { color: look.color, dash: look.dash, width: 2.6 },
+        marker: { color: look.color, symbol: `${look.symbol}-open`, size: 6 },
+        hovertemplate: `<b>${escape(result.name)}</b><br>%{y:,.6~g}<extra></extra>`,
+      });
+    }
+    return {
+      traces,
+      layout: {
+        xaxis: axis(rows.one ? rows.labels.features[0] : rows.labels.target, axes.data.x),
+        yaxis: axis(rows.one ? rows.labels.target : `predicted ${rows.labels.target}`, axes.data.y),
+      },
+    };
+  }
+
+  loss({ rows, results, epoch, axes }) {
+    const traces = [];
+    if (showsFloor(results, rows)) {
+      traces.push(floor(axes.loss.x, [rows.exact.loss, rows.exact.loss], "exact solution", this.look.neutral));
+    }
+    for (const result of backwards(results)) {
+      const look = this.style(result.look);
+      traces.push({
+        x: result.loss_at, y: result.losses, mode: "lines", name: result.name, uid: uid(result),
+        line: { color: look.color, dash: look.dash, width: 2.4 },
+        hovertemplate: `<b>${escape(result.name)}</b><br>epoch %{x:,}<br>loss %{y:,.6~g}<extra></extra>`,
+      });
+      const i = result.lossAt(epoch);
+      if (i !== null) {
+        traces.push(head([result.loss_at[i]], [result.losses[i]], look, result));
+      }
+    }
+    const kinds = new Set(results.map((result) => result.settings.loss));
+    const label = kinds.size === 1 ? rows.labels.losses[[...kinds][0]] : "loss";
+    return {
+      traces,
+      layout: {
+        xaxis: axis("epoch", axes.loss.x),
+        yaxis: { ...axis(label, axes.loss.y), type: "log", exponentformat: "power", nticks: 8 },
+      },
+    };
+  }
+
+  map({ plane, results, epoch, axes }) {
+    const traces = [
+      {
+        type: "contour", x0: axes.map.x[0], dx: (axes.map.x[1] - axes.map.x[0]) / (plane.points - 1),
+        y0: axes.map.y[0], dy: (axes.map.y[1] - axes.map.y[0]) / (plane.points - 1),
+        z: grid(plane), colorscale: "Cividis", ncontours: 20, name: "loss",
+        line: { width: 0.5, color: "rgba(255, 255, 255, 0.45)" },
+        colorbar: { thickness: 10, outlinewidth: 0, x: 1.02, xpad: 0, ...powers(plane) },
+        hovertemplate: `${plane.along[0]} %{x:,.5~g}<br>${plane.along[1]} %{y:,.5~g}<br>loss 10^%{z:.2f}<extra></extra>`,
+      },
+    ];
+    for (const result of backwards(results)) {
+      const look = this.style(result.look);
+      const x = Float64Array.from({ length: result.size }, (_, i) => result.across(i));
+      const y = Float64Array.from({ length: result.size }, (_, i) => result.up(i));
+      const upTo = result.indexAt(epoch) + 1;
+      const shared = { mode: "lines", name: result.name, uid: uid(result), hoverinfo: "skip" };
+      traces.push(
+        { ...shared, uid: `${uid(result)}-casing`, x, y, line: { color: CASING, width: 5 }, opacity: 0.55 },
+        {
+          ...shared, x: x.subarray(0, upTo), y: y.subarray(0, upTo), hoverinfo: undefined,
+          line: { color: look.color, dash: look.dash, width: 2.4 },
+          customdata: Array.from(result.at.subarray(0, upTo)),
+          hovertemplate: `<b>${escape(result.name)}</b><br>epoch %{customdata:,}<br>${plane.along[0]} %{x:,.6~g}<br>${plane.along[1]} %{y:,.6~g}<extra></extra>`,
+        },
+        head([x[upTo - 1]], [y[upTo - 1]], look, result),
+      );
+    }
+    traces.push(star(plane));
+    return { traces, layout: { xaxis: axis(plane.labels[0], axes.map.x), yaxis: axis(plane.labels[1], axes.map.y) } };
+  }
+
+  surface({ plane, results, epoch, axes }) {
+    const step = (range, i) => range[0] + ((range[1] - range[0]) * i) / (plane.points - 1);
+    const count = Array.from({ length: plane.points }, (_, i) => i);
+    const { x, y } = axes.map;
+    const z = grid(plane);
+    const traces = [
+      {
+        type: "surface", x: count.map((i) => step(x, i)), y: count.map((i) => step(y, i)), z,
+        colorscale: "Cividis", showscale: false, opacity: 0.93, name: "loss",
+        lighting: { ambient: 0.75, diffuse: 0.5, specular: 0.05, roughness: 0.9 },
+        hovertemplate: `${plane.along[0]} %{x:,.5~g}<br>${plane.along[1]} %{y:,.5~g}<br>loss 10^%{z:.2f}<extra></extra>`,
+      },
+    ];
+    for (const result of results) traces.push(...this.path3d(result, epoch));
+    const exact = [0, 1].map((a) => plane.ranges[a][0] + plane.exact[a] * (plane.ranges[a][1] - plane.ranges[a][0]));
+    traces.push({
+      type: "scatter3d", x: [exact[0]], y: [exact[1]], z: [plane.exact_height], mode: "markers",
+      name: "exact solution", marker: { symbol: "diamond", size: 5, color: CASING, line: { color: "#1f2328", width: 1.5 } },
+    });
+    const heights = powers(plane).colorbar;
+    return {
+      traces,
+      layout: {
+        scene: {
+          xaxis: { title: { text: plane.along[0] }, range: x },
+          yaxis: { title: { text: plane.along[1] }, range: y },
+          zaxis: { title: { text: "loss" }, tickvals: heights.vals, ticktext: heights.texts },
+          aspectmode: "manual",
+          aspectratio: { x: 1.15, y: 1.15, z: 0.8 },
+          dragmode: "orbit",
+          camera: this.camera ?? { eye: { x: 1.35, y: -1.45, z: 0.85 }, center: { z: -0.12 } },
+        },
+      },
+    };
+  }
+
+  // A path at its true loss; what lies beyond the surface's edges is left out.
+  path3d(result, epoch) {
+    const look = this.style(result.look);
+    const upTo = result.indexAt(epoch) + 1;
+    const inside = (i) =>
+      result.flat[2 * i] >= 0 && result.flat[2 * i] <= 1 && result.flat[2 * i + 1] >= 0 && result.flat[2 * i + 1] <= 1;
+    const line = { x: [], y: [], z: [] };
+    for (let i = 0; i < upTo; i += 1) {
+      line.x.push(inside(i) ? result.across(i) : null);
+      line.y.push(inside(i) ? result.up(i) : null);
+      line.z.push(inside(i) ? result.height[i] : null);
+    }
+    const last = [line.x.at(-1), line.y.at(-1), line.z.at(-1)].map((value) => [value]);
+    return [
+      {
+        type: "scatter3d", ...line, mode: "lines", name: result.name,
+        line: { color: look.color, dash: look.dash, width: 6 }, hoverinfo: "skip",
+      },
+      {
+        type: "scatter3d", x: last[0], y: last[1], z: last[2], mode: "markers", name: result.name,
+        marker: { color: look.color, symbol: look.symbol, size: 6, line: { color: CASING, width: 1 } },
+        hovertemplate: `<b>${escape(result.name)}</b><extra></extra>`,
+      },
+    ];
+  }
+
+  // Turn the surface, by keyboard too.
+  turn(degrees, tilt, nearer) {
+    const plot = this.plots.surface;
+    const camera = structuredClone(plot.layout.scene.camera);
+    const { x, y, z } = camera.eye;
+    const radius = Math.hypot(x, y, z) * nearer;
+    const angle = Math.atan2(y, x) + (degrees * Math.PI) / 180;
+    const height = Math.min(1.5, Math.max(-0.2, Math.asin(z / Math.hypot(x, y, z)) + (tilt * Math.PI) / 180));
+    camera.eye = {
+      x: radius * Math.cos(height) * Math.cos(angle),
+      y: radius * Math.cos(height) * Math.sin(angle),
+      z: radius * Math.sin(height),
+    };
+    this.camera = camera;
+    Plotly.relayout(plot, { "scene.camera": camera });
+  }
+
+  rememberCamera() {
+    this.plots.surface.on("plotly_relayout", (change) => {
+      if (change["scene.camera"]) this.camera = change["scene.camera"];
+    });
+  }
+
+  // A PNG as a data address, with the legend that the page shows beside the charts.
+  picture(name) {
+    const plot = this.plots[name];
+    const layout = { ...plot.layout, showlegend: true, margin: { ...plot.layout.margin, t: 60, autoexpand: true } };
+    layout.legend = { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 };
+    layout.paper_bgcolor = dark.matches ? "#14191f" : "#ffffff";
+    return Plotly.toImage({ data: plot.data, layout }, { format: "png", width: 900, height: 640, scale: 2 });
+  }
+}
+
+// The current run is drawn last, over the others.
+const backwards = (results) => [...results].reverse();
+const uid = (result) => (result.current ? "current" : `kept-${result.look}`);
+
+function axis(title, range) {
+  return { title: { text: title, standoff: 6 }, range, automargin: false, fixedrange: true, ticks: "outside", nticks: 7 };
+}
+
+function floor(x, y, name, color) {
+  return { x, y, name, mode: "lines", line: { color, width: 1.6, dash: "dash" }, hovertemplate: `${name}<br>%{y:,.6~g}<extra></extra>` };
+}
+
+function head(x, y, look, result) {
+  return {
+    x, y, mode: "markers", name: result.name, uid: `${uid(result)}-head`, showlegend: false, hoverinfo: "skip",
+    marker: { color: look.color, symbol: look.symbol, size: 11, line: { color: CASING, width: 1.5 } },
+  };
+}
+
+function star(plane) {
+  const [x, y] = [0, 1].map((a) => plane.ranges[a][0] + plane.exact[a] * (plane.ranges[a][1] - plane.ranges[a][0]));
+  return {
+    x: [x], y: [y], mode: "markers", name: "exact solution",
+    marker: { symbol: "star", size: 14, color: CASING, line: { color: "#1f2328", width: 1.5 } },
+    hovertemplate: `<b>exact solution</b><br>${plane.along[0]} %{x:,.6~g}<br>${plane.along[1]} %{y:,.6~g}<extra></extra>`,
+  };
+}
+
+export function showsFloor(results, rows) {
+  return rows.exact.loss > 0 && results.every((result) => result.settings.loss === "mse");
+}
+
+function grid(plane) {
+  plane.rows ??= Array.from({ length: plane.points }, (_, i) => plane.grid.subarray(i * plane.points, (i + 1) * plane.points));
+  return plane.rows;
+}
+
+// Ticks at whole powers of ten, or at plain numbers where there are too few of those.
+function powers(plane) {
+  if (!plane.ticks) {
+    let low = Infinity;
+    let high = -Infinity;
+    for (const value of plane.grid) {
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+    let vals = [];
+    for (let k = Math.ceil(low); k <= high; k += Math.max(1, Math.ceil((high - low) / 6))) vals.push(k);
+    if (vals.length < 3) vals = [0, 1, 2, 3, 4].map((i) => low + ((high - low) * i) / 4);
+    const colorbar = { vals, texts: vals.map((v) => number(10 ** v, 2)) };
+    plane.ticks = { colorbar };
+  }
+  const { vals, texts } = plane.ticks.colorbar;
+  return { tickvals: vals, ticktext: texts, colorbar: plane.ticks.colorbar };
+}
+
+const escape = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);

@@ -1,0 +1,12 @@
+// Why the descent went that way, in the library's words, and the setting it recommends.
+
+import { byId, element } from "./dom.js";
+
+export function showWhy(found, tryIt) {
+  const parts = found.text.split("\n").filter(Boolean).map((text) => element("p", {}, text));
+  if (found.recommended) {
+    const words = Object.entries(found.recommended).map(([name, value]) => `${name} = ${value}`).join(", ");
+    parts.push(element("button", { type: "button", id: "recommended", className: "primary", onclick: () => tryIt(found.recommended) }, `Try it: ${words}`));
+  }
+  byId("why").replaceChildren(...parts);
+}

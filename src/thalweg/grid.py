@@ -3,7 +3,8 @@
 Once reduced to a 3×3 triangle a point costs two multiplications and a logarithm, so the
 logarithm is what there is to make fast: see :func:`_log10`.
 
-Not here: which plane (:mod:`thalweg.plane`), what is done with the grid (:mod:`thalweg.loss_surface`).
+Not here: which plane (:mod:`thalweg.plane`), what is done with the grid
+(:mod:`thalweg.loss_surface`).
 """
 
 from __future__ import annotations
@@ -124,10 +125,10 @@ def evaluate(
     target = (factor[:, -1] ** 2).sum()
     floor = max(_EPSILON * _EPSILON * target / n, _SMALLEST)
     first, second = np.empty(points), np.empty(points)
-    for j in range(points):
-        share = j / (points - 1)
-        first[j] = limits[0, 0] * (1.0 - share) + limits[0, 1] * share
-        second[j] = limits[1, 0] * (1.0 - share) + limits[1, 1] * share
+    for j in range(points):  # as numpy.linspace: the last value is the limit itself
+        first[j] = limits[0, 0] + j * ((limits[0, 1] - limits[0, 0]) / (points - 1))
+        second[j] = limits[1, 0] + j * ((limits[1, 1] - limits[1, 0]) / (points - 1))
+    first[-1], second[-1] = limits[0, 1], limits[1, 1]
     grid = np.empty((points, points))
     t = triangle / np.sqrt(n)
     ahead = first - offset[0]

@@ -207,15 +207,15 @@ def surface(
     >>> plane.log10_loss.shape
     (100, 100)
     >>> float(plane.log10_loss.min().round(3))
-    3.123
+    3.281
     """
     known = data if isinstance(data, Summary) else Dataset.of(data)
     summary = known if isinstance(known, Summary) else known.summary
     names = parameter_names(summary.features, intercept=intercept)
     check_count("points", points, low=2, advice="try points=100")
     named = name_ranges(parameters, names, summary.features, ranges)
-    chosen = choose_directions(along, named, names, has_path=path is not None)
     paths = read_paths(path, len(names))
+    chosen = choose_directions(along, named, names, has_path=len(paths) > 0)
     factor = summary.triangle(intercept=intercept)
     solution = summary.solve(intercept=intercept).parameters
     origin, titles, directions = _place(chosen, names, factor, solution, paths)

@@ -71,7 +71,7 @@ def path_figure(
     for index, (name, run) in enumerate(named.items()):
         drawn = thin(run.path[:, columns], DRAWN)
         epochs, parameters = recorded_epochs(run)[drawn], run.path[drawn]
-        details = compact(np.column_stack([epochs, _losses(run, parameters)]))
+        details = np.column_stack([compact(epochs), compact(_losses(run, parameters))])
         parts += add_path(
             figure, name, style(index), parameters[:, columns], epochs, details,
             path_hover(name, across, up),

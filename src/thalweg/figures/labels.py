@@ -20,14 +20,15 @@ Runs: TypeAlias = "Run | Sequence[Run] | Mapping[str, Run]"
 """One run, several, or several by the names that figures shall call them."""
 
 LOSSES = {"mse": "mean squared error", "l1": "mean absolute error", "huber": "Huber loss"}
+_TELLING = ("batch_size", "loss", "shuffle", "standardize", "intercept", "epochs", "seed")
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def name_runs(runs: Runs | None) -> dict[str, Run]:
     """Give each run the name that figures call it, in their order.
 
-    A run without a name is called by its optimiser and learning rate; where two would be called
-    the same, they are numbered.
+    A run without a name is called by its optimiser and learning rate, and by other settings
+    where those leave two runs alike; what is still alike is numbered.
     """
     if runs is None:
         return {}
@@ -35,11 +36,28 @@ def name_runs(runs: Runs | None) -> dict[str, Run]:
         return dict(runs)
     members = list(runs) if isinstance(runs, Sequence) else [runs]
     plain = [f"{run.settings.optimizer}, lr {run.settings.lr:g}" for run in members]
+    plain = [
+        name + _differences(run, [m for n, m in zip(plain, members, strict=True) if n == name])
+        for name, run in zip(plain, members, strict=True)
+    ]
     counted = [
         name if plain.count(name) == 1 else f"{name} ({plain[: i + 1].count(name)})"
         for i, name in enumerate(plain)
     ]
     return dict(zip(counted, members, strict=True))
+
+
+def _differences(run: Run, alike: Sequence[Run]) -> str:
+    """Name the settings by which a run differs from others of its optimiser and learning rate."""
+    settings = [{**vars(r.settings), **vars(r.settings).get("hyperparameters", {})} for r in alike]
+    own = settings[[r is run for r in alike].index(True)]
+    telling = [
+        key
+        for key in (*_TELLING, *own.get("hyperparameters", {}))
+        if any(other.get(key) != own.get(key) for other in settings)
+    ]
+    words = {"batch_size": "batch {}" if own.get("batch_size") else "all rows"}
+    return "".join(f", {words.get(key, key + ' {}').format(own.get(key))}" for key in telling[:2])
 
 
 class Units:

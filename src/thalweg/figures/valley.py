@@ -145,10 +145,9 @@ def contour_figure(
     )
     parts: list[Part] = []
     for track in _tracks(plane, named):
-        details = [track.epochs, track.loss] + ([] if track.below is None else [track.below])
         parts += add_path(
             figure, track.label, track.look, track.flat, track.epochs,
-            compact(np.column_stack(details)), _hover(plane, track), ghost=_CASING,
+            _details(track), _hover(plane, track), ghost=_CASING,
         )  # fmt: skip
     figure.add_trace(star(plane.project(plane.solution), *plane.along))
     lay_out(
@@ -211,7 +210,7 @@ def _add_path_3d(figure: go.Figure, plane: Surface, track: _Track, inside: Any) 
     if track.below is not None:
         heights["below"] = np.log10(np.maximum(track.below, plane.floor))
     parts: list[Part] = []
-    details = compact(np.column_stack([track.epochs, track.loss]))
+    details = _details(track)
     for which, height in heights.items():
         true = which == "true"
         gaps = np.where(inside[:, None], np.column_stack([track.flat, height]), np.nan)
@@ -364,6 +363,12 @@ def _axis(plane: Surface, axis: int) -> str:
 def _surface_hover(plane: Surface) -> str:
     first, second = plane.along
     return f"{first} %{{x:,.6~g}}<br>{second} %{{y:,.6~g}}<br>loss 10^%{{z:.3f}}<extra></extra>"
+
+
+def _details(track: _Track) -> Any:
+    """Give what the hover text reads beside the coordinates: epoch, loss, loss on the plane."""
+    columns = [track.epochs, track.loss, track.below]
+    return np.column_stack([compact(column) for column in columns if column is not None])
 
 
 def _hover(plane: Surface, track: _Track) -> str:

@@ -476,6 +476,29 @@ def test_compressed_files_that_were_cut(tmp_path: Path, kind: str, got: str) -> 
     assert str(error.value) == f"{path}: got {got}, {TABLES}; {CUT}"
 
 
+def test_a_stream_that_was_cut_or_continued(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    stream(path)
+    content = path.read_bytes()
+    for changed, got in (
+        (content[:-8], "an Arrow stream without its end"),
+        (content + content, "an Arrow stream that ends too early"),
+    ):
+        path.write_bytes(changed)
+        assert str(outcome(path)) == f"{path}: got {got}, {TABLES}; {CUT}"
+
+
+def test_a_parquet_file_whose_rows_are_not_all_there(tmp_path: Path) -> None:
+    path = tmp_path / "t"
+    parquet(path)
+    content = path.read_bytes()
+    rows_said = b"\x16\xd0\x0f"  # Thrift's compact form of a field that holds 1000
+    assert content.count(rows_said) == 1
+    path.write_bytes(content.replace(rows_said, b"\x16\xd4\x0f"))
+    got = "2 rows fewer than it says it holds"
+    assert str(outcome(path)) == f"{path}: got {got}, {TABLES}; {CUT}"
+
+
 @KINDS
 def test_a_file_cut_anywhere_gives_an_error_or_its_first_rows_if_it_is_text(
     tmp_path: Path, kind: str

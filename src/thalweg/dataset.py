@@ -93,10 +93,22 @@ class Dataset:
 
     @classmethod
     def of(cls, data: Data) -> Dataset:
-        """Take a ``Dataset`` as it is, or make one from a pair ``(X, y)``."""
+        """Take a ``Dataset`` as it is, or make one from a pair ``(X, y)``.
+
+        ``X`` may be a frame, whose columns name the features; a ``TensorDataset`` of PyTorch's
+        stands for the pair of its tensors.
+        """
         if isinstance(data, Dataset):
             return data
+        if hasattr(data, "tensors"):
+            from thalweg.frames import from_tensors  # what knows frames is not loaded for arrays
+
+            return from_tensors(data)
         X, y = as_pair(data)
+        if hasattr(type(X), "columns") or hasattr(type(X), "schema"):
+            from thalweg.frames import from_pair
+
+            return from_pair(X, y)
         return cls(X, y)
 
     @cached_property

@@ -79,11 +79,7 @@ def from_frame(
     Dataset(2 rows, features=('height',), target='girth')
     """
     table = _collected(frame)
-    columns = [
-        Column(str(label), _kind(dtype), dtype.is_numeric())
-        for label, dtype in table.schema.items()
-    ]
-    choice = choose(columns, target=str(target), features=features, source="frame")
+    choice = choose(_columns(table), target=str(target), features=features, source="frame")
     *positions, last = choice.positions
     X = np.empty((len(table), len(positions)))
     for j, position in enumerate(positions):
@@ -92,6 +88,61 @@ def from_frame(
     rows = list(sieve.through([(X, _values(table[:, last]))]))
     X, y = rows[0]
     return Dataset(X, y, features=choice.features, target=choice.target, name=name)
+
+
+def from_pair(X: Any, y: Any) -> Dataset:
+    """Take the features from a frame and the target from beside it.
+
+    Parameters
+    ----------
+    X : frame
+        As in :func:`from_frame`; n rows, d columns, all of them features.
+    y : series, frame of one column, or array-like
+        The n targets, named after the series or column if that has a name.
+
+    Returns
+    -------
+    Dataset
+        ``X``, shape (n, d), and ``y``, shape (n,), named after their columns.
+
+    Raises
+    ------
+    InvalidData
+        On columns that are not numbers, values that are not finite, shapes that do not fit.
+
+    Examples
+    --------
+    >>> from_pair(pa.table({"height": [21.3, 19.8]}), [66, 61])
+    Dataset(2 rows, features=('height',), target='y')
+    """
+    table = _collected(X)
+    column, values = _beside(y)
+    choice = choose([*_columns(table), column], target=column.name, features=None, source="X and y")
+    features = [_values(table[:, position]) for position in choice.positions[:-1]]
+    return Dataset(
+        np.column_stack(features), values, features=choice.features, target=choice.target
+    )
+
+
+def _beside(y: Any) -> tuple[Column, Any]:
+    """Describe a target that comes without a frame of its own, and give its values."""
+    try:
+        native = nw.from_native(y, allow_series=True, eager_only=True)
+    except TypeError:  # an array, a list, a tensor: Dataset checks it
+        return Column("y", "", True), y
+    series = native[:, 0] if isinstance(native, nw.DataFrame) and native.shape[1] == 1 else native
+    if not isinstance(series, nw.Series):
+        raise InvalidData(
+            sentence(
+                "y",
+                got=f"{native.shape[1]} columns",
+                expected="one, the target",
+                advice="choose one of them",
+            )
+        )
+    numeric = series.dtype.is_numeric()
+    name = "y" if series.name in (None, "") else str(series.name)
+    return Column(name, _kind(series.dtype), numeric), _values(series) if numeric else series
 
 
 def from_tensors(tensors: Any) -> Dataset:
@@ -152,6 +203,13 @@ def _collected(frame: Any) -> nw.DataFrame[Any]:
             )
         ) from error
     return table.collect() if isinstance(table, nw.LazyFrame) else table
+
+
+def _columns(table: nw.DataFrame[Any]) -> list[Column]:
+    return [
+        Column(str(label), _kind(dtype), dtype.is_numeric())
+        for label, dtype in table.schema.items()
+    ]
 
 
 def _values(column: nw.Series[Any]) -> Any:

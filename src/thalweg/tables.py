@@ -29,6 +29,7 @@ COLUMN_BUFFER = 1 << 18
 LEAST_BUFFER = 1 << 12
 BUFFERS = 1 << 25
 
+WRITE_AGAIN = "check that it is whole, or write it again"
 PARQUET, ARROW_FILE, ARROW_STREAM, FEATHER_1 = b"PAR1", b"ARROW1", b"\xff" * 4, b"FEA1"
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 COMPRESSIONS = {
@@ -81,9 +82,14 @@ class ParquetTable:
         """Give batches of rows of the columns at ``positions``."""
         with self._open(len(positions)) as file:
             names = [file.schema_arrow.names[position] for position in positions]
+            left = file.metadata.num_rows
             for batch in file.iter_batches(batch_rows(len(names)), columns=names):
                 order = tuple(batch.schema.names.index(name) for name in names)
+                left -= batch.num_rows
                 yield pa.Table.from_batches([batch]), order
+            if left:
+                got = f"{abs(left):,} rows {'fewer' if left > 0 else 'more'} than it says it holds"
+                raise _unreadable(self.name, got, WRITE_AGAIN)
 
 
 @dataclass(frozen=True)
@@ -123,12 +129,14 @@ class ArrowTable:
             for batch in batches:
                 batch.validate()  # a damaged length must not be believed
                 yield pa.Table.from_batches([batch]), order
+            if self.stream and source.tell() < source.size():
+                raise _unreadable(self.name, "an Arrow stream that ends too early", WRITE_AGAIN)
 
     def _check_end(self, source: Any) -> None:
         """Refuse a stream that stops without saying so: it may have been cut between batches."""
         source.seek(max(0, source.size() - len(END_OF_STREAM)))
         if source.read() != END_OF_STREAM:
-            raise _unreadable(self.name, "an Arrow stream without its end", "copy it again")
+            raise _unreadable(self.name, "an Arrow stream without its end", WRITE_AGAIN)
         source.seek(0)
 
 
@@ -181,7 +189,7 @@ def readable(path: Path) -> Iterator[None]:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         first_line = " ".join(reason.split("\n")[0].split())
         got = f"a file that cannot be read ({first_line[:200]})"
-        raise _unreadable(str(path), got, "check that it is whole, or write it again") from error
+        raise _unreadable(str(path), got, WRITE_AGAIN) from error
 
 
 def _unreadable(name: str, got: str, advice: str) -> UnreadableFile:

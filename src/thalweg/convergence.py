@@ -124,8 +124,10 @@ def best_plain(curvature: Curvature, start: Array, excess: float) -> tuple[SGD, 
     """Choose plain SGD's rate for a given start and goal; say how many epochs it then needs.
 
     Directions whose distance matters little to the loss need not converge: each direction is
-    tried as the flattest one that must.
+    tried as the flattest one that must. Where the loss is the same everywhere, any rate will do.
     """
+    if not curvature.largest:
+        return SGD(lr=0.01), 0
     best: tuple[SGD, int | None] = (SGD(lr=round_down(curvature.best_rate)), None)
     for smallest in _distinct(curvature):
         rule = SGD(lr=round_down(2.0 / (curvature.largest + smallest)))
@@ -135,6 +137,8 @@ def best_plain(curvature: Curvature, start: Array, excess: float) -> tuple[SGD, 
 
 def best_momentum(curvature: Curvature, start: Array, excess: float) -> tuple[SGD, int | None]:
     """Choose the heavy ball's rate and momentum in the same way."""
+    if not curvature.largest:
+        return SGD(lr=0.01), 0
     best: tuple[SGD, int | None] = (SGD(lr=round_down(curvature.best_rate)), None)
     for smallest in _distinct(curvature):
         lr, momentum = tuned_momentum(curvature.largest, smallest)
@@ -153,7 +157,9 @@ def best_rate_for(
         return best_plain(curvature, start, excess)
     factor = stable_factor(rule)
     best: tuple[SGD, int | None] = (rule, None)
-    if not factor or not curvature.largest:
+    if not curvature.largest:
+        return rule, 0
+    if not factor:
         return best
     for share in (0.9, 0.7, 0.5, 0.3, 0.1, 0.03, 0.01):
         tried = rule._replace(lr=round_down(share * factor / curvature.largest))

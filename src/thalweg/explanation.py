@@ -259,6 +259,8 @@ def _not_converged(d: Diagnosis, seen: Judgement) -> str:
 
 def why(d: Diagnosis) -> list[str]:
     """Say what about the data made it so, and what the rule does on them."""
+    if not d.curvature.rank:
+        return ["All columns are zero, so the loss is the same everywhere."]
     return [_shape(d), _dependence(d), _goal(d), *_rule(d), _needs(d)]
 
 

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 NEAR = 0.01
 """How near the exact loss is near enough: within 1 %."""
 
-# A mean squared residual below this share of the target's mean square is rounding: the data fit
-# exactly, to ten digits of the target.
-_EXACT_FIT = 1e-20
+# A mean square below this share of the target's is rounding: a residual of some hundred units in
+# the target's last place.
+_ROUNDING = 1e-26
 # For data that fit exactly 1 % of nothing is nothing: the goal is then this share of the
 # target's variance.
 _EXACT_GOAL = 1e-6
@@ -116,16 +116,21 @@ class Landscape:
         return curvature(self.triangle[:-1, :-1], self.n, self.names)
 
     @cached_property
+    def mean_square(self) -> float:
+        """The target's mean square."""
+        return float(self.triangle[:, -1] @ self.triangle[:, -1]) / self.n
+
+    @cached_property
     def variance(self) -> float:
         """The target's variance about its mean, or its mean square without an intercept."""
         own = self.triangle[int(self.intercept) :, -1]
-        return float(own @ own) / self.n
+        variance = float(own @ own) / self.n
+        return variance if variance > _ROUNDING * self.mean_square else 0.0
 
     @cached_property
     def fits_exactly(self) -> bool:
         """Whether the exact loss is nothing but rounding."""
-        whole = self.triangle[:, -1]
-        return self.exact_loss <= _EXACT_FIT * float(whole @ whole) / self.n
+        return self.exact_loss <= _ROUNDING * self.mean_square
 
     @cached_property
     def goal(self) -> float:
@@ -135,9 +140,7 @@ class Landscape:
         """
         if not self.fits_exactly:
             return (1.0 + NEAR) * self.exact_loss
-        whole = self.triangle[:, -1]
-        scale = self.variance or float(whole @ whole) / self.n or 1.0
-        return self.exact_loss + _EXACT_GOAL * scale
+        return self.exact_loss + _EXACT_GOAL * (self.variance or self.mean_square or 1.0)
 
     @property
     def allowed_excess(self) -> float:

@@ -73,6 +73,14 @@ class Surface:
         each wrong by one unit of their last place.
     data : Dataset or Summary
         What the loss is on.
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> rows = ([[1.0, 2.0], [2.0, 1.0], [4.0, 4.0]], [3.0, 4.0, 5.0])
+    >>> plane = thalweg.surface(rows, along=("x1", "x2"))
+    >>> plane.held([[0.0, 0.0, 0.0], [3.0, 4.0, 0.0]])
+    0.64
     """
 
     names: tuple[str, ...]

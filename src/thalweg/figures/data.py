@@ -94,6 +94,14 @@ def fit_figure(data: Data, runs: Runs, *, exact: bool = True, theme: str = "ligh
     Returns
     -------
     plotly.graph_objects.Figure
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> chapters = thalweg.salammbo()
+    >>> figure = fit_figure(chapters, {"batch": thalweg.fit(chapters, epochs=20)})
+    >>> [trace.name for trace in figure.data]
+    ['data', 'exact solution', 'batch']
     """
     rows, named = Dataset.of(data), name_runs(runs)
     one = len(rows.features) == 1

@@ -59,6 +59,14 @@ def path_figure(
     Returns
     -------
     plotly.graph_objects.Figure
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> run = thalweg.fit(thalweg.salammbo(), epochs=20)
+    >>> figure = path_figure({"batch": run})
+    >>> figure.layout.xaxis.title.text, len(figure.frames)
+    ('bias (A)', 21)
     """
     named = need_runs(runs)
     first = next(iter(named.values()))
@@ -110,6 +118,13 @@ def loss_figure(runs: Runs, *, exact: bool = True, theme: str = "light") -> go.F
     Returns
     -------
     plotly.graph_objects.Figure
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> run = thalweg.fit(thalweg.salammbo(), epochs=20)
+    >>> [trace.name for trace in loss_figure({"batch": run}).data]
+    ['batch', 'exact solution']
     """
     named = need_runs(runs)
     first = next(iter(named.values()))

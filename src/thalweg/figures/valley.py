@@ -59,6 +59,14 @@ def surface_figure(
     Returns
     -------
     plotly.graph_objects.Figure
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> run = thalweg.fit(thalweg.salammbo(), epochs=20)
+    >>> figure = surface_figure(thalweg.salammbo(), {"batch": run})
+    >>> figure.layout.scene.zaxis.title.text
+    'mean squared error<br>(A²)'
     """
     named = name_runs(runs)
     plane = _as_surface(plane, named)
@@ -117,6 +125,14 @@ def contour_figure(
     Returns
     -------
     plotly.graph_objects.Figure
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> run = thalweg.fit(thalweg.salammbo(), epochs=20)
+    >>> figure = contour_figure(thalweg.salammbo(), {"batch": run})
+    >>> figure.data[0].type, figure.data[-1].name
+    ('contour', 'exact solution')
     """
     named = name_runs(runs)
     plane = _as_surface(plane, named)

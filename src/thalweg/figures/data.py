@@ -87,7 +87,7 @@ def fit_figure(data: Data, runs: Runs, *, exact: bool = True, theme: str = "ligh
     runs : Run, sequence of Run, or mapping of str to Run
         Whose lines.
     exact : bool
-        Whether to add the exact least-squares answer.
+        Whether to add the exact least-squares line, where there is one feature.
     theme : str
         ``"light"`` or ``"dark"``.
 

@@ -1,0 +1,348 @@
+"""A run as a plain PyTorch script: what ``loss.backward(); optimizer.step()`` would have been.
+
+The script needs PyTorch and nothing of ours. It begins where the run began and takes the same
+steps over the same rows in the same order; its last lines print where it ends. Not here: running
+it, files of our own (:mod:`thalweg.run_file`).
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from thalweg import __version__
+from thalweg.dataset import Array, Dataset
+from thalweg.descent.settings import Settings
+from thalweg.errors import InvalidSetting, sentence
+from thalweg.optimizers import RULES
+from thalweg.run import Beginning, Run
+
+# Up to so many numbers the rows stand in the script itself; beyond, it reads them from a CSV file.
+INLINE_NUMBERS = 1000
+WIDTH = 88
+
+_TORCH_ONLY = {"adafactor": "Adafactor", "muon": "Muon"}
+_LOSSES = {"mse": "nn.MSELoss()", "l1": "nn.L1Loss()", "huber": "nn.HuberLoss(delta={delta!r})"}
+
+
+def to_pytorch(run: Run) -> str:
+    r"""Write a run as a plain PyTorch script that does it again.
+
+    In the run's own precision: a run of the reference engine is repeated to its last bits, one
+    of the compiled engine to rounding. Rows stand in the script where they are at hand and few
+    (1,000 numbers at most); else it reads them from a CSV file that it is called with.
+
+    Parameters
+    ----------
+    run : Run
+        The run. Where it went on from another, what the optimiser remembered is written out.
+
+    Returns
+    -------
+    str
+        The script.
+
+    Raises
+    ------
+    InvalidSetting
+        If the run does not say what it was fitted to and where it began, or if its optimiser is
+        not one of ``torch.optim``.
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> script = to_pytorch(thalweg.fit(thalweg.salammbo(), epochs=20, seed=4321))
+    >>> print("\n".join(line for line in script.splitlines() if "optimizer" in line))
+    optimizer = torch.optim.NAdam(model.parameters(), lr=0.01)
+        optimizer.zero_grad()
+        optimizer.step()
+    """
+    beginning, n = _known(run)
+    rows = run.data if run.data is not None and _is_small(run.data) else None
+    parts = [
+        _opening(run, n, from_file=rows is None),
+        *_data(run, rows, n),
+        _model(run, beginning),
+        _training(run, beginning),
+        _ending(run),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _known(run: Run) -> tuple[Beginning, int]:
+    """Say what the run began with and how many rows it saw, or refuse."""
+    if run.beginning is None or (run.data is None and run.stored_summary is None):
+        raise InvalidSetting(
+            sentence(
+                "run",
+                got="one that does not say what it was fitted to and where it began",
+                expected="a run of fit, without weights",
+                advice="fit again with thalweg.fit, and export that run",
+            )
+        )
+    return run.beginning, len(run.data) if run.data is not None else run.summary.n
+
+
+def _is_small(data: Dataset) -> bool:
+    return data.X.size + data.y.size <= INLINE_NUMBERS
+
+
+# --- The parts of the script ----------------------------------------------------------------------
+
+
+def _opening(run: Run, n: int, *, from_file: bool) -> str:
+    settings = run.settings
+    regime = "batch descent" if settings.batch_size is None else f"batches of {settings.batch_size}"
+    if settings.batch_sampler is not None:
+        regime = "batches written out"
+    count = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
+    columns = f"{run.target!r} from {_listed(run.features)}, {n:,} rows."
+    call = "Call it with the CSV file that holds these columns." if from_file else ""
+    text = f"{settings.optimizer}, {count}, {regime}: {columns} {call}".strip()
+    lines = [
+        '"""A linear regression by gradient descent, in plain PyTorch.',
+        "",
+        # As a docstring's own text: column names may hold anything.
+        *textwrap.wrap(text.replace("\\", "\\\\").replace('"', '\\"'), WIDTH),
+        f"Written by Thalweg {__version__}.",
+        '"""',
+        "",
+        *(["import csv", "import sys", ""] if from_file else []),
+        "import torch",
+        "from torch import nn",
+    ]
+    if _needs_loader(settings):
+        lines.append("from torch.utils.data import DataLoader, TensorDataset")
+    if settings.dtype != "float32":
+        lines += ["", f"torch.set_default_dtype(torch.{settings.dtype})"]
+    return "\n".join(lines)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(map(repr, names[:8]))
+    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more features"
+
+
+def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
+    # In float64 first: standardised before they are rounded, as the run's were.
+    dtype = ", dtype=torch.float64" if run.scaling is not None else ""
+    if rows is not None:
+        yield "\n".join(
+            [
+                f"# The rows: {_comment(_listed(run.features))}, and the target.",
+                _assign("X = torch.tensor(", rows.X, f"{dtype})"),
+                _assign("y = torch.tensor(", rows.y[:, np.newaxis], ")"),
+            ]
+        )
+    else:
+        yield "\n".join(
+            [
+                f"features = {_texts(run.features)}",
+                f"target = {run.target!r}",
+                'with open(sys.argv[1], newline="", encoding="utf-8") as file:',
+                "    rows = list(csv.DictReader(file))",
+                f"if len(rows) != {n}:",
+                f'    raise SystemExit(f"The run saw {n} rows, this file has {{len(rows)}}.")',
+                "X = torch.tensor([[float(row[name]) for name in features] for row in rows]"
+                f"{dtype})",
+                "y = torch.tensor([[float(row[target])] for row in rows])",
+            ]
+        )
+    if run.scaling is not None:
+        yield "\n".join(
+            [
+                "# The descent walks in standardised features.",
+                _assign("means = torch.tensor(", run.scaling.means, ", dtype=torch.float64)"),
+                _assign("scales = torch.tensor(", run.scaling.scales, ", dtype=torch.float64)"),
+                f"X = ((X - means) / scales).to(torch.{run.settings.dtype})",
+            ]
+        )
+
+
+def _model(run: Run, beginning: Beginning) -> str:
+    settings = run.settings
+    seeding = [f"torch.manual_seed({beginning.generator.seed & 0xFFFF_FFFF_FFFF_FFFF})"]
+    if beginning.generator.drawn:
+        seeding += [
+            "# Random numbers that the descents before this one took.",
+            f"torch.empty({beginning.generator.drawn}, dtype=torch.int32).random_()",
+        ]
+    linear = f"nn.Linear({len(run.features)}, 1{'' if settings.intercept else ', bias=False'}"
+    if not beginning.drawn:
+        # After the model: making it takes random numbers too.
+        lines = [f"linear = {linear})", *_start(run), *(seeding if settings.shuffle else [])]
+    elif settings.dtype == "float32":
+        lines = [*seeding, f"linear = {linear})"]
+    else:
+        lines = [
+            *seeding,
+            "# Drawn in float32, PyTorch's default, then widened.",
+            f"linear = {linear}, dtype=torch.float32).double()",
+        ]
+    return "\n".join([*lines, "model = nn.Sequential(linear)"])
+
+
+def _start(run: Run) -> list[str]:
+    """Set the parameters where the run began."""
+    start, first = run.walked[0], int(run.settings.intercept)
+    lines = [
+        "with torch.no_grad():",
+        _assign("    linear.weight.copy_(torch.tensor(", start[None, first:], "))"),
+    ]
+    if first:
+        lines.append(f"    linear.bias.fill_({_number(start[0])})")
+    return lines
+
+
+def _training(run: Run, beginning: Beginning) -> str:
+    settings = run.settings
+    lines = [
+        f"loss_fn = {_LOSSES[settings.loss].format(delta=settings.delta)}",
+        f"optimizer = torch.optim.{_optimizer_call(settings)}",
+    ]
+    if beginning.optimizer_state:
+        lines += _state(beginning.optimizer_state, intercept=settings.intercept)
+    if _needs_loader(settings):
+        lines.append(f"loader = DataLoader(TensorDataset(X, y), {_loader_settings(settings)})")
+        lines += [
+            "",
+            f"for epoch in range({run.epochs}):",
+            "    total, seen = 0.0, 0",
+            "    for X_batch, y_batch in loader:",
+            "        loss = loss_fn(model(X_batch), y_batch)",
+            "        optimizer.zero_grad()",
+            "        loss.backward()",
+            "        optimizer.step()",
+            "        total += loss.item() * len(X_batch)",
+            "        seen += len(X_batch)",
+            "    epoch_loss = total / seen",
+        ]
+    else:
+        lines += [
+            "",
+            f"for epoch in range({run.epochs}):",
+            "    loss = loss_fn(model(X), y)",
+            "    optimizer.zero_grad()",
+            "    loss.backward()",
+            "    optimizer.step()",
+            "    epoch_loss = loss.item()  # before the step",
+        ]
+    if run.epochs < settings.epochs:
+        at = next(i for i, line in enumerate(lines) if line.startswith("for epoch"))
+        lines.insert(at, f"# The run ended here, {run.outcome.name.lower()}, of {settings.epochs}.")
+    return "\n".join(lines)
+
+
+def _ending(run: Run) -> str:
+    lines = ["weights = linear.weight.detach()[0]"]
+    if run.settings.intercept:
+        lines.append("bias = linear.bias.item()")
+    if run.scaling is not None:
+        lines += ["# Back to the units of the rows.", "weights = weights.double() / scales"]
+        if run.settings.intercept:
+            lines.append("bias -= (weights @ means).item()")
+    lines.append('print("loss of the last epoch:", epoch_loss)')
+    if run.settings.intercept:
+        lines.append('print("bias:", bias)')
+    lines += [
+        f"for name, weight in zip({_texts(run.features)}, weights.tolist()):",
+        '    print(f"weight of {name}: {weight}")',
+    ]
+    return "\n".join(lines)
+
+
+# --- PyTorch's own words --------------------------------------------------------------------------
+
+
+def _needs_loader(settings: Settings) -> bool:
+    return bool(
+        settings.batch_size is not None or settings.shuffle or settings.batch_sampler is not None
+    )
+
+
+def _loader_settings(settings: Settings) -> str:
+    if settings.batch_sampler is not None:
+        return f"batch_sampler={[list(batch) for batch in settings.batch_sampler]}"
+    size = "len(X)" if settings.batch_size is None else settings.batch_size
+    shuffle = ", shuffle=True" if settings.shuffle else ""
+    return f"batch_size={size}{shuffle}{', drop_last=True' if settings.drop_last else ''}"
+
+
+def _optimizer_call(settings: Settings) -> str:
+    """Write the optimiser with what differs from PyTorch's defaults."""
+    rule = RULES.get(settings.optimizer)
+    name = _TORCH_ONLY.get(settings.optimizer) if rule is None else rule.__name__
+    if name is None:
+        raise InvalidSetting(
+            sentence(
+                "run",
+                got=f"one of {settings.optimizer!r}",
+                expected="an optimiser of torch.optim, which a script can import",
+                advice="fit with one of those, or export the data and write the loop by hand",
+            )
+        )
+    defaults = {} if rule is None else rule._field_defaults
+    given = "".join(
+        f", {key}={value!r}"
+        for key, value in settings.hyperparameters.items()
+        if key not in defaults or defaults[key] != value
+    )
+    return f"{name}(model.parameters(), lr={settings.lr!r}{given})"
+
+
+def _state(state: Mapping[str, Any], *, intercept: bool) -> list[str]:
+    """Write out what the optimiser remembered, for the weights and for the bias."""
+    lines = ["# What the optimiser remembered from the descent before."]
+    for owner in ("weight", "bias") if intercept else ("weight",):
+        lines.append(f"optimizer.state[linear.{owner}] = {{")
+        for key, value in state.items():
+            whose, _, name = key.rpartition(".")
+            if whose not in ("", owner):
+                continue
+            array = np.asarray(value, dtype=np.float64)
+            if array.ndim and not whose:  # per parameter, the bias first
+                array = array[int(intercept) :][None] if owner == "weight" else array[:1]
+            lines.append(_assign(f'    "{name}": torch.tensor(', array, "),"))
+        lines.append("}")
+    return lines
+
+
+# --- Numbers and texts as Python writes them ------------------------------------------------------
+
+
+def _number(value: float) -> str:
+    return repr(float(value)) if math.isfinite(value) else f'float("{float(value)}")'
+
+
+def _texts(texts: Iterable[str]) -> str:
+    return repr(list(texts))
+
+
+def _comment(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _assign(before: str, values: Array, after: str) -> str:
+    """Write an array in its brackets, on one line where it fits, else a row or so a line."""
+    if values.ndim == 0:
+        return f"{before}{_number(float(values))}{after}"
+    rows = values if values.ndim == 2 else values[np.newaxis]
+    written = [f"[{', '.join(map(_number, row))}]" for row in rows]
+    whole = f"[{', '.join(written)}]" if values.ndim == 2 else written[0]
+    if len(before) + len(whole) + len(after) <= WIDTH:
+        return f"{before}{whole}{after}"
+    margin = " " * (len(before) - len(before.lstrip()))
+    inner = margin + "    "
+    if values.ndim == 2 and max(map(len, written)) <= WIDTH - len(inner):
+        body = textwrap.wrap(
+            ", ".join(row.replace(" ", "\0") for row in written),
+            WIDTH, initial_indent=inner, subsequent_indent=inner,
+        )  # fmt: skip
+        text = "\n".join(body).replace("\0", " ")
+        return f"{before}[\n{text},\n{margin}]{after}"
+    text = "\n".join(textwrap.wrap(whole, WIDTH, initial_indent=inner, subsequent_indent=inner))
+    return f"{before}\n{text}\n{margin}{after}"

@@ -1,7 +1,7 @@
 // The four charts as Plotly draws them when the hand rests.
 // Not here: the light lines over them while it moves (preview.js).
 
-import { number } from "./format.js";
+import { logTicks, power } from "./format.js";
 
 /* global Plotly */
 
@@ -13,6 +13,7 @@ export const MARGINS = {
   surface: { l: 0, r: 0, t: 0, b: 0 },
 };
 const CASING = "#ffffff"; // under a path on the map: no colour stands out from all of the scale
+const SMALL = { size: 10 };
 const PLAIN = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false };
 
 export const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -21,6 +22,7 @@ export class Charts {
   constructor(look) {
     this.look = look;
     this.plots = {};
+    this.sizes = {};
     for (const figure of document.querySelectorAll(".chart")) {
       this.plots[figure.dataset.chart] = figure.querySelector(".plot");
     }
@@ -37,8 +39,10 @@ export class Charts {
 
   // Draw all four; `wanted` tells between two of them whether it is still worth going on.
   async commit(shown, wanted, drawn) {
-    for (const name of Object.keys(this.plots)) {
+    for (const [name, plot] of Object.entries(this.plots)) {
       if (!wanted()) return;
+      // Kept for preview.js: to ask the browser at each movement would cost a layout each time.
+      this.sizes[name] = { width: plot.clientWidth, height: plot.clientHeight };
       const { traces, layout } = this[name](shown);
       await Plotly.react(this.plots[name], traces, this.layout(name, layout), PLAIN);
       drawn(name);
@@ -47,13 +51,12 @@ export class Charts {
   }
 
   layout(name, own) {
-    const plot = this.plots[name];
     return {
       template: dark.matches ? this.look.dark : this.look.light,
-      width: plot.clientWidth,
-      height: plot.clientHeight,
+      ...this.sizes[name],
       margin: { ...MARGINS[name], autoexpand: false },
       showlegend: false,
+      font: { size: 12 },
       dragmode: false,
       hovermode: "closest",
       ...own,
@@ -118,7 +121,7 @@ export class Charts {
       traces,
       layout: {
         xaxis: axis("epoch", axes.loss.x),
-        yaxis: { ...axis(label, axes.loss.y), type: "log", exponentformat: "power", nticks: 8 },
+        yaxis: logAxis(label, axes.loss.y),
       },
     };
   }
@@ -130,7 +133,7 @@ export class Charts {
         y0: axes.map.y[0], dy: (axes.map.y[1] - axes.map.y[0]) / (plane.points - 1),
         z: grid(plane), colorscale: "Cividis", ncontours: 20, name: "loss",
         line: { width: 0.5, color: "rgba(255, 255, 255, 0.45)" },
-        colorbar: { thickness: 10, outlinewidth: 0, x: 1.02, xpad: 0, ...powers(plane) },
+        colorbar: { thickness: 10, outlinewidth: 0, x: 1.02, xpad: 0, ...ticks(plane) },
         hovertemplate: `${plane.along[0]} %{x:,.5~g}<br>${plane.along[1]} %{y:,.5~g}<br>loss 10^%{z:.2f}<extra></extra>`,
       },
     ];
@@ -174,18 +177,17 @@ export class Charts {
       type: "scatter3d", x: [exact[0]], y: [exact[1]], z: [plane.exact_height], mode: "markers",
       name: "exact solution", marker: { symbol: "diamond", size: 5, color: CASING, line: { color: "#1f2328", width: 1.5 } },
     });
-    const heights = powers(plane).colorbar;
     return {
       traces,
       layout: {
         scene: {
-          xaxis: { title: { text: plane.along[0] }, range: x },
-          yaxis: { title: { text: plane.along[1] }, range: y },
-          zaxis: { title: { text: "loss" }, tickvals: heights.vals, ticktext: heights.texts },
+          xaxis: { title: { text: plane.along[0] }, range: x, nticks: 5, tickfont: SMALL },
+          yaxis: { title: { text: plane.along[1] }, range: y, nticks: 5, tickfont: SMALL },
+          zaxis: { title: { text: "loss" }, ...ticks(plane), tickfont: SMALL },
           aspectmode: "manual",
           aspectratio: { x: 1.15, y: 1.15, z: 0.8 },
           dragmode: "orbit",
-          camera: this.camera ?? { eye: { x: 1.35, y: -1.45, z: 0.85 }, center: { z: -0.12 } },
+          camera: this.camera ?? { eye: { x: 1.55, y: -1.65, z: 0.95 }, center: { x: 0, y: 0, z: -0.1 } },
         },
       },
     };
@@ -258,6 +260,11 @@ function axis(title, range) {
   return { title: { text: title, standoff: 6 }, range, automargin: false, fixedrange: true, ticks: "outside", nticks: 7 };
 }
 
+function logAxis(title, [low, high]) {
+  const at = logTicks(low, high);
+  return { ...axis(title, [low, high]), type: "log", tickvals: at.map((k) => 10 ** k), ticktext: at.map(power) };
+}
+
 function floor(x, y, name, color) {
   return { x, y, name, mode: "lines", line: { color, width: 1.6, dash: "dash" }, hovertemplate: `${name}<br>%{y:,.6~g}<extra></extra>` };
 }
@@ -287,8 +294,8 @@ function grid(plane) {
   return plane.rows;
 }
 
-// Ticks at whole powers of ten, or at plain numbers where there are too few of those.
-function powers(plane) {
+// The ticks of the heights, worked out once for a plane.
+function ticks(plane) {
   if (!plane.ticks) {
     let low = Infinity;
     let high = -Infinity;
@@ -296,14 +303,10 @@ function powers(plane) {
       low = Math.min(low, value);
       high = Math.max(high, value);
     }
-    let vals = [];
-    for (let k = Math.ceil(low); k <= high; k += Math.max(1, Math.ceil((high - low) / 6))) vals.push(k);
-    if (vals.length < 3) vals = [0, 1, 2, 3, 4].map((i) => low + ((high - low) * i) / 4);
-    const colorbar = { vals, texts: vals.map((v) => number(10 ** v, 2)) };
-    plane.ticks = { colorbar };
+    const tickvals = logTicks(low, high);
+    plane.ticks = { tickvals, ticktext: tickvals.map(power) };
   }
-  const { vals, texts } = plane.ticks.colorbar;
-  return { tickvals: vals, ticktext: texts, colorbar: plane.ticks.colorbar };
+  return plane.ticks;
 }
 
 const escape = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);

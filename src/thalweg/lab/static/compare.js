@@ -93,7 +93,7 @@ export function describe(settings) {
 function swatch(look) {
   const made = svg("svg", { width: 34, height: 14, "aria-hidden": "true", class: "swatch" });
   made.append(
-    svg("path", { d: "M1 7H33", stroke: look.color, "stroke-width": 2.4, "stroke-dasharray": DASHES[look.dash] ?? "" }),
+    svg("path", { d: "M1 7H33", stroke: look.color, "stroke-width": 2.4, "stroke-dasharray": DASHES[look.dash] || "none" }),
     svg("path", { d: shape(look.symbol, 17, 7, 4.5), fill: look.color, stroke: look.symbol === "x" ? look.color : "none", "stroke-width": 2 }));
   return made;
 }

@@ -16,6 +16,29 @@ export function number(value, digits = 5) {
   return `${mantissa} × 10${power}`.replace("-", "−");
 }
 
+// A decimal logarithm as the number it stands for: 10⁶, or 1,893.
+export function power(exponent) {
+  if (!Number.isInteger(exponent) || (exponent > -2 && exponent < 4)) return number(10 ** exponent, 3);
+  return `10${[...String(exponent)].map((c) => SUPERSCRIPT[c]).join("")}`;
+}
+
+// Ticks of a logarithmic axis from 10^low to 10^high: whole decades, or 1, 2, 5 of each.
+export function logTicks(low, high) {
+  const first = Math.ceil(low);
+  let ticks = [];
+  const every = Math.max(1, Math.ceil((high - low) / 7));
+  for (let k = first; k <= high; k += every) ticks.push(k);
+  if (ticks.length < 3) {
+    ticks = [];
+    for (let k = Math.floor(low); k <= high; k += 1) {
+      for (const m of [1, 2, 5]) ticks.push(k + Math.log10(m));
+    }
+    ticks = ticks.filter((at) => at >= low && at <= high);
+  }
+  if (ticks.length < 2) ticks = [0.1, 0.5, 0.9].map((share) => low + share * (high - low));
+  return ticks;
+}
+
 // As a number box takes it.
 export function plain(value, digits = 6) {
   return String(Number(Number(value).toPrecision(digits)));

@@ -1,6 +1,6 @@
 // The page: settings in, frames out, four charts, one state. Everything else is told from here.
 
-import { Charts, dark } from "./charts.js";
+import { Charts, MARGINS, dark } from "./charts.js";
 import { Compare } from "./compare.js";
 import { Controls } from "./controls.js";
 import { byId } from "./dom.js";
@@ -18,7 +18,7 @@ import { showWhy } from "./why.js";
 import { announce, result as resultWords, summaries, tables } from "./words.js";
 
 const LANES = { data: "fit", move: "fit", show: "fit", moment: "moment", explain: "explain" };
-const REST = 250; // milliseconds without a movement after which the hand rests
+const REST = 700; // milliseconds without a movement after which a held hand counts as resting
 const HISTORY = 1000; // changes within so many belong to one entry of the browser's history
 
 class Lab {
@@ -305,7 +305,9 @@ class Lab {
       const settings = this.sent(this.state.settings);
       this.link.ask({ type: "explain", runs: [settings] }, (found) => {
         if (JSON.stringify(settings) === JSON.stringify(this.sent(this.state.settings))) {
-          showWhy(found, (recommended) => this.change({ settings: this.recommended(recommended) }, true));
+          const wanted = this.recommended(found.recommended);
+          const same = JSON.stringify(this.sent(wanted)) === JSON.stringify(settings);
+          showWhy(found, same, () => this.change({ settings: wanted }, true));
         }
       });
     }, 200);
@@ -342,7 +344,7 @@ class Lab {
 
   clickLoss(event) {
     const plot = this.charts.plots.loss;
-    const { l, r } = { l: 64, r: 14 };
+    const { l, r } = MARGINS.loss;
     const rect = plot.getBoundingClientRect();
     const share = (event.clientX - rect.left - l) / (rect.width - l - r);
     if (!this.shown || share < 0 || share > 1) return;

@@ -18,7 +18,7 @@ export class Preview {
   draw({ rows, results, epoch, axes, moved }, all) {
     const live = all ? [...results].reverse() : results.slice(0, 1);
     for (const [name, layer] of Object.entries(this.layers)) {
-      layer.begin(axes[name], all);
+      layer.begin(axes[name], this.charts.sizes[name], all);
       if (name === "data" && moved) layer.marks(rows, this.charts.look.neutral);
       for (const result of live) this[name](layer, result, this.charts.style(result.look), { rows, epoch, axes });
       layer.end();
@@ -75,13 +75,16 @@ class Layer {
     this.paths = [];
   }
 
-  begin(axes, all) {
+  begin(axes, size, all) {
     const { l, r, t, b } = this.margins;
-    this.width = this.plot.clientWidth - l - r;
-    this.height = this.plot.clientHeight - t - b;
     this.axes = axes;
-    for (const [key, value] of Object.entries({ x: l, y: t, width: this.width, height: this.height })) {
-      this.inside.setAttribute(key, value);
+    if (size !== this.size) {
+      this.size = size;
+      this.width = size.width - l - r;
+      this.height = size.height - t - b;
+      for (const [key, value] of Object.entries({ x: l, y: t, width: this.width, height: this.height })) {
+        this.inside.setAttribute(key, value);
+      }
     }
     this.plot.classList.toggle("live", true);
     this.plot.classList.toggle("live-all", all);
@@ -107,14 +110,17 @@ class Layer {
     }
     this.used += 1;
     path.setAttribute("d", d);
-    const all = { fill: "none", stroke: "none", opacity: 1, "stroke-dasharray": "", "stroke-width": 1, ...attributes };
-    for (const [key, value] of Object.entries(all)) path.setAttribute(key, value);
+    const all = { fill: "none", stroke: "none", opacity: 1, "stroke-dasharray": "none", "stroke-width": 1, ...attributes };
+    const key = JSON.stringify(all);
+    if (path.look === key) return;
+    path.look = key;
+    for (const [name, value] of Object.entries(all)) path.setAttribute(name, value);
   }
 
   line(points, look, width, opacity = 1) {
     let d = "";
     for (const [x, y] of points) d += `${d ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-    const dash = { "stroke-dasharray": DASHES[look.dash] ?? "", "stroke-linejoin": "round" };
+    const dash = { "stroke-dasharray": DASHES[look.dash] || "none", "stroke-linejoin": "round" };
     this.path(d, { stroke: look.color, "stroke-width": width, opacity, ...dash });
   }
 

@@ -1,0 +1,151 @@
+"""The lab under a real hand: a mouse drags the learning rate's slider in headless Chromium.
+
+From each ``input`` event of the slider to the moment when the moved lines on all three 2-D charts
+are painted; how many distinct pictures a drag of three seconds shows; and how long it takes from
+the start of the process to four painted charts. Run it with ``python -m benchmarks.lab``.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from statistics import median, quantiles
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # fmt: skip
+DRAG_SECONDS = 3.0
+REPETITIONS = 5
+
+# Watches from outside: the slider's events, the SVG layers that change, the frame after that.
+_WATCH = """
+() => {
+  const watch = { inputs: [], updates: [], pending: null };
+  window.watch = watch;
+  document.getElementById("lr").addEventListener("input", (event) => {
+    watch.inputs.push(event.timeStamp);
+    watch.pending ??= event.timeStamp;
+  }, true);
+  const layers = [...document.querySelectorAll(".preview")];
+  const changed = new Set();
+  const observer = new MutationObserver((records) => {
+    for (const record of records) changed.add(record.target.closest(".preview"));
+    if (changed.size < layers.length || watch.pending === null) return;
+    changed.clear();
+    const since = watch.pending;
+    watch.pending = null;
+    const picture = layers.map((layer) => layer.innerHTML).join("");
+    requestAnimationFrame(() => {
+      const channel = new MessageChannel();
+      channel.port1.onmessage = () => watch.updates.push([since, performance.now(), picture]);
+      channel.port2.postMessage(null);
+    });
+  });
+  for (const layer of layers) observer.observe(layer, { subtree: true, attributes: true, childList: true });
+}
+"""
+
+
+@dataclass(frozen=True)
+class Drag:
+    """One drag of the slider."""
+
+    events: int
+    updates: int  # distinct pictures
+    median_ms: float
+    p95_ms: float
+
+
+def drag(page: Page, seconds: float = DRAG_SECONDS) -> Drag:
+    """Drag the learning rate's slider to and fro with the mouse."""
+    page.evaluate(_WATCH)
+    box = page.locator("#lr").bounding_box()
+    assert box is not None  # noqa: S101  # the slider is on the page
+    y, left, width = box["y"] + box["height"] / 2, box["x"] + 10, box["width"] - 20
+    page.mouse.move(left + width / 2, y)
+    page.mouse.down()
+    began = time.perf_counter()
+    while (passed := time.perf_counter() - began) < seconds:
+        share = abs((passed / seconds * 2.0 + 0.5) % 2.0 - 1.0)
+        page.mouse.move(left + width * share, y)
+        time.sleep(0.004)
+    page.mouse.up()
+    page.wait_for_timeout(1500)
+    seen: dict[str, Any] = page.evaluate("() => window.watch")
+    waits = [painted - since for since, painted, _ in seen["updates"]]
+    return Drag(
+        events=len(seen["inputs"]),
+        updates=len({picture for *_, picture in seen["updates"]}),
+        median_ms=median(waits),
+        p95_ms=quantiles(waits, n=20)[-1],
+    )
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """Start a lab in a process of its own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = f"from thalweg.lab import serve; serve(port={port}, open_browser=False)"
+    server = subprocess.Popen([sys.executable, "-c", command], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None  # noqa: S101  # a pipe, as just asked
+        server.stdout.readline()
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start a headless Chromium with software rendering."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def opened(browser: Browser, address: str) -> Page:
+    """Open the page and wait for four painted charts."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(address)
+    page.wait_for_selector("body[data-committed]")
+    return page
+
+
+def measure() -> dict[str, Any]:
+    """Measure drags in one server and browser, and starts in a fresh server each."""
+    with chromium() as browser:
+        starts = []
+        for _ in range(3):
+            began = time.perf_counter()
+            with served() as address:
+                opened(browser, address).close()
+                starts.append(time.perf_counter() - began)
+        with served() as address:
+            page = opened(browser, address)
+            page.wait_for_timeout(1000)
+            drags = [drag(page) for _ in range(REPETITIONS)]
+    return {
+        "start_seconds": median(starts),
+        "median_ms": median(each.median_ms for each in drags),
+        "p95_ms": median(each.p95_ms for each in drags),
+        "updates": median(each.updates for each in drags),
+        "drags": [asdict(each) for each in drags],
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(), indent=2))

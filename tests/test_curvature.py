@@ -239,6 +239,7 @@ def test_the_lesson_is_stable_below_5e_10_only() -> None:
     bound = stable_learning_rate(thalweg.salammbo().summary, SGD())
     largest, _ = exact_pair([int(v) for v in thalweg.salammbo().X[:, 0]])
     assert bound == pytest.approx(2.0 / float(largest), rel=1e-12)
+    assert bound is not None
     assert 4.8e-10 < bound < 5e-10
 
 

@@ -218,12 +218,12 @@ def test_the_losses_along_the_path_are_those_of_the_rows(
 
 
 def test_the_promised_epochs_are_those_that_a_run_needs() -> None:
-    for make, tried in ((twins, {"lr": 0.001}), (column_target, {"lr": 2e-4})):
+    for make, lr in ((twins, 0.001), (column_target, 2e-4)):
         data = make()
-        short = thalweg.fit(data, optimizer="sgd", epochs=50, **tried)
+        short = thalweg.fit(data, optimizer="sgd", epochs=50, lr=lr)
         needed = explain(short).epochs_needed
         assert needed is not None
-        long = thalweg.fit(data, optimizer="sgd", epochs=needed, **tried)
+        long = thalweg.fit(data, optimizer="sgd", epochs=needed, lr=lr)
         goal = 1.01 * least_loss(data)
         assert (
             last_loss(long)
@@ -267,6 +267,7 @@ def test_the_lessons_first_run_is_explained_to_a_class() -> None:
     assert diagnosis.recommended["optimizer"] == "nadam"
     assert diagnosis.recommended["seed"] == 4321
     assert last_loss(thalweg.fit(chapters, **diagnosis.recommended)) <= 1.01 * least_loss(chapters)
+    assert diagnosis.parameter_distance is not None
     np.testing.assert_allclose(
         diagnosis.parameter_distance, run.parameters - [8.725323, 0.0683016], atol=1e-6
     )

@@ -15,22 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg import explanation
+from thalweg.candidates import Choice, certain_rate, drawn_start, needed_epochs
 from thalweg.convergence import LONGEST, best_plain
 from thalweg.curvature import Curvature, dependencies, distances, stable_rate
 from thalweg.dataset import Array, Data, Dataset
 from thalweg.errors import InvalidData, InvalidSetting, sentence
 from thalweg.landscape import Landscape
 from thalweg.optimizers import SGD, Rule
-from thalweg.recommendation import (
-    Choice,
-    Recommendation,
-    certain_rate,
-    drawn_start,
-    needed_epochs,
-    recommend,
-)
+from thalweg.recommendation import Recommendation, recommend
 from thalweg.run import Outcome, Run
 from thalweg.verdict import Judgement, Verdict, judge
+from thalweg.wording import number
 
 if TYPE_CHECKING:
     from thalweg.summary import Summary
@@ -187,6 +182,11 @@ class Diagnosis:
     def recommended_run(self) -> Run | None:
         """The run of that setting; None where only the summary of the rows is at hand."""
         return self.recommendation.run
+
+    @property
+    def epochs_needed_recommended(self) -> int | None:
+        """The epoch since when the recommended run was within 1 %; None where it did not end so."""
+        return self.recommendation.needed
 
     @cached_property
     def text(self) -> str:
@@ -381,7 +381,7 @@ def message(run: Run) -> str:
         )
     loss = float(landscape.loss(run.parameters))
     exact = landscape.exact_loss
-    held = f"{explanation.number(loss)} against the exact solution's {explanation.number(exact)}"
+    held = f"{number(loss)} against the exact solution's {number(exact)}"
     if run.outcome is Outcome.CONVERGED:
         return f"converged at epoch {run.epochs:,}: the loss is {held}"
     return f"out of epochs after {run.epochs:,}: the loss is {held}"

@@ -6,127 +6,37 @@ Each function makes one sentence from numbers, or none. Not here: computing the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.convergence import round_down
-from thalweg.curvature import Curvature
+from thalweg.candidates import PROBED
 from thalweg.landscape import NEAR
 from thalweg.optimizers import RULES
-from thalweg.recommendation import MILD, PROBED
 from thalweg.verdict import Judgement, Verdict
+from thalweg.wording import (
+    call,
+    capital,
+    counted,
+    direction_name,
+    epochs_in_words,
+    listed,
+    number,
+    rate,
+    rule_name,
+)
 
 if TYPE_CHECKING:
     from thalweg.diagnosis import Diagnosis
     from thalweg.run import Run
 
 # A standardised condition number from this on means that columns say nearly the same.
-COLLINEAR = 1_000.0
+_COLLINEAR = 1_000.0
+# A condition number up to this needs no explanation.
+_MILD = 100.0
 
 _SHOWN = 3  # parameters, at most, in a sentence
-_SPELLED = {
-    "sgd": "SGD", "adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop",
-    "adam": "Adam", "adamw": "AdamW", "adamax": "Adamax", "nadam": "NAdam", "radam": "RAdam",
-    "asgd": "ASGD", "rprop": "Rprop", "adafactor": "Adafactor", "muon": "Muon",
-}  # fmt: skip
-
-
-# --- Numbers and names ----------------------------------------------------------------------------
-
-
-def number(value: float) -> str:
-    """Write a number with four digits, as one reads it aloud.
-
-    Examples
-    --------
-    >>> number(3551.81), number(4.868e-10), number(0.068302), number(12094198220.0)
-    ('3,552', '4.868e-10', '0.0683', '1.209e10')
-    """
-    if value == 0.0 or not np.isfinite(value):
-        return "0" if value == 0.0 else str(value)
-    size = abs(value)
-    if 1e-4 <= size < 1e6:
-        if size >= 1000.0:
-            return f"{value:,.0f}"
-        return f"{value:.4g}"
-    mantissa, exponent = f"{value:.3e}".split("e")
-    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
-
-
-def rate(value: float) -> str:
-    """Write a learning rate with three digits, never rounded up: a bound must hold as written.
-
-    Examples
-    --------
-    >>> rate(4.8680e-10), rate(0.25), rate(0.00030396)
-    ('4.86e-10', '0.25', '0.000303')
-    """
-    return f"{round_down(value, 3):.3g}"
-
-
-def listed(words: Iterable[str]) -> str:
-    """Join words as a sentence does.
-
-    Examples
-    --------
-    >>> listed(["x1"]), listed(["x1", "x2", "x3"])
-    ('x1', 'x1, x2 and x3')
-    """
-    items = list(words)
-    if len(items) < 2:
-        return "".join(items)
-    return f"{', '.join(items[:-1])} and {items[-1]}"
-
-
-def direction_name(curvature: Curvature, index: int) -> str:
-    """Name a direction by the parameters that move along it.
-
-    Examples
-    --------
-    >>> bowl = Curvature(("bias", "x1"), np.array([2.0, 1.0]), np.array([[0.6, 0.8], [1, 0]]), 2)
-    >>> direction_name(bowl, 0), direction_name(bowl, 1)
-    ('x1 and bias together', 'nearly all bias')
-    """
-    shares = curvature.directions[index] ** 2
-    order = np.argsort(-shares)
-    first = curvature.names[order[0]]
-    if len(shares) == 1:
-        return first
-    if shares[order[0]] >= 0.95:
-        return f"nearly all {first}"
-    parts = [curvature.names[j] for j in order if shares[j] >= 0.05]
-    if len(parts) == 2:
-        one, other = curvature.directions[index, order[:2]]
-        return listed(parts) + " together" if one * other > 0 else f"{parts[0]} against {parts[1]}"
-    if len(parts) > 4:
-        parts = [*parts[:3], f"{len(parts) - 3} more"]
-    return f"a mix of {listed(parts)}"
-
-
-def rule_name(run: Run) -> str:
-    """Name a run's rule: "plain SGD", "SGD with momentum 0.9", "NAdam"."""
-    name = run.settings.optimizer
-    if name != "sgd":
-        return _SPELLED.get(name, name)
-    momentum = run.settings.hyperparameters.get("momentum", 0.0)
-    if not momentum:
-        return "plain SGD"
-    kind = "Nesterov momentum" if run.settings.hyperparameters.get("nesterov") else "momentum"
-    return f"SGD with {kind} {momentum:g}"
-
-
-def call(settings: Mapping[str, Any]) -> str:
-    """Write keyword arguments as the call of ``fit`` that they are for.
-
-    Examples
-    --------
-    >>> call({"optimizer": "sgd", "lr": 0.5})
-    "thalweg.fit(data, optimizer='sgd', lr=0.5)"
-    """
-    return f"thalweg.fit({', '.join(['data', *(f'{k}={v!r}' for k, v in settings.items())])})"
 
 
 def _times(loss: float, diagnosis: Diagnosis) -> str:
@@ -141,12 +51,6 @@ def _times(loss: float, diagnosis: Diagnosis) -> str:
     return f"{written} times the exact loss"
 
 
-def _epochs(count: float) -> str:
-    count = int(count)
-    written = f"{count:,}" if count < 1_000_000 else number(float(f"{count:.1e}"))
-    return f"{written} epoch{'s' * (count != 1)}"
-
-
 # --- What the run did -----------------------------------------------------------------------------
 
 
@@ -159,8 +63,8 @@ def what_happened(d: Diagnosis) -> list[str]:
     where = direction_name(d.walked.curvature, seen.direction)
     since = f"{seen.since:,.0f}"
     name = rule_name(run)
-    rule = _capital(f"{name} {'and' if ' with ' in name else 'with'} lr = {run.settings.lr:g}")
-    walked = _epochs(run.epochs)
+    rule = capital(f"{name} {'and' if ' with ' in name else 'with'} lr = {run.settings.lr:g}")
+    walked = epochs_in_words(run.epochs)
     low, last = _lowest_and_last(seen)
     grown = "grew from the start" if seen.since == 0 else f"has grown since epoch {since}"
     steady = float(np.median(seen.loss[len(seen.loss) // 2 :]))
@@ -202,11 +106,10 @@ def _what_is_left(d: Diagnosis, seen: Judgement, where: str) -> str:
 def _data_alone(d: Diagnosis) -> str:
     landscape = d.landscape
     if landscape.fits_exactly:
-        return (
-            f"These data ({_count(landscape.n, 'row')}) can be fitted exactly: the least loss is 0."
-        )
+        count = counted(landscape.n, "row")
+        return f"These data ({count}) can be fitted exactly: the least loss is 0."
     return (
-        f"The least mean squared error that {_count(len(d.names), 'parameter')} can have on these "
+        f"The least mean squared error that {counted(len(d.names), 'parameter')} can have on these "
         f"{landscape.n:,} rows is {number(landscape.exact_loss)}."
     )
 
@@ -270,12 +173,12 @@ def _shape(d: Diagnosis) -> str:
     if spectrum.rank < 2:
         return ""
     if d.walked.standardized:
-        near = f": columns nearly say the same{_suspects(d)}" if standard > COLLINEAR else ""
+        near = f": columns nearly say the same{_suspects(d)}" if standard > _COLLINEAR else ""
         return (
             f"Over standardised features the loss's condition number is {number(standard)}{near}."
         )
     steep, flat = direction_name(spectrum, 0), direction_name(spectrum, spectrum.rank - 1)
-    if raw <= MILD:
+    if raw <= _MILD:
         return (
             f"The loss is about as curved in all directions: its condition number is {number(raw)}."
         )
@@ -288,7 +191,7 @@ def _shape(d: Diagnosis) -> str:
             f"{first} Standardised features have {number(standard)}: it is not a matter of units, "
             f"but of columns that nearly say the same{_suspects(d)}."
         )
-    if standard <= COLLINEAR:
+    if standard <= _COLLINEAR:
         return (
             f"{first} With standardised features it is {number(standard)}: the units and offsets "
             f"of the columns make the difference, not what they say."
@@ -320,7 +223,7 @@ def _dependence(d: Diagnosis) -> str:
             parts.append(f"{name} is a combination of {listed(others)}")
     more = f", and so are {len(d.dependent) - _SHOWN} more" if len(d.dependent) > _SHOWN else ""
     return (
-        f"{_capital('; '.join(parts))}{more}: many settings of these parameters have the same "
+        f"{capital('; '.join(parts))}{more}: many settings of these parameters have the same "
         f"loss, so the loss converges, but where the parameters end depends on where they start."
     )
 
@@ -351,7 +254,7 @@ def _rule(d: Diagnosis) -> list[str]:
         over = f": {number(lr / bound)} times that" if lr >= bound > 0 else ""
         word = "is" if d.is_batch else "by batches of all the rows is"
         sentences.append(
-            f"{_capital(rule_name(run))} {word} stable below lr = {rate(bound)} on {units}; "
+            f"{capital(rule_name(run))} {word} stable below lr = {rate(bound)} on {units}; "
             f"this run had {lr:g}{over}."
         )
         if over and not run.settings.hyperparameters.get("momentum"):
@@ -437,7 +340,7 @@ def _needs(d: Diagnosis) -> str:
     if d.epochs_needed is not None:
         return (
             f"From the same start these settings{regime} come within {NEAR:.0%} of the exact loss "
-            f"after {_epochs(d.epochs_needed)}."
+            f"after {epochs_in_words(d.epochs_needed)}."
         )
     if d.is_closed_form:
         return f"From the same start these settings{regime} never come within {NEAR:.0%} of it."
@@ -454,14 +357,14 @@ def _plain_needs(d: Diagnosis) -> str:
         return "At no fixed rate does it come within reach of the exact loss."
     first = (
         f"At the fixed rate that suits best, lr = {rate(lr)}, it comes within {NEAR:.0%} of the "
-        f"exact loss after {_epochs(d.epochs_needed)}"
+        f"exact loss after {epochs_in_words(d.epochs_needed)}"
     )
     half = float(np.log(0.5) / np.log1p(-min(lr * spectrum.smallest, 1.0 - 1e-16)))
     if spectrum.rank < 2 or half < max(1.0, 2.0 * d.epochs_needed):
         return f"{first}."
     return (
-        f"{first}; along the flattest direction half of the distance takes {_epochs(half)}, and "
-        f"the loss hardly shows it."
+        f"{first}; along the flattest direction half of the distance takes "
+        f"{epochs_in_words(half)}, and the loss hardly shows it."
     )
 
 
@@ -472,7 +375,9 @@ def what_to_do(d: Diagnosis) -> str:
     """Give the recommended setting, and what its run reached."""
     advice = d.recommendation
     where = "" if advice.run is not None else ", on the summary of the rows,"
-    reached = f"{_times(advice.loss, d)} in {_epochs(advice.epochs)}"
+    reached = f"{_times(advice.loss, d)} in {epochs_in_words(advice.epochs)}"
+    if advice.needed is not None and advice.needed < advice.epochs:
+        reached += f", within {NEAR:.0%} from epoch {advice.needed:,} on"
     if not advice.reached:
         return (
             f"No setting that was tried came within {NEAR:.0%} of the exact loss; the nearest, "
@@ -542,12 +447,3 @@ def as_html(d: Diagnosis) -> str:
         f"<p><strong>{escape(advised)}</strong></p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
-
-
-def _count(value: int, word: str) -> str:
-    return f"{value} {word}{'s' * (value != 1)}"
-
-
-def _capital(text: str) -> str:
-    """Begin with a capital, unless the first word is a name: ``x1`` stays ``x1``."""
-    return text[0].upper() + text[1:] if text[:6] in ("plain ", "nearly") else text

@@ -393,17 +393,17 @@ def _draw(lesson: Lesson) -> dict[str, Drawn]:
         "mini-batch": "40 epochs of mini-batch descent, 3 updates each",
         "DataLoader": "100 epochs through a shuffling DataLoader, 4 updates each",
     }
-    for name, run in four.items():
+    for number, (name, run) in enumerate(four.items()):
         id_ = name.lower()
         drawn += [
             Drawn(
                 f"{id_}-loss",
-                figures.loss_figure({name: run}),
+                figures.loss_figure({name: run}, first_style=number),
                 f"The loss of each epoch: {captions[name]}.",
             ),
             Drawn(
                 f"{id_}-surface",
-                figures.surface_figure(data, {name: run}),
+                figures.surface_figure(data, {name: run}, first_style=number),
                 f"The loss surface, log scale, with {captions[name]}. Drag to turn it; play it.",
             ),
         ]

@@ -75,7 +75,9 @@ def describe(data: Dataset | None, drawn: int | None = None) -> str:
     return f"{data.name}, {count}" if data.name else count
 
 
-def fit_figure(data: Data, runs: Runs, *, exact: bool = True, theme: str = "light") -> go.Figure:
+def fit_figure(
+    data: Data, runs: Runs, *, exact: bool = True, first_style: int = 0, theme: str = "light"
+) -> go.Figure:
     """Draw the fitted line of each run over the data; it can be played.
 
     With several features, the predicted against the actual target.
@@ -88,6 +90,9 @@ def fit_figure(data: Data, runs: Runs, *, exact: bool = True, theme: str = "ligh
         Whose lines.
     exact : bool
         Whether to add the exact least-squares line, where there is one feature.
+    first_style : int
+        The number of the first run's colour, dash and marker, so that a run looks the same on
+        figures that show it beside others and alone.
     theme : str
         ``"light"`` or ``"dark"``.
 
@@ -120,7 +125,7 @@ def fit_figure(data: Data, runs: Runs, *, exact: bool = True, theme: str = "ligh
         solution = rows.summary.solve(intercept=intercept)
         figure.add_trace(_line(across, X @ solution.weights + solution.bias, "exact solution"))
     parts = []
-    for index, (name, run) in enumerate(named.items()):
+    for index, (name, run) in enumerate(named.items(), first_style):
         parts.append(_moving(run, X, len(figure.data)))
         figure.add_trace(_fit_trace(name, index, across, parts[-1].at(np.inf)["y"], one=one))
     lay_out(

@@ -41,6 +41,7 @@ def path_figure(
     *,
     axes: tuple[str, str] | None = None,
     exact: bool = True,
+    first_style: int = 0,
     theme: str = "light",
 ) -> go.Figure:
     """Draw the paths of two parameters; they can be played.
@@ -53,6 +54,9 @@ def path_figure(
         Which two parameters, across and up: the first two where left out, ``bias`` and ``weight``.
     exact : bool
         Whether to mark the exact least-squares answer.
+    first_style : int
+        The number of the first run's colour, dash and marker, so that a run looks the same on
+        figures that show it beside others and alone.
     theme : str
         ``"light"`` or ``"dark"``.
 
@@ -76,7 +80,7 @@ def path_figure(
     columns = [first.names.index(across), first.names.index(up)]
     units = Units(first.features, first.target, first.data)
     figure, parts = go.Figure(), []
-    for index, (name, run) in enumerate(named.items()):
+    for index, (name, run) in enumerate(named.items(), first_style):
         drawn = thin(run.path[:, columns], DRAWN)
         epochs, parameters = recorded_epochs(run)[drawn], run.path[drawn]
         details = np.column_stack([compact(epochs), compact(_losses(run, parameters))])
@@ -100,7 +104,9 @@ def path_figure(
     return figure
 
 
-def loss_figure(runs: Runs, *, exact: bool = True, theme: str = "light") -> go.Figure:
+def loss_figure(
+    runs: Runs, *, exact: bool = True, first_style: int = 0, theme: str = "light"
+) -> go.Figure:
     """Draw the loss of each epoch, with the exact solution's loss as the floor.
 
     A run records an epoch's loss over the rows as the epoch saw them: in batch descent, before
@@ -112,6 +118,9 @@ def loss_figure(runs: Runs, *, exact: bool = True, theme: str = "light") -> go.F
         Whose losses. Long ones are thinned for drawing; ends and extremes are kept.
     exact : bool
         Whether to draw the floor; only the mean squared error has one that is known.
+    first_style : int
+        The number of the first run's colour, dash and marker, so that a run looks the same on
+        figures that show it beside others and alone.
     theme : str
         ``"light"`` or ``"dark"``.
 
@@ -130,7 +139,7 @@ def loss_figure(runs: Runs, *, exact: bool = True, theme: str = "light") -> go.F
     first = next(iter(named.values()))
     kinds = {run.settings.loss for run in named.values()}
     figure = go.Figure()
-    for index, (name, run) in enumerate(named.items()):
+    for index, (name, run) in enumerate(named.items(), first_style):
         figure.add_trace(_loss_trace(name, style(index), run))
     floor = (
         first.summary.solve(intercept=first.settings.intercept).loss

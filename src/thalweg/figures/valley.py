@@ -39,7 +39,11 @@ class _Track(NamedTuple):
 
 
 def surface_figure(
-    plane: Surface | Summary | Data, runs: Runs | None = None, *, theme: str = "light"
+    plane: Surface | Summary | Data,
+    runs: Runs | None = None,
+    *,
+    first_style: int = 0,
+    theme: str = "light",
 ) -> go.Figure:
     """Draw the loss surface in three dimensions, with the paths on it; they can be played.
 
@@ -53,6 +57,9 @@ def surface_figure(
         The surface; for data, one that contains the paths and the exact solution.
     runs : Run, sequence of Run, or mapping of str to Run, optional
         Whose paths.
+    first_style : int
+        The number of the first run's colour, dash and marker, so that a run looks the same on
+        figures that show it beside others and alone.
     theme : str
         ``"light"`` or ``"dark"``.
 
@@ -70,7 +77,7 @@ def surface_figure(
     """
     named = name_runs(runs)
     plane = _as_surface(plane, named)
-    tracks = _tracks(plane, named)
+    tracks = _tracks(plane, named, first_style)
     first, second = plane.axes
     figure = go.Figure(
         go.Surface(
@@ -107,7 +114,11 @@ def surface_figure(
 
 
 def contour_figure(
-    plane: Surface | Summary | Data, runs: Runs | None = None, *, theme: str = "light"
+    plane: Surface | Summary | Data,
+    runs: Runs | None = None,
+    *,
+    first_style: int = 0,
+    theme: str = "light",
 ) -> go.Figure:
     """Draw the loss surface as a contour map, with the paths on it; they can be played.
 
@@ -119,6 +130,9 @@ def contour_figure(
         Whose paths, projected onto the plane; where a path leaves it, the pointer reads both
         the true loss and that on the plane, and the legend says what share of the path's
         movement the plane holds.
+    first_style : int
+        The number of the first run's colour, dash and marker, so that a run looks the same on
+        figures that show it beside others and alone.
     theme : str
         ``"light"`` or ``"dark"``.
 
@@ -160,7 +174,7 @@ def contour_figure(
         )
     )
     parts: list[Part] = []
-    for track in _tracks(plane, named):
+    for track in _tracks(plane, named, first_style):
         parts += add_path(
             figure, track.label, track.look, track.flat, track.epochs,
             _details(track), _hover(plane, track), ghost=_CASING,
@@ -192,9 +206,9 @@ def _as_surface(plane: Surface | Summary | Data, named: dict[str, Run]) -> Surfa
     return surface(plane, path=members or None, intercept=intercept)
 
 
-def _tracks(plane: Surface, named: dict[str, Run]) -> list[_Track]:
+def _tracks(plane: Surface, named: dict[str, Run], first_style: int) -> list[_Track]:
     tracks = []
-    for index, (name, run) in enumerate(named.items()):
+    for index, (name, run) in enumerate(named.items(), first_style):
         finite = np.isfinite(run.path).all(axis=1)
         path, epochs = run.path[finite], recorded_epochs(run)[finite]
         loss = plane.loss_at(path)

@@ -137,6 +137,11 @@ class Dataset:
     def __repr__(self) -> str:
         return f"Dataset({len(self):,} rows, features={self.features!r}, target={self.target!r})"
 
+    def _repr_html_(self) -> str:
+        from thalweg.notebook import dataset_html  # only in a notebook
+
+        return dataset_html(self)
+
 
 Data: TypeAlias = Dataset | tuple[Any, Any]
 """What every function takes as data: a :class:`Dataset` or a pair ``(X, y)``."""

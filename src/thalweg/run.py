@@ -284,3 +284,8 @@ class Run:
             f"Run({self.settings.optimizer}, epochs={self.epochs}, {loss}{end}, "
             f"{self.outcome.name.lower()})"
         )
+
+    def _repr_html_(self) -> str:
+        from thalweg.notebook import run_html  # only in a notebook
+
+        return run_html(self)

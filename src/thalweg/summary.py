@@ -284,7 +284,8 @@ class Summary:
         ``30 - 2 log₁₀ κ`` digits of the parameters hold, 16 at most: all of them up to κ = 1e7;
         13 at offsets of 1e8 standard deviations; 11 or 12 on polynomials like NIST's Filip, of
         tenth degree on [-9, -3]; 9 at κ = 3e10; 3 at 3e13, near which columns begin to count as
-        dependent. The loss is right to some 1e-30 of the mean square of the target.
+        dependent. The loss is right to some 1e-30 of the mean square of the target. None of these
+        digits are lost by :func:`solve`, which has the rows.
 
         Warns
         -----
@@ -341,6 +342,11 @@ class Summary:
 
     def __repr__(self) -> str:
         return f"Summary({self.n:,} rows, features={self.features!r}, target={self.target!r})"
+
+    def _repr_html_(self) -> str:
+        from thalweg.notebook import summary_html  # only in a notebook
+
+        return summary_html(self)
 
     # --- Sending it -------------------------------------------------------------------------------
 

@@ -611,10 +611,10 @@ def test_magnitudes_beyond_what_squares_can_hold(size: float, words: str) -> Non
     with pytest.raises(InvalidData) as caught:
         solve((X, y))
     assert str(caught.value) == (
-        f"X: got magnitudes up to {words} in column 1, expected magnitudes between 1e-75 and "
-        "1e+75; measure that column in another unit"
+        f"X: got values as large as {words} in column 1, expected columns with a norm between "
+        "1e-75 and 1e+75; measure that column in another unit"
     )
-    with pytest.raises(InvalidData, match=r"^y: got magnitudes up to "):
+    with pytest.raises(InvalidData, match=r"^y: got values as large as "):
         solve((np.ones((4, 2)), size * y))
 
 

@@ -109,6 +109,16 @@ def add_matrix(high: Array, low: Array, other_high: Array, other_low: Array) -> 
 
 
 @native()
+def within(high: Array, least: float, most: float) -> bool:
+    """Tell whether all the diagonal is between two bounds; NaN is not."""
+    outside = 0
+    for j in range(high.shape[0]):
+        if not least <= high[j, j] <= most:
+            outside += 1
+    return outside == 0
+
+
+@native()
 def multiply(high: Array, low: Array, z: Array) -> tuple[Array, Array]:
     """Multiply a matrix by a vector of working precision."""
     product_high, product_low = np.empty(high.shape[0]), np.empty(high.shape[0])

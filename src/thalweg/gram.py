@@ -12,17 +12,20 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from thalweg.dataset import Array, check_finite
-from thalweg.double_double import Matrix, add_matrix
+from thalweg.double_double import Matrix, add_matrix, within
 from thalweg.errors import InvalidData, sentence
-from thalweg.gram_kernel import BLOCK, LEAST, MOST, gram, representable
+from thalweg.gram_kernel import BLOCK, gram
 
 # How many values and rows are converted to float64, or worked on by one thread, at a time.
 SPAN_CELLS, SPAN_ROWS = 2**22, 2**16
+
+# Norms of columns whose products, and the squares of their ratios, float64 can hold.
+LEAST, MOST = 1e-75, 1e75
 
 Part = TypeVar("Part")
 
@@ -46,7 +49,7 @@ def gram_of(X: Any, y: Any) -> Matrix:
     Raises
     ------
     InvalidData
-        Where a value is not finite, or of a magnitude whose square float64 cannot hold.
+        Where a value is not finite, or a column's norm is below 1e-75 or above 1e75.
 
     Examples
     --------
@@ -55,9 +58,9 @@ def gram_of(X: Any, y: Any) -> Matrix:
            [ 3.,  5., 13.],
            [ 8., 13., 34.]])
     """
-    high, low, largest = reduce(_join, in_spans(gram, X, y))
-    if not representable(largest):
-        _refuse(X, y, largest)
+    high, low = reduce(add, in_spans(gram, X, y))
+    if not within(high, LEAST**2, MOST**2):
+        _check_columns(X, y, high)
     return high, low
 
 
@@ -94,28 +97,22 @@ def add(total: Matrix, part: Matrix) -> Matrix:
     return total
 
 
-def _join(
-    total: tuple[Array, Array, Array], part: tuple[Array, Array, Array]
-) -> tuple[Array, Array, Array]:
-    """Add what a span gives to what those before it gave: matrix, and largest magnitudes."""
-    add_matrix(*total[:2], *part[:2])
-    return total[0], total[1], np.maximum(total[2], part[2])
-
-
-def _refuse(X: Any, y: Any, largest: Array) -> NoReturn:
-    """Say which value of the rows there is no Gram matrix for."""
+def _check_columns(X: Any, y: Any, high: Array) -> None:
+    """Refuse the first column whose norm is out of bounds; zero is allowed where it is true."""
     check_finite(X, y)
-    column = next(j for j in range(len(largest)) if not representable(largest[j : j + 1]))
-    of_target = column == len(largest) - 1
-    raise InvalidData(
-        sentence(
-            "y" if of_target else "X",
-            got=f"magnitudes up to {largest[column]:.3g}"
-            + ("" if of_target else f" in column {column - 1}"),
-            expected=f"magnitudes between {LEAST:g} and {MOST:g}",
-            advice="measure that column in another unit",
+    for j, column in enumerate((*X.T, y)):
+        largest = float(np.abs(column).max())
+        if largest == 0.0 or LEAST**2 <= high[j + 1, j + 1] <= MOST**2:
+            continue
+        raise InvalidData(
+            sentence(
+                "X" if j < X.shape[1] else "y",
+                got=f"values as large as {largest:.3g}"
+                + (f" in column {j}" if j < X.shape[1] else ""),
+                expected=f"columns with a norm between {LEAST:g} and {MOST:g}",
+                advice="measure that column in another unit",
+            )
         )
-    )
 
 
 def _processors() -> int:

@@ -41,15 +41,13 @@ BLOCK = 512  # rows: few enough to stay in the first caches, enough to pay for t
 STRIDE = BLOCK + 8  # a power of two would put all columns into the same few cache sets
 TILE = 2  # columns by columns whose sums stay in registers
 
-MAGNITUDE = 0x7FFFFFFFFFFFFFFF  # all the bits but the sign
-EXPONENT = 0x7FF0000000000000
+EXPONENT = 0x7FF0000000000000  # the bits of a float64 that hold it
 SLACK = 1.0 + 2.0**-40  # more than a block's norm can be off by
-LEAST, MOST = 1e-75, 1e75  # magnitudes whose products and their ratios' squares float64 can hold
 
 MATRIX = types.Array(types.float64, 2, "A", readonly=True, aligned=False)  # any strides
 VECTOR = types.Array(types.float64, 1, "A", readonly=True, aligned=False)
 RESULT: Any = types.Tuple(  # type: ignore[no-untyped-call]
-    (types.float64[:, ::1], types.float64[:, ::1], types.float64[::1])
+    (types.float64[:, ::1], types.float64[:, ::1])
 )
 
 
@@ -233,24 +231,17 @@ def _pack(X: Array, y: Array, first: int, rows: int, filled: int, columns: Array
 
 
 @native(fastmath={"reassoc"})
-def _measure(columns: Array, filled: int, norms: Array, largest: Array) -> None:
-    """Bound each column's norm in the block, and keep its largest magnitude so far.
-
-    Magnitudes are compared by their bits: NaN counts as larger than infinity.
-    """
-    largest_bits = largest.view(np.int64)
+def _bound_norms(columns: Array, filled: int, norms: Array) -> None:
+    """Bound each column's norm in the block."""
     for j in range(len(norms)):
-        bits = columns[j, :filled].view(np.int64)
-        square, most = 0.0, np.int64(0)
+        square = 0.0
         for row in range(filled):
             square += columns[j, row] * columns[j, row]
-            most = max(most, bits[row] & MAGNITUDE)
         norms[j] = math.sqrt(square) * SLACK
-        largest_bits[j] = max(largest_bits[j], most)
 
 
 @native(RESULT(MATRIX, VECTOR))
-def gram(X: Array, y: Array) -> tuple[Array, Array, Array]:
+def gram(X: Array, y: Array) -> tuple[Array, Array]:
     """Multiply ``[1, X, y]`` by itself in double-double arithmetic.
 
     Parameters
@@ -261,46 +252,29 @@ def gram(X: Array, y: Array) -> tuple[Array, Array, Array]:
     Returns
     -------
     high, low : ndarray, shape (d + 2, d + 2)
-        The Gram matrix is their sum. It holds where :func:`representable` says so.
-    largest : ndarray, shape (d + 2,)
-        Each column's largest magnitude; NaN where there is a NaN.
+        The Gram matrix is their sum; not finite where a value of ``X`` or ``y`` is not.
 
     Examples
     --------
-    >>> high, low, largest = gram(np.array([[1.0], [2.0]]), np.array([3.0, 5.0]))
+    >>> high, low = gram(np.array([[1.0], [2.0]]), np.array([3.0, 5.0]))
     >>> high
     array([[ 2.,  3.,  8.],
            [ 3.,  5., 13.],
            [ 8., 13., 34.]])
-    >>> largest
-    array([1., 2., 5.])
     """
     n, width = len(y), X.shape[1] + 2
     padded = width + width % TILE
-    columns, norms, largest = np.zeros((padded, STRIDE)), np.empty(padded), np.zeros(padded)
+    columns, norms = np.zeros((padded, STRIDE)), np.empty(padded)
     high, low = np.zeros((padded, padded)), np.zeros((padded, padded))
     for first in range(0, n, BLOCK):
         rows = min(BLOCK, n - first)
         steps = (rows + LANES - 1) // LANES
         _pack(X, y, first, rows, steps * LANES, columns)
-        _measure(columns, steps * LANES, norms, largest)
+        _bound_norms(columns, steps * LANES, norms)
         for i in range(0, padded, TILE):
             for j in range(i, padded, TILE):
                 _add_tile(columns, norms, high, low, i, j, steps)
     for i in range(width):
         for j in range(i):
             high[i, j], low[i, j] = high[j, i], low[j, i]
-    return high[:width, :width].copy(), low[:width, :width].copy(), largest[:width].copy()
-
-
-@native()
-def representable(largest: Array) -> bool:
-    """Tell whether products of columns with these magnitudes keep all their digits.
-
-    NaN and infinities do not.
-    """
-    outside = 0
-    for magnitude in largest:
-        if not (magnitude == 0.0 or LEAST <= magnitude <= MOST):
-            outside += 1
-    return outside == 0
+    return high[:width, :width].copy(), low[:width, :width].copy()

@@ -37,6 +37,8 @@ class Diagnosis:
 
     Attributes
     ----------
+    summary : Summary
+        Of the rows.
     landscape : Landscape
         The loss in the user's units: exact solution, curvature, goal.
     run : Run or None
@@ -57,6 +59,7 @@ class Diagnosis:
         A setting that has been run, and what it reached.
     """
 
+    summary: Summary
     landscape: Landscape
     run: Run | None
     choice: Choice | None
@@ -253,15 +256,16 @@ def explain(data: Data | Run, run: Run | None = None, *, intercept: bool = True)
         rows = Dataset.of(data)
         summary = rows.summary
     if run is None:
-        landscape = Landscape.of(summary, intercept=intercept)
-        return _of_data(landscape, rows)
+        return _of_data(summary, rows, intercept=intercept)
     _check(run, summary)
-    return _of_run(Landscape.of(summary, intercept=run.settings.intercept), rows, run)
+    return _of_run(summary, rows, run)
 
 
-def _of_data(landscape: Landscape, rows: Dataset | None) -> Diagnosis:
+def _of_data(summary: Summary, rows: Dataset | None, *, intercept: bool) -> Diagnosis:
+    landscape = Landscape.of(summary, intercept=intercept)
     plain, needed = _plain(landscape, drawn_start(landscape, 0))
     return Diagnosis(
+        summary=summary,
         landscape=landscape,
         run=None,
         choice=None,
@@ -273,7 +277,8 @@ def _of_data(landscape: Landscape, rows: Dataset | None) -> Diagnosis:
     )
 
 
-def _of_run(landscape: Landscape, rows: Dataset | None, run: Run) -> Diagnosis:
+def _of_run(summary: Summary, rows: Dataset | None, run: Run) -> Diagnosis:
+    landscape = Landscape.of(summary, intercept=run.settings.intercept)
     choice = Choice.of(run.settings)
     walked = landscape.standardised if run.scaling is not None else landscape
     needed = None
@@ -284,6 +289,7 @@ def _of_run(landscape: Landscape, rows: Dataset | None, run: Run) -> Diagnosis:
     if choice is not None and rows is not None and choice.rule == SGD(lr=choice.rule.lr):
         certain = certain_rate(rows, choice, standardize=choice.standardize)
     return Diagnosis(
+        summary=summary,
         landscape=landscape,
         run=run,
         choice=choice,

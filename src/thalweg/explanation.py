@@ -36,6 +36,7 @@ _COLLINEAR = 1_000.0
 # A condition number up to this needs no explanation.
 _MILD = 100.0
 
+_NEAR = f"{100.0 * NEAR:g} %"
 _SHOWN = 3  # parameters, at most, in a sentence
 
 
@@ -69,7 +70,7 @@ def what_happened(d: Diagnosis) -> list[str]:
     grown = "grew from the start" if seen.since == 0 else f"has grown since epoch {since}"
     steady = float(np.median(seen.loss[len(seen.loss) // 2 :]))
     sentence = {
-        Verdict.CONVERGED: f"{rule} converged: it has been within {NEAR:.0%} of the exact loss "
+        Verdict.CONVERGED: f"{rule} converged: it has been within {_NEAR} of the exact loss "
         f"since epoch {since}, and ended after {walked} at {end}.",
         Verdict.DIVERGED: f"{rule} diverged: the loss {grown}, from {number(low)} to "
         f"{number(last)} in {walked}.",
@@ -96,7 +97,7 @@ def _what_is_left(d: Diagnosis, seen: Judgement, where: str) -> str:
         return ""
     if seen.share < 0.5:
         return "The loss still to lose is spread over several directions of curvature."
-    part = "Nearly all" if seen.share > 0.995 else f"{100.0 * seen.share:.0f}%"
+    part = "Nearly all" if seen.share > 0.995 else f"{100.0 * seen.share:.0f} %"
     first = f"{part} of the loss still to lose lies along one direction, {where}"
     if seen.share >= 0.9 and 0 < seen.since < seen.epochs[-1]:
         return f"{first}: nine tenths or more since epoch {seen.since:,.0f}."
@@ -233,7 +234,7 @@ def _goal(d: Diagnosis) -> str:
         return ""
     of = "a millionth of the target's variance, " if d.landscape.variance else ""
     return (
-        f"As the least loss is 0, 'within {NEAR:.0%}' means here: a loss of at most {of}"
+        f"As the least loss is 0, 'within {_NEAR}' means here: a loss of at most {of}"
         f"{number(d.landscape.goal)}."
     )
 
@@ -335,17 +336,17 @@ def _needs(d: Diagnosis) -> str:
     if d.verdict in (Verdict.CONVERGED, Verdict.DIVERGED) or d.choice is None:
         return ""
     if d.verdict is Verdict.OSCILLATED and d.epochs_needed in range(d.run.epochs + 1):
-        return f"It first comes within {NEAR:.0%} at epoch {d.epochs_needed:,}, and does not stay."
+        return f"It first comes within {_NEAR} at epoch {d.epochs_needed:,}, and does not stay."
     regime = "" if d.is_batch else ", by batches of all the rows,"
     if d.epochs_needed is not None:
         return (
-            f"From the same start these settings{regime} come within {NEAR:.0%} of the exact loss "
+            f"From the same start these settings{regime} come within {_NEAR} of the exact loss "
             f"after {epochs_in_words(d.epochs_needed)}."
         )
     if d.is_closed_form:
-        return f"From the same start these settings{regime} never come within {NEAR:.0%} of it."
+        return f"From the same start these settings{regime} never come within {_NEAR} of it."
     return (
-        f"From the same start these settings{regime} do not come within {NEAR:.0%} of the exact "
+        f"From the same start these settings{regime} do not come within {_NEAR} of the exact "
         f"loss in {PROBED:,} epochs; more were not tried."
     )
 
@@ -356,7 +357,7 @@ def _plain_needs(d: Diagnosis) -> str:
     if d.epochs_needed is None:
         return "At no fixed rate does it come within reach of the exact loss."
     first = (
-        f"At the fixed rate that suits best, lr = {rate(lr)}, it comes within {NEAR:.0%} of the "
+        f"At the fixed rate that suits best, lr = {rate(lr)}, it comes within {_NEAR} of the "
         f"exact loss after {epochs_in_words(d.epochs_needed)}"
     )
     half = float(np.log(0.5) / np.log1p(-min(lr * spectrum.smallest, 1.0 - 1e-16)))
@@ -377,10 +378,10 @@ def what_to_do(d: Diagnosis) -> str:
     where = "" if advice.run is not None else ", on the summary of the rows,"
     reached = f"{_times(advice.loss, d)} in {epochs_in_words(advice.epochs)}"
     if advice.needed is not None and advice.needed < advice.epochs:
-        reached += f", within {NEAR:.0%} from epoch {advice.needed:,} on"
+        reached += f", within {_NEAR} from epoch {advice.needed:,} on"
     if not advice.reached:
         return (
-            f"No setting that was tried came within {NEAR:.0%} of the exact loss; the nearest, "
+            f"No setting that was tried came within {_NEAR} of the exact loss; the nearest, "
             f"{call(advice.settings)}, was run{where} and ended at {reached}. "
             f"thalweg.solve(data) gives the exact solution without any descent."
         )

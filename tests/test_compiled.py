@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch.utils.data import DataLoader, TensorDataset
 
 from thalweg.dataset import Array, Dataset
-from thalweg.descent import compiled, kernel
-from thalweg.descent.plan import DIVERGENCE, Batches, Plan, Trace
+from thalweg.descent import compiled
+from thalweg.descent.plan import Batches, Plan, Trace
 from thalweg.descent.torch_random import Generator
-from thalweg.losses import L1, MSE, Huber, Loss
+from thalweg.losses import L1, MSE, Huber
 from thalweg.optimizers import (
     ASGD,
     SGD,

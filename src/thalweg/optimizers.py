@@ -10,7 +10,7 @@ compiled for the engines as they are:
     What a step needs that is the same for all parameters, such as bias corrections: six numbers,
     those not needed 0. ``step`` counts from 1, ``powers`` are ``bases`` to the power ``step``,
     and ``numbers`` are what the rule carries from one step to the next, such as NAdam's product
-    of momenta. No gradient enters, so many steps can be scheduled ahead.
+    of momenta.
 ``update(rule, now, parameter, gradient, memory) -> parameter, memory``
     One parameter's step; ``memory`` is what the rule carries for each parameter. No branch
     depends on the parameter, so a loop over parameters, or over runs, becomes vector code.
@@ -39,7 +39,8 @@ Now: TypeAlias = tuple[float, float, float, float, float, float]
 
 # The arithmetic is PyTorch's to rounding, with two liberties that change no result: flags enter
 # as factors 0 and 1 in place of branches, and what does not depend on the parameter is worked out
-# once a step. PyTorch's documentation of each class names the paper.
+# once a step, with few divisions, which wait for one another. PyTorch's documentation of each
+# class names the paper.
 
 
 class SGD(NamedTuple):
@@ -126,9 +127,9 @@ def _adadelta_update(
 ) -> tuple[float, Scalars]:
     sign, gain, _, _, _, _ = now
     gradient = sign * gradient + rule.weight_decay * parameter
-    square_avg = rule.rho * memory[0] + gain * gradient * gradient
+    square_avg = rule.rho * memory[0] + gain * (gradient * gradient)
     delta = math.sqrt(memory[1] + rule.eps) / math.sqrt(square_avg + rule.eps) * gradient
-    acc_delta = rule.rho * memory[1] + gain * delta * delta
+    acc_delta = rule.rho * memory[1] + gain * (delta * delta)
     return parameter - rule.lr * delta, (square_avg, acc_delta)
 
 
@@ -156,7 +157,7 @@ def _rmsprop_update(
 ) -> tuple[float, Scalars]:
     sign, gain, centered, _, _, _ = now
     gradient = sign * gradient + rule.weight_decay * parameter
-    square_avg = rule.alpha * memory[0] + gain * gradient * gradient
+    square_avg = rule.alpha * memory[0] + gain * (gradient * gradient)
     grad_avg = memory[2] + gain * (gradient - memory[2])
     scale = math.sqrt(square_avg - centered * (grad_avg * grad_avg)) + rule.eps
     momentum_buffer = rule.momentum * memory[1] + gradient / scale
@@ -181,24 +182,25 @@ def _adam_schedule(
     decoupled = 1.0 * rule.decoupled_weight_decay
     shrink = 1.0 - rule.lr * rule.weight_decay * decoupled
     decay = rule.weight_decay * (1.0 - decoupled)
-    step_size = rule.lr / (1.0 - powers[0])
-    correction = 1.0 / math.sqrt(1.0 - powers[1])
+    # With the bias correction c out of the root, √(v / c) + eps is (√v + eps √c) / √c.
+    root = math.sqrt(1.0 - powers[1])
+    step_size = rule.lr * root / (1.0 - powers[0])
     sign = 1.0 - 2.0 * rule.maximize
-    return (sign, shrink, decay, 1.0 * rule.amsgrad, step_size, correction), numbers
+    return (sign, shrink, decay, 1.0 * rule.amsgrad, step_size, rule.eps * root), numbers
 
 
 def _adam_update(
     rule: Adam, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
-    sign, shrink, decay, amsgrad, step_size, correction = now
+    sign, shrink, decay, amsgrad, step_size, floor = now
     beta1, beta2 = rule.betas
     gradient = sign * gradient + decay * parameter
     exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
-    exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient
+    exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * (gradient * gradient)
     held = amsgrad * memory[2]
     max_exp_avg_sq = exp_avg_sq if exp_avg_sq > held else held
-    scale = math.sqrt(max_exp_avg_sq) * correction + rule.eps
-    return shrink * parameter - step_size * exp_avg / scale, (exp_avg, exp_avg_sq, max_exp_avg_sq)
+    step = step_size * exp_avg / (math.sqrt(max_exp_avg_sq) + floor)
+    return shrink * parameter - step, (exp_avg, exp_avg_sq, max_exp_avg_sq)
 
 
 class AdamW(NamedTuple):
@@ -264,27 +266,29 @@ def _nadam_schedule(
     mu = rule.betas[0] * (1.0 - 0.5 * powers[1])
     mu_next = rule.betas[0] * (1.0 - 0.5 * (powers[1] * bases[1]))
     mu_product = numbers[0] * mu
-    of_gradient = rule.lr * (1.0 - mu) / (1.0 - mu_product)
-    of_average = rule.lr * mu_next / (1.0 - mu_product * mu_next)
+    # With the bias correction c out of the root, √(v / c) + eps is (√v + eps √c) / √c; and the
+    # two quotients lr (1 - mu) / rest and lr mu_next / rest_next share one division.
+    root = math.sqrt(1.0 - powers[0])
+    rest, rest_next = 1.0 - mu_product, 1.0 - mu_product * mu_next
+    share = rule.lr * root / (rest * rest_next)
+    of_gradient, of_average = share * rest_next * (1.0 - mu), share * rest * mu_next
     decoupled = 1.0 * rule.decoupled_weight_decay
     shrink = 1.0 - rule.lr * rule.weight_decay * decoupled
     decay = rule.weight_decay * (1.0 - decoupled)
-    correction = 1.0 / (1.0 - powers[0])
     sign = 1.0 - 2.0 * rule.maximize
-    now = (sign, shrink, decay, of_gradient, of_average, correction)
+    now = (sign, shrink, decay, of_gradient, of_average, rule.eps * root)
     return now, (mu_product, numbers[1])
 
 
 def _nadam_update(
     rule: NAdam, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
-    sign, shrink, decay, of_gradient, of_average, correction = now
+    sign, shrink, decay, of_gradient, of_average, floor = now
     beta1, beta2 = rule.betas
     gradient = sign * gradient + decay * parameter
     exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
-    exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient
-    scale = math.sqrt(exp_avg_sq * correction) + rule.eps
-    step = (of_gradient * gradient + of_average * exp_avg) / scale
+    exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * (gradient * gradient)
+    step = (of_gradient * gradient + of_average * exp_avg) / (math.sqrt(exp_avg_sq) + floor)
     return shrink * parameter - step, (exp_avg, exp_avg_sq)
 
 
@@ -325,7 +329,7 @@ def _radam_update(
     beta1, beta2 = rule.betas
     gradient = sign * gradient + decay * parameter
     exp_avg = memory[0] + (1.0 - beta1) * (gradient - memory[0])
-    exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * gradient * gradient
+    exp_avg_sq = beta2 * memory[1] + (1.0 - beta2) * (gradient * gradient)
     scale = of_root * math.sqrt(exp_avg_sq) + floor
     return shrink * parameter - step_size * exp_avg / scale, (exp_avg, exp_avg_sq)
 

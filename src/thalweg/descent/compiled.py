@@ -16,20 +16,34 @@ from thalweg.dataset import Array
 from thalweg.descent.kernel import (
     CONVERGED,
     DIVERGED,
+    OUT_OF_EPOCHS,
+    UNSURE,
+    Arrays,
     Limits,
     Walk,
-    mean_loss,
     rows_kernel,
+    start_kernel,
     triangle_kernel,
-    variance,
 )
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
-from thalweg.descent.torch_random import WORDS_PER_EPOCH, initial_parameters
+from thalweg.descent.torch_random import (
+    STATE,
+    WORDS_PER_EPOCH,
+    Generator,
+    initial_parameters,
+)
 from thalweg.losses import MSE
 from thalweg.optimizers import RULES, AdamW, Rule, memory_of, numbers_of
 from thalweg.run import OptimizerState, Outcome
 
+_OUTCOMES = {
+    OUT_OF_EPOCHS: Outcome.OUT_OF_EPOCHS,
+    CONVERGED: Outcome.CONVERGED,
+    DIVERGED: Outcome.DIVERGED,
+}
+
 _NO_ROWS = np.empty(0, np.int64)
+_NO_TWISTERS = (np.empty(0, np.uint32), np.empty(0, np.uint32))
 
 
 def applies(plan: Plan) -> bool:
@@ -55,44 +69,33 @@ def descend(plan: Plan) -> Trace:
     rule: Any = plan.rule
     if isinstance(rule, AdamW):
         rule = rule.as_adam()
-    generator = plan.generator
-    if plan.start is None:
-        w, generator = initial_parameters(generator, plan.data.X.shape[1], plan.intercept)
-    else:
-        w = np.array(plan.start, dtype=np.float64)
-    memory, numbers = _remembered(rule, plan.optimizer_state, w.size)
-    steps_per_epoch = plan.batches.steps_per_epoch(len(plan.data))
-    path = np.empty((_points(plan, steps_per_epoch), w.size))
-    record = np.empty((2, plan.epochs))
+    start, generator = plan.start, plan.generator
+    if start is None:
+        start, generator = initial_parameters(generator, plan.data.X.shape[1], plan.intercept)
+    steps = plan.batches.steps_per_epoch(len(plan.data))
     walk = _walk_triangle if _needs_no_rows(plan) else _walk_rows
-    outcome, epochs, points, limit = walk(
-        plan, rule, steps_per_epoch, generator, (w, memory, numbers, path, record)
-    )
+    arrays = _arrays(plan, rule, steps, start)
+    outcome, epochs, points, limit = walk(plan, rule, steps, generator, start, arrays)
+    if outcome == UNSURE:  # a loss beyond what the first rows could vouch for
+        return descend(plan._replace(loss_limit=loss_limit(plan)))
     if plan.batches.shuffle:
         generator = generator._replace(drawn=generator.drawn + WORDS_PER_EPOCH * epochs)
     return Trace(
-        path=path[:points],
-        steps=_steps(plan, steps_per_epoch, epochs, points),
-        loss=record[0, :epochs],
-        gradient_norm=record[1, :epochs],
+        path=arrays.path[:points],
+        steps=_steps(plan, steps, epochs, points),
+        loss=arrays.record[0, :epochs],
+        gradient_norm=arrays.record[1, :epochs],
         outcome=_OUTCOMES[outcome],
-        optimizer_state=_state(rule, memory, numbers),
+        optimizer_state=_state(rule, arrays),
         generator=generator,
         loss_limit=limit,
     )
 
 
-_OUTCOMES = {
-    0: Outcome.OUT_OF_EPOCHS,
-    CONVERGED: Outcome.CONVERGED,
-    DIVERGED: Outcome.DIVERGED,
-}
-
-
 def loss_limit(plan: Plan) -> float:
     """Give the loss beyond which a plan's walk counts as diverged.
 
-    ``1e8`` times the larger of the loss at the start and the target's variance.
+    It is :data:`DIVERGENCE` times the larger of the loss at the start and the target's variance.
     """
     if plan.loss_limit is not None and not math.isnan(plan.loss_limit):
         return plan.loss_limit
@@ -100,9 +103,9 @@ def loss_limit(plan: Plan) -> float:
     start = plan.start
     if start is None:
         start, _ = initial_parameters(plan.generator, X.shape[1], plan.intercept)
-    w = np.roll(start, -1) if plan.intercept else start
-    at_start = mean_loss(plan.loss, X, y, np.ascontiguousarray(w, dtype=np.float64), plan.intercept)
-    return DIVERGENCE * max(at_start, variance(y))
+    w = _bias_last(start) if plan.intercept else np.array(start, np.float64)
+    at_start, spread = start_kernel(type(plan.loss))(plan.loss, X, y, w, plan.intercept)
+    return DIVERGENCE * max(at_start, spread)
 
 
 def _needs_no_rows(plan: Plan) -> bool:
@@ -112,45 +115,67 @@ def _needs_no_rows(plan: Plan) -> bool:
 
 
 def _walk_triangle(
-    plan: Plan, rule: Any, steps_per_epoch: int, generator: Any, arrays: tuple[Array, ...]
+    plan: Plan, rule: Any, steps: int, generator: Generator, start: Array, arrays: Arrays
 ) -> tuple[int, int, int, float]:
+    arrays.w[:] = start
     summary = plan.data.summary
     R = summary.triangle(intercept=plan.intercept)
     about_mean = (R if plan.intercept else summary.triangle())[1:, -1]
-    limits = _limits(plan, float(about_mean @ about_mean) / summary.n)
-    return triangle_kernel(type(rule))(rule, R, float(summary.n), limits, *arrays)
+    variance = float(about_mean @ about_mean) / summary.n
+    kernel = triangle_kernel(type(rule), start.size)
+    return kernel(rule, R, float(summary.n), variance, _limits(plan, steps), arrays)
 
 
 def _walk_rows(
-    plan: Plan, rule: Any, steps_per_epoch: int, generator: Any, arrays: tuple[Array, ...]
+    plan: Plan, rule: Any, steps: int, generator: Generator, start: Array, arrays: Arrays
 ) -> tuple[int, int, int, float]:
-    batches = plan.batches
-    rows = bounds = _NO_ROWS
-    if batches.sampler is not None:
-        rows = np.concatenate(batches.sampler).astype(np.int64, copy=False)
-        bounds = np.cumsum([0, *map(len, batches.sampler)])
-    walk = Walk(
-        plan.intercept,
-        batches.batch_size or len(plan.data),
-        steps_per_epoch,
-        batches.shuffle,
-        generator.seed & 0xFFFFFFFF,
-        generator.drawn,
-    )
     kernel = rows_kernel(type(rule), type(plan.loss))
-    X, y = plan.data.X, plan.data.y
-    return kernel(rule, plan.loss, X, y, walk, rows, bounds, _limits(plan, math.nan), *arrays)
+    X, y, walk = plan.data.X, plan.data.y, _walk(plan, steps, generator)
+    arrays.w[:] = _bias_last(start) if plan.intercept else start
+    if plan.intercept and plan.optimizer_state:
+        arrays.memory[:] = _bias_last(arrays.memory)
+    result = kernel(rule, plan.loss, X, y, walk, _limits(plan, steps), arrays)
+    if plan.intercept:
+        arrays.memory[:] = _bias_first(arrays.memory)
+    return result
 
 
-def _limits(plan: Plan, variance: float) -> Limits:
+def _bias_last(parameters: Array) -> Array:
+    """Turn [bias, weights…] into [weights…, bias], along the last axis."""
+    return np.concatenate((parameters[..., 1:], parameters[..., :1]), axis=-1)
+
+
+def _bias_first(parameters: Array) -> Array:
+    """Undo :func:`_bias_last`."""
+    return np.concatenate((parameters[..., -1:], parameters[..., :-1]), axis=-1)
+
+
+def _walk(plan: Plan, steps: int, generator: Generator) -> Walk:
+    """Say which rows each step sees."""
+    batches, order, bounds, twisters = plan.batches, _NO_ROWS, _NO_ROWS, _NO_TWISTERS
+    if batches.sampler is not None:
+        order = np.concatenate(batches.sampler)
+        bounds = np.cumsum([0, *map(len, batches.sampler)])
+    elif batches.shuffle:
+        order = np.empty(len(plan.data), np.int64)
+        twisters = (np.empty(STATE + 1, np.uint32), np.empty(STATE + 1, np.uint32))
+    size = batches.batch_size or len(plan.data)
+    seed = generator.seed & 0xFFFFFFFF  # of which PyTorch takes the low 32 bits
+    return Walk(
+        plan.intercept, size, steps, batches.shuffle, seed, generator.drawn,
+        order, bounds, twisters,
+    )  # fmt: skip
+
+
+def _limits(plan: Plan, steps: int) -> Limits:
+    every = plan.record_every or steps
     return Limits(
         plan.epochs,
-        plan.record_every,
-        plan.steps_before,
+        every,
+        every - plan.steps_before % every,
         plan.gradient_tolerance,
         plan.loss_tolerance,
         math.nan if plan.loss_limit is None else plan.loss_limit,
-        variance,
     )
 
 
@@ -172,28 +197,38 @@ def _steps(plan: Plan, steps_per_epoch: int, epochs: int, points: int) -> NDArra
     return steps
 
 
-def _remembered(rule: Rule, state: OptimizerState | None, p: int) -> tuple[Array, Array]:
-    """Lay out what the optimiser remembers: memory (slots, p), numbers (3,)."""
-    kept, counted = memory_of(rule), numbers_of(rule)
+def _arrays(plan: Plan, rule: Rule, steps: int, start: Array) -> Arrays:
+    """Make the arrays of a walk, with what the optimiser remembers as [bias, weights…]."""
+    kept, counted, state = memory_of(rule), numbers_of(rule), plan.optimizer_state or {}
+    p = start.size
     memory, numbers = np.zeros((len(kept), p)), np.zeros(3)
+    path = np.empty((_points(plan, steps), p))
+    path[0] = start
     for slot, one in enumerate(kept):
-        if state and one.exported and one.name in state:
+        if one.exported and one.name in state:
             memory[slot] = state[one.name]
         elif one.start:
             memory[slot] = one.start
     for slot, one in enumerate(counted):
-        numbers[slot] = state[one.name] if state and one.name in state else one.start
-    if state and not counted[0].exported and kept[0].name in state:
-        numbers[0] = 1.0  # SGD's buffer shows that there was a step
-    return memory, numbers
+        numbers[slot] = state.get(one.name, one.start)
+    if not counted[0].exported and kept[0].name in state:
+        numbers[0] = 1.0  # PyTorch's SGD counts no steps: its buffer shows that there was one
+    return Arrays(
+        w=np.empty(p),
+        memory=memory,
+        numbers=numbers,
+        path=path,
+        record=np.empty((2, plan.epochs)),
+        work=(np.empty(p), np.empty(p)),
+    )
 
 
-def _state(rule: Rule, memory: Array, numbers: Array) -> OptimizerState:
+def _state(rule: Rule, arrays: Arrays) -> OptimizerState:
     """Name what the optimiser remembers as PyTorch does."""
     state: dict[str, Any] = {
-        one.name: memory[slot] for slot, one in enumerate(memory_of(rule)) if one.exported
+        one.name: arrays.memory[slot] for slot, one in enumerate(memory_of(rule)) if one.exported
     }
     for slot, one in enumerate(numbers_of(rule)):
         if one.exported:
-            state[one.name] = float(numbers[slot])
+            state[one.name] = float(arrays.numbers[slot])
     return state

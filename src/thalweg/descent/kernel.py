@@ -1,8 +1,9 @@
 """The descent in native code: a whole fit in one call, for any rule and any loss.
 
-Two walks. :func:`walk_triangle` is batch descent on the squared error, which needs no rows:
-with the triangle R of ``[1, X, y]`` loss and gradient cost O(p²), whatever n. :func:`walk_rows`
-takes any loss and any batches. A rule's arithmetic is chosen by its type when a walk is compiled.
+:func:`walk_triangle` is batch descent on the squared error, which needs no rows: with the
+triangle R of ``[1, X, y]`` loss and gradient cost O(p²), whatever n. :func:`walk_line` is the
+same for two parameters. :func:`walk_rows` takes any loss and any batches. A rule's arithmetic is
+chosen by its type when a walk is compiled.
 
 What the machine code is made of stands in several files, while Numba stamps what it keeps on
 disk by one: each kernel is therefore given a digest of them all as its first argument's type.
@@ -29,10 +30,10 @@ from thalweg.losses import Loss, value_and_slope
 from thalweg.native import digest, entry_point
 from thalweg.optimizers import ARITHMETIC, Now, Pair, Rule, Scalars, memory_of
 
-# Steps that are scheduled at once. Running products of the schedule start afresh from a power at
-# each multiple of it, so that a walk cut in two makes the same products as a whole one.
-AHEAD = 64
-NUMBERS = 6  # where a scheduled step's numbers begin, after what the update needs
+# The powers in a schedule are running products, a tenth of the cost of powers, which start afresh
+# from powers at each multiple of so many steps: off by 1e-14 at most, and the same wherever a walk
+# is cut in two.
+AFRESH = 64
 
 OUT_OF_EPOCHS, CONVERGED, DIVERGED, UNSURE = 0, 1, 2, 3
 
@@ -166,40 +167,24 @@ class Arrays(NamedTuple):
     path: Array  # (points, p), written but for the first: the start
     record: Array  # (2, epochs), written: loss and gradient norm of each epoch
     work: tuple[Array, Array]  # (p,) each, for the walk's own use
-    ahead: Array  # (AHEAD, 8), likewise: the steps scheduled, see `plan_ahead`
 
 
 @exact
-def plan_ahead(rule: Rule, bases: Pair, step: int, numbers: Pair, ahead: Array) -> None:
-    """Schedule the steps from ``step`` to the next multiple of :data:`AHEAD`.
-
-    Each row of ``ahead`` holds what the step's updates need, then the rule's numbers after it.
-    """
-    first = step % AHEAD
-    powers = (bases[0] ** float(step - first), bases[1] ** float(step - first))
-    for row in range(AHEAD):
+def powers_at(bases: Pair, step: int) -> Pair:
+    """Give the bases to the power ``step``, as the running products have them there."""
+    since = step % AFRESH
+    powers = (bases[0] ** float(step - since), bases[1] ** float(step - since))
+    for _ in range(since):
         powers = (powers[0] * bases[0], powers[1] * bases[1])
-        if row >= first:
-            now, numbers = schedule(rule, float(step - first + row + 1), bases, powers, numbers)
-            for k in range(NUMBERS):
-                ahead[row, k] = now[k]
-            ahead[row, NUMBERS], ahead[row, NUMBERS + 1] = numbers
+    return powers
 
 
 @exact
-def carried(ahead: Array, step: int) -> Pair:
-    """Read the rule's numbers after the last step made."""
-    row = (step - 1) % AHEAD
-    return ahead[row, NUMBERS], ahead[row, NUMBERS + 1]
-
-
-@exact
-def scheduled(ahead: Array, step: int) -> Now:
-    """Read what the updates of a step need."""
-    row = step % AHEAD
-    return (
-        ahead[row, 0], ahead[row, 1], ahead[row, 2], ahead[row, 3], ahead[row, 4], ahead[row, 5],
-    )  # fmt: skip
+def next_powers(bases: Pair, powers: Pair, step: int) -> Pair:
+    """Give the bases to the power ``step`` from those to the power ``step - 1``."""
+    if step % AFRESH == 0:
+        return bases[0] ** float(step), bases[1] ** float(step)
+    return powers[0] * bases[0], powers[1] * bases[1]
 
 
 @exact
@@ -263,26 +248,24 @@ def walk_triangle(
     limit : float
         The loss beyond which it counts as diverged.
     """
-    w, memory, numbers, path, record, work, ahead = arrays
+    w, memory, numbers, path, record, work = arrays
     z, gradient = work
     p = w.size
-    bases, pair, step = bases_of(rule), (numbers[1], numbers[2]), int(numbers[0])
+    bases, carried, step = bases_of(rule), (numbers[1], numbers[2]), int(numbers[0])
+    powers = powers_at(bases, step)
     limit, until_record, points = limits.loss_limit, limits.until_record, 1
     outcome, epoch = OUT_OF_EPOCHS, 0
     while epoch < limits.epochs and outcome == OUT_OF_EPOCHS:
         loss = triangle_gradient(R, w, z, gradient) / n
-        if epoch == 0 or step % AHEAD == 0:
-            if epoch > 0:
-                pair = carried(ahead, step)
-            plan_ahead(rule, bases, step, pair, ahead)
-        now = scheduled(ahead, step)
+        step += 1
+        powers = next_powers(bases, powers, step)
+        now, carried = schedule(rule, float(step), bases, powers, carried)
         squares = 0.0
         for j in range(p):
             slope = gradient[j] * (2.0 / n)
             squares += slope * slope
             w[j], remembered = update(rule, now, w[j], slope, recall(rule, memory, j))
             keep(rule, memory, j, remembered)
-        step += 1
         until_record -= 1
         if until_record == 0:
             for j in range(p):
@@ -298,8 +281,54 @@ def walk_triangle(
         for j in range(p):
             path[points, j] = w[j]
         points += 1
-    pair = carried(ahead, step)
-    numbers[0], numbers[1], numbers[2] = step, pair[0], pair[1]
+    numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
+    return outcome, epoch, points, limit
+
+
+def walk_line(
+    version: int, rule: Rule, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
+) -> tuple[int, int, int, float]:
+    """Walk as :func:`walk_triangle` does for p = 2, in registers: in half the time.
+
+    Parameters, memory and gradient wait for one another from epoch to epoch, and each passage
+    through memory costs as much as a few operations.
+    """
+    w, memory, numbers, path, record, _ = arrays
+    bases, carried, step = bases_of(rule), (numbers[1], numbers[2]), int(numbers[0])
+    powers = powers_at(bases, step)
+    w0, memory0 = w[0], recall(rule, memory, 0)
+    w1, memory1 = w[1], recall(rule, memory, 1)
+    rest = R[2, 2] * R[2, 2]
+    limit, until_record, points = limits.loss_limit, limits.until_record, 1
+    outcome, epoch = OUT_OF_EPOCHS, 0
+    while epoch < limits.epochs and outcome == OUT_OF_EPOCHS:
+        z0 = R[0, 0] * w0 + (R[0, 1] * w1 - R[0, 2])
+        z1 = R[1, 1] * w1 - R[1, 2]
+        slope0 = (2.0 / n) * (R[0, 0] * z0)
+        slope1 = (2.0 / n) * (R[0, 1] * z0 + R[1, 1] * z1)
+        step += 1
+        powers = next_powers(bases, powers, step)
+        now, carried = schedule(rule, float(step), bases, powers, carried)
+        w0, memory0 = update(rule, now, w0, slope0, memory0)
+        w1, memory1 = update(rule, now, w1, slope1, memory1)
+        w[0], w[1] = w0, w1
+        until_record -= 1
+        if until_record == 0:
+            path[points, 0], path[points, 1] = w0, w1
+            points += 1
+            until_record = limits.record_every
+        loss, norm = (z0 * z0 + z1 * z1 + rest) / n, math.sqrt(slope0 * slope0 + slope1 * slope1)
+        record[0, epoch], record[1, epoch] = loss, norm
+        if epoch == 0 and math.isnan(limit):
+            limit = DIVERGENCE * (loss if loss > variance else variance)
+        outcome = judge(loss, norm, w, limits, limit)
+        epoch += 1
+    if until_record != limits.record_every:  # the end is always recorded
+        path[points, 0], path[points, 1] = w0, w1
+        points += 1
+    keep(rule, memory, 0, memory0)
+    keep(rule, memory, 1, memory1)
+    numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
     return outcome, epoch, points, limit
 
 
@@ -428,21 +457,22 @@ def walk_rows(
     limit : float
         The loss beyond which it counts as diverged; NaN where it was not needed.
     """
-    w, memory, numbers, path, record, work, ahead = arrays
+    w, memory, numbers, path, record, work = arrays
     gradient, sums = work
     intercept, order, bounds = walk.intercept, walk.order, walk.bounds
     n, p, written, indirect = y.size, w.size, bounds.size > 0, order.size > 0
     twister, fresh = walk.twisters
     if walk.shuffle:
         seed_twister(twister, walk.seed, walk.drawn)
-    bases, pair, step = bases_of(rule), (numbers[1], numbers[2]), int(numbers[0])
+    bases, carried, step = bases_of(rule), (numbers[1], numbers[2]), int(numbers[0])
+    powers = powers_at(bases, step)
     limit, until_record = limits.loss_limit, limits.until_record
     known = not math.isnan(limit)
     if not known:  # a bound settles all but the strangest fits without a pass over the rows
         limit = DIVERGENCE * least_variance(y)
     for j in range(p):
         gradient[j] = 0.0
-    outcome, epoch, points, started = OUT_OF_EPOCHS, 0, 1, False
+    outcome, epoch, points = OUT_OF_EPOCHS, 0, 1
     while epoch < limits.epochs and outcome == OUT_OF_EPOCHS:
         if walk.shuffle:
             shuffle(order, twister, fresh)
@@ -455,12 +485,9 @@ def walk_rows(
                 low, high = bounds[s], bounds[s + 1]
             elif high > n:
                 high = n
-            if not started or step % AHEAD == 0:
-                if started:
-                    pair = carried(ahead, step)
-                plan_ahead(rule, bases, step, pair, ahead)
-                started = True
-            now = scheduled(ahead, step)
+            step += 1
+            powers = next_powers(bases, powers, step)
+            now, carried = schedule(rule, float(step), bases, powers, carried)
             for k in range(low, high):
                 i = order[k] if indirect else k
                 value, slope = value_and_slope(loss, residual(X, y, i, w, intercept))
@@ -472,7 +499,6 @@ def walk_rows(
             if high - low > 1:
                 step_on_batch(rule, now, high - low, gradient, w, memory, sums)
             seen += high - low
-            step += 1
             until_record -= 1
             if until_record == 0:
                 write_point(path, points, w, intercept)
@@ -489,8 +515,7 @@ def walk_rows(
     if until_record != limits.record_every:  # the end is always recorded
         write_point(path, points, w, intercept)
         points += 1
-    pair = carried(ahead, step)
-    numbers[0], numbers[1], numbers[2] = step, pair[0], pair[1]
+    numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
     return outcome, epoch, points, limit if known else math.nan
 
 
@@ -512,40 +537,40 @@ def start_and_spread(
 _SOURCES = digest(__name__, optimizers.__name__, losses.__name__, torch_random.__name__)
 
 _Walker = Callable[..., tuple[int, int, int, float]]
-_kernels: dict[tuple[type, ...], Callable[..., Any]] = {}
+_kernels: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
-def triangle_kernel(rule: type[Rule]) -> _Walker:
-    """Give :func:`walk_triangle` for one rule, compiled or from the disk."""
-    if (rule,) not in _kernels:
-        arguments = (rule(), np.empty((1, 1)), 1.0, 1.0, _LIMITS, _ARRAYS)
-        name = f"walk_triangle_{rule.__name__}"
-        _kernels[(rule,)] = entry_point(walk_triangle, name, _SOURCES, arguments)
-    return _kernels[(rule,)]
+def triangle_kernel(rule: type[Rule], p: int) -> _Walker:
+    """Give the walk from the triangle for one rule, compiled or from the disk."""
+    walk = walk_line if p == 2 else walk_triangle
+    return _kernel(walk, (rule,), (_MATRIX, 1.0, 1.0, _LIMITS, _ARRAYS))
 
 
 def rows_kernel(rule: type[Rule], loss: type[Loss]) -> _Walker:
     """Give :func:`walk_rows` for one rule and one loss, compiled or from the disk."""
-    if (rule, loss) not in _kernels:
-        arguments = (rule(), loss(), *_ROWS, _WALK, _LIMITS, _ARRAYS)
-        name = f"walk_rows_{rule.__name__}_{loss.__name__}"
-        _kernels[rule, loss] = entry_point(walk_rows, name, _SOURCES, arguments)
-    return _kernels[rule, loss]
+    return _kernel(walk_rows, (rule, loss), (*_ROWS, _WALK, _LIMITS, _ARRAYS))
 
 
 def start_kernel(loss: type[Loss]) -> Callable[..., Pair]:
     """Give :func:`start_and_spread` for one loss, compiled or from the disk."""
-    if (loss,) not in _kernels:
-        arguments = (loss(), *_ROWS, np.empty(1), True)
-        name = f"start_and_spread_{loss.__name__}"
-        _kernels[(loss,)] = entry_point(start_and_spread, name, _SOURCES, arguments)
-    return _kernels[(loss,)]
+    return _kernel(start_and_spread, (loss,), (*_ROWS, _VECTOR, True))
+
+
+def _kernel(
+    function: Callable[..., Any], chosen_by: tuple[Any, ...], arguments: tuple[Any, ...]
+) -> Callable[..., Any]:
+    key = (function, *chosen_by)
+    if key not in _kernels:
+        name = "_".join(part.__name__ for part in key)
+        types = (*(settings() for settings in chosen_by), *arguments)
+        _kernels[key] = entry_point(function, name, _SOURCES, types)
+    return _kernels[key]
 
 
 # Arguments of the right types: a kernel is compiled for these.
 _VECTOR, _MATRIX, _INDICES = np.empty(1), np.empty((1, 1)), np.empty(1, np.int64)
 _LIMITS = Limits(1, 1, 1, 0.0, -math.inf, math.nan)
-_ARRAYS = Arrays(_VECTOR, _MATRIX, _VECTOR, _MATRIX, _MATRIX, (_VECTOR, _VECTOR), _MATRIX)
+_ARRAYS = Arrays(_VECTOR, _MATRIX, _VECTOR, _MATRIX, _MATRIX, (_VECTOR, _VECTOR))
 _WORDS = np.empty(1, np.uint32)
 _WALK = Walk(True, 1, 1, False, 0, 0, _INDICES, _INDICES, (_WORDS, _WORDS))
 _ROWS = (np.empty((1, 1)), np.empty(1))

@@ -104,20 +104,39 @@ def test_a_path_plays(opened: tuple[Page, list[str], list[str]]) -> None:
     assert before != after
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1200, 360])
-def test_it_fits_its_window(browser: Browser, file: Path, scheme: Any, width: int) -> None:
-    context = browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme
-    )
-    tab = context.new_page()
-    tab.goto(file.as_uri())
-    tab.wait_for_function(READY, timeout=120_000)
-    overflow = tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+def test_the_keyboard_steps_through_the_epochs(
+    opened: tuple[Page, list[str], list[str]],
+) -> None:
+    tab = opened[0]
+    plot = tab.locator("#map-figure")
+    plot.focus()
+    shown = "document.querySelector('#map-figure').layout.sliders[0].active"
+    plot.press("End")
+    last = tab.evaluate(shown)
+    plot.press("ArrowLeft")
+    assert tab.evaluate(shown) == last - 1
+    plot.press("Home")
+    assert tab.evaluate(shown) == 0
+    assert opened[1] == []
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_it_follows_the_readers_theme(
+    opened: tuple[Page, list[str], list[str]], scheme: Any
+) -> None:
+    tab = opened[0]
+    tab.emulate_media(color_scheme=scheme)
+    figures_ink = "document.querySelector('#data-figure')._fullLayout.font.color"
+    wanted = "> 128" if scheme == "dark" else "< 128"
+    tab.wait_for_function(f"parseInt({figures_ink}.slice(1, 3), 16) {wanted}")
     ink = tab.evaluate("getComputedStyle(document.body).color")
-    font = tab.evaluate("document.querySelector('#data-figure')._fullLayout.font.color")
-    context.close()
-    assert overflow <= 0
     brightness = sum(map(int, re.findall(r"\d+", ink)[:3])) / 3
     assert (brightness > 128) == (scheme == "dark")
-    assert (int(font[1:3], 16) > 128) == (scheme == "dark")
+
+
+@pytest.mark.parametrize("width", [320, 700, 1200])
+def test_it_fits_its_window(opened: tuple[Page, list[str], list[str]], width: int) -> None:
+    tab = opened[0]
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.wait_for_timeout(500)
+    assert tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0

@@ -30,7 +30,7 @@ except ImportError as error:
     raise MissingExtra("The lesson", "torch") from error
 
 if TYPE_CHECKING:
-    from thalweg.summary import Solution
+    from thalweg.solution import Solution
 
 SEED = 4321
 SECTIONS = (
@@ -293,7 +293,7 @@ _PRINTED_COUNTS = (
 
 
 def _compare_counts(data: Dataset) -> list[Comparison]:
-    """The data, which the notebook types in and prints."""
+    """Compare the data, which the notebook types in and prints."""
     return [
         Comparison("data", f"{column} in chapter {chapter}", printed[which], values[chapter - 1])
         for which, (column, values) in enumerate(
@@ -304,7 +304,7 @@ def _compare_counts(data: Dataset) -> list[Comparison]:
 
 
 def _compare_optimizer(run: Run) -> list[Comparison]:
-    """The settings that the notebook prints for NAdam."""
+    """Compare the settings that the notebook prints for NAdam."""
     settings = run.settings.hyperparameters
     beta1, beta2 = settings["betas"]
     return [
@@ -318,7 +318,7 @@ def _compare_optimizer(run: Run) -> list[Comparison]:
 
 
 def _mean_square(run: Run, data: Dataset) -> float:
-    """The loss where a run ended, from its predictions and in their precision."""
+    """Work out the loss where a run ended, from its predictions and in their precision."""
     predicted = run.predict(data.X)
     error = predicted - data.y.astype(predicted.dtype)
     return float((error * predicted.dtype.type(1.0 / len(data))) @ error)
@@ -339,7 +339,7 @@ def page(lesson: Lesson) -> str:
 
 
 def _facts(lesson: Lesson) -> dict[str, float]:
-    """The numbers that prove the page's notes."""
+    """Work out the numbers that prove the page's notes."""
     data, batch, summary = lesson.data, lesson.runs["batch"], lesson.data.summary
     plain = count_letters([OPENING])
     alphabetic = count_letters([OPENING], alphabetic_only=True)

@@ -13,14 +13,26 @@ const theme = () => themes[prefersDark.matches ? "dark" : "light"];
 async function draw(plot) {
   const source = document.querySelector(`script[data-for="${plot.id}"]`);
   const { data, layout, frames } = JSON.parse(source.textContent);
-  // A 3-D scene is as large as its height allows: lower, it fits a phone with its axis titles.
-  if (narrow.matches && layout.scene) layout.height = Math.min(layout.height, 420);
+  if (narrow.matches && layout.scene) fitPhone(layout);
   await Plotly.newPlot(plot, data, layout, config);
   await Plotly.relayout(plot, theme());
   if (frames?.length) await Plotly.addFrames(plot, frames);
   if (layout.sliders) listen(plot);
   plot.style.minHeight = "";
   plot.dataset.drawn = "true";
+}
+
+// A 3-D scene is as large as its height allows, and its axis titles stick out of it.
+function fitPhone(layout) {
+  layout.height = Math.min(layout.height, 440);
+  for (const name of ["xaxis", "yaxis", "zaxis"]) {
+    const axis = layout.scene[name];
+    axis.title.font = { ...axis.title.font, size: 10 };
+    axis.tickfont = { ...axis.tickfont, size: 9 };
+  }
+  layout.scene.zaxis.title.text = "loss";
+  const eye = layout.scene.camera?.eye;
+  if (eye) for (const side of ["x", "y", "z"]) eye[side] *= 1.2;
 }
 
 function listen(plot) {

@@ -415,6 +415,14 @@ def test_a_run_whose_rows_are_gone_is_explained_from_their_summary() -> None:
     assert diagnosis.recommendation.loss == pytest.approx(other.recommendation.loss, rel=1e-9)
 
 
+def test_a_summary_is_enough_before_any_fit() -> None:
+    data = scales()
+    diagnosis = explain(data.summary)
+    assert diagnosis.recommended == explain(data).recommended
+    assert last_loss(thalweg.fit(data, **diagnosis.recommended)) <= 1.01 * least_loss(data)
+    assert "was run, on the summary of the rows, and reaches" in diagnosis.text
+
+
 # --- How it is asked, and how it shows itself -----------------------------------------------------
 
 

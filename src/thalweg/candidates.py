@@ -192,13 +192,16 @@ def batch_descents(
         if needed is not None:
             yield Candidate(base, "more epochs", needed)
         yield from _retuned(here, base, "a learning rate that fits the curvature")
+        if isinstance(base.rule, SGD):
+            tuned = "momentum tuned to the curvatures that matter"
+            yield from _by_curvature(here, base, momentum=True, words=tuned)
         if not base.standardize:
             yield from _retuned(landscape.standardised, standard, words)
     for momentum, words in (
         (False, "plain SGD at its best fixed rate, on standardised features"),
         (True, "standardised features, and momentum tuned to the curvatures that matter"),
     ):
-        yield from _by_curvature(landscape.standardised, base, momentum=momentum, words=words)
+        yield from _by_curvature(landscape.standardised, standard, momentum=momentum, words=words)
 
 
 def _retuned(here: Landscape, base: Choice, change: str) -> Iterator[Candidate]:
@@ -245,7 +248,7 @@ def _by_curvature(
     else:
         rule, needed = best_rate_for(SGD(), there.curvature, away, there.allowed_excess)
     if needed is not None:
-        yield Candidate(base._replace(rule=rule, standardize=True), words, needed)
+        yield Candidate(base._replace(rule=rule), words, needed)
 
 
 def last_resort(landscape: Landscape, base: Choice) -> Candidate:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,11 +24,9 @@ from thalweg.landscape import Landscape
 from thalweg.optimizers import SGD, Rule
 from thalweg.recommendation import Recommendation, recommend
 from thalweg.run import Outcome, Run
+from thalweg.summary import Summary
 from thalweg.verdict import Judgement, Verdict, judge
 from thalweg.wording import number
-
-if TYPE_CHECKING:
-    from thalweg.summary import Summary
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -211,13 +209,16 @@ class Diagnosis:
         return explanation.as_html(self)
 
 
-def explain(data: Data | Run, run: Run | None = None, *, intercept: bool = True) -> Diagnosis:
+def explain(
+    data: Data | Summary | Run, run: Run | None = None, *, intercept: bool = True
+) -> Diagnosis:
     """Explain why a descent went as it did, and find a setting that works.
 
     Parameters
     ----------
-    data : Dataset, pair (X, y) or Run
-        The n rows; or a run alone, which knows what it was fitted to.
+    data : Dataset, pair (X, y), Summary or Run
+        The n rows; their summary, where they are too many; or a run alone, which knows what it
+        was fitted to.
     run : Run, optional
         The descent to explain. Without one the data are explained, before any fit.
     intercept : bool
@@ -250,8 +251,11 @@ def explain(data: Data | Run, run: Run | None = None, *, intercept: bool = True)
     >>> found.recommended
     {'optimizer': 'sgd', 'lr': 0.5, 'epochs': 10, 'standardize': True}
     """
+    rows: Dataset | None = None
     if isinstance(data, Run):
         run, rows, summary = data, data.data, data.summary
+    elif isinstance(data, Summary):
+        summary = data
     else:
         rows = Dataset.of(data)
         summary = rows.summary

@@ -25,6 +25,7 @@ from thalweg.wording import (
     number,
     rate,
     rule_name,
+    told_apart,
 )
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def _parameters(d: Diagnosis) -> str:
     order = np.argsort(-away / scale)
     parts = []
     for j in order[:_SHOWN]:
-        part = f"{d.names[j]} ended at {number(ends[j])}, exactly it is {number(exact[j])}"
+        end, truth = told_apart(float(ends[j]), float(exact[j]))
+        part = f"{d.names[j]} ended at {end}, exactly it is {truth}"
         parts.append(f"{part} ({_errors(away[j] / errors[j])} away)" if usable else part)
     rest = len(order) - len(parts)
     said = "; ".join(parts) + "."

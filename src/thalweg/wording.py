@@ -42,6 +42,22 @@ def number(value: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as it takes to see that they differ.
+
+    Examples
+    --------
+    >>> told_apart(1.8, 32.0), told_apart(1.80004, 1.80001)
+    (('1.8', '32'), ('1.80004', '1.80001'))
+    """
+    written = number(one), number(other)
+    digits = 5
+    while written[0] == written[1] and one != other and digits <= 17:
+        written = f"{one:,.{digits}g}", f"{other:,.{digits}g}"
+        digits += 1
+    return written
+
+
 def rate(value: float) -> str:
     """Write a learning rate with three digits, never rounded up: a bound must hold as written.
 

@@ -271,9 +271,7 @@ def test_standardised_descent_is_descent_on_standardised_rows(
     run = thalweg.fit(three_features, standardize=True, **asked)
     np.testing.assert_allclose(run.walked, by_hand.path, rtol=1e-9)
     np.testing.assert_allclose(run.loss, by_hand.loss, rtol=1e-9)
-    np.testing.assert_allclose(
-        run.predict(X), by_hand.predict((X - means) / scales), rtol=1e-9
-    )
+    np.testing.assert_allclose(run.predict(X), by_hand.predict((X - means) / scales), rtol=1e-9)
 
 
 def test_a_standardised_run_goes_on_where_it_ended(three_features: thalweg.Dataset) -> None:

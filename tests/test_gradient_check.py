@@ -19,15 +19,15 @@ def exact_gradient(data: thalweg.Dataset, w: Array, *, intercept: bool) -> list[
         for row, target in zip(rows, data.y.tolist(), strict=True)
     ]
     return [
-        float(Fraction(2, len(rows)) * sum(e * row[j] for e, row in zip(errors_, rows, strict=True)))
+        float(
+            Fraction(2, len(rows)) * sum(e * row[j] for e, row in zip(errors_, rows, strict=True))
+        )
         for j in range(len(at))
     ]
 
 
 @pytest.mark.parametrize("intercept", [True, False])
-def test_all_three_are_the_exact_gradient(
-    intercept: bool, three_features: thalweg.Dataset
-) -> None:
+def test_all_three_are_the_exact_gradient(intercept: bool, three_features: thalweg.Dataset) -> None:
     w = np.array([1.0, -0.5, 0.25, 3.0][: 3 + intercept])
     at = thalweg.gradients(three_features, w, intercept=intercept)
     expected = exact_gradient(three_features, w, intercept=intercept)

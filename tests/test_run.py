@@ -65,9 +65,7 @@ def test_scaling_goes_there_and_back(intercept: bool) -> None:
 
 
 def test_a_standardised_run_speaks_in_the_users_units(three_features: thalweg.Dataset) -> None:
-    run = thalweg.fit(
-        three_features, optimizer="sgd", lr=0.4, epochs=3000, standardize=True
-    )
+    run = thalweg.fit(three_features, optimizer="sgd", lr=0.4, epochs=3000, standardize=True)
     solution = three_features.summary.solve()
     np.testing.assert_allclose(run.parameters, [solution.bias, *solution.weights], rtol=1e-9)
     assert not np.allclose(run.walked[-1], run.parameters)

@@ -286,6 +286,8 @@ def _restore(
             if np.ndim(value) == 0:
                 own[name] = torch.tensor(float(value), dtype=torch.get_default_dtype())
             elif not whose:
-                own[name] = torch.tensor(value[part], dtype=parameter.dtype).reshape(parameter.shape)
+                own[name] = torch.tensor(value[part], dtype=parameter.dtype).reshape(
+                    parameter.shape
+                )
             elif whose == owner:
                 own[name] = torch.tensor(value, dtype=parameter.dtype)

@@ -23,7 +23,7 @@ PRECISIONS = ("float32", "float64")
 
 def check_number(name: str, value: object, *, low: float, advice: str) -> None:
     """Refuse what is not a finite number above ``low``."""
-    if isinstance(value, Real) and not isinstance(value, bool) and low < value < math.inf:
+    if isinstance(value, Real) and not isinstance(value, bool) and low < float(value) < math.inf:
         return
     expected = "a positive number" if low == 0 else f"a number above {low}"
     raise InvalidSetting(sentence(name, got=repr(value), expected=expected, advice=advice))
@@ -34,7 +34,7 @@ def check_count(name: str, value: object, *, low: int | None, advice: str) -> No
     if (
         isinstance(value, Integral)
         and not isinstance(value, bool)
-        and (low is None or value >= low)
+        and (low is None or int(value) >= low)
     ):
         return
     expected = "a whole number" if low is None else f"a whole number of at least {low}"

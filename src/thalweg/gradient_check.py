@@ -125,7 +125,8 @@ def _by_hand(rows: Dataset, w: Array, intercept: bool, dtype: str) -> Array:
     slopes = -2.0 / len(y) * (residual @ X)
     if intercept:
         slopes = np.concatenate([[-2.0 / len(y) * residual.sum()], slopes])
-    return slopes.astype(np.float64)
+    by_hand: Array = slopes.astype(np.float64)
+    return by_hand
 
 
 def _by_autograd(rows: Dataset, w: Array, intercept: bool, dtype: str) -> tuple[float, Array]:

@@ -103,7 +103,7 @@ def _environment() -> jinja2.Environment:
 
 
 def number(value: float, digits: int = 6) -> str:
-    """Write a number for reading: grouped thousands, a true minus, powers of ten in superscript.
+    r"""Write a number for reading: grouped thousands, a true minus, powers of ten in superscript.
 
     Examples
     --------

@@ -159,7 +159,8 @@ class Run:
     @property
     def parameters(self) -> Array:
         """Where the descent ended, ``[bias, weights…]``: (p,)."""
-        return self.path[-1]
+        end: Array = self.path[-1]
+        return end
 
     @property
     def bias(self) -> float:

@@ -13,7 +13,7 @@ import importlib.util
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -176,20 +176,25 @@ class Lab:
         """Work on what takes its time, one after another."""
         while True:
             request = await page.waiting.get()
-            await _send(
-                page.websocket, await self._guarded(request.id, self._finish(page, request))
-            )
+            reply = await self._guarded(request.id, self._finish(page, request))
+            await _send(page.websocket, reply)
 
-    async def _guarded(self, request_id: int, work: Any) -> str | bytes | None:
-        """Turn whatever goes wrong with one request into its answer: the page lives on."""
+    async def _guarded(
+        self, request: int | str, work: Awaitable[str | bytes | None]
+    ) -> str | bytes | None:
+        """Turn whatever goes wrong with one request into its answer: the page lives on.
+
+        ``request`` is its id, or its text where that was not read yet.
+        """
         try:
-            reply: str | bytes | None = await work
+            return await work
         except ThalwegError as error:
-            return messages.error(request_id, str(error))
+            said = str(error)
         except Exception:  # one request must not take the page down with it
             log.exception("a request failed")
-            return messages.error(request_id, "The lab made a mistake: its terminal says which.")
-        return reply
+            said = "The lab made a mistake: its terminal says which."
+        request_id = messages.find_id(request) if isinstance(request, str) else request
+        return messages.error(request_id, said)
 
     async def _start(self, page: Page, text: str) -> str | bytes | None:
         """Serve a request at once, or let it wait where it is slow: then there is no answer yet."""

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import thalweg
 from thalweg.dataset import Dataset
-from thalweg.lab.messages import Settings
 from thalweg.run import Run
 
 
@@ -37,6 +36,13 @@ def run_file(runs: Sequence[Run], names: Sequence[str]) -> bytes:
         return path.read_bytes()
 
 
+def pytorch_script(runs: Sequence[Run], names: Sequence[str]) -> bytes:
+    """Give the PyTorch script that makes the first run again."""
+    from thalweg.export import to_pytorch
+
+    return to_pytorch(runs[0]).encode()
+
+
 Make: TypeAlias = Callable[[Sequence[Run], Sequence[str]], bytes]
 
 
@@ -51,5 +57,6 @@ class Takeaway(NamedTuple):
 TAKEAWAYS = {
     "report": Takeaway(report, "text/html", "html"),
     "run": Takeaway(run_file, "application/vnd.apache.parquet", "parquet"),
+    "pytorch": Takeaway(pytorch_script, "text/x-python", "py"),
 }
 """The first run is the current one; a run file and a script hold that one alone."""

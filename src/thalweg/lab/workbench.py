@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 import thalweg
-from thalweg.curvature import stable_rate
+from thalweg.diagnosis.curvature import stable_rate
 from thalweg.dataset import Array, Dataset, parameter_names
 from thalweg.errors import InvalidData, InvalidSetting, sentence
 from thalweg.figures.descent import recorded_epochs
@@ -26,7 +26,7 @@ from thalweg.figures.thin import sample, thin
 from thalweg.lab.as_python import as_python
 from thalweg.lab.controls import learning_rate_span
 from thalweg.lab.messages import COLUMNS, Frame, Settings, Source, View
-from thalweg.landscape import Landscape
+from thalweg.diagnosis.landscape import Landscape
 from thalweg.loss_surface import Surface, surface
 from thalweg.optimizers import make_rule
 from thalweg.run import Run
@@ -159,10 +159,9 @@ class Workbench:
         n, d = self.material.rows.X.shape
         epochs: int = settings.get("epochs", 250)
         size: int | None = settings.get("batch_size")
+        work: float = epochs * (n * (d + 1.0) + 20.0 * n / (size or n))
         if size is None and settings.get("loss", "mse") == "mse":
             work = epochs * (d + 1.0) ** 2
-        else:
-            work = epochs * (n * (d + 1.0) + 20.0 * n / (size or n))
         if work > WORK:
             raise InvalidSetting(
                 sentence(

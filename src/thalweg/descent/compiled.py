@@ -7,7 +7,8 @@ place of its rows. Not here: the loops (:mod:`thalweg.descent.kernel`).
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ from thalweg.descent.torch_random import (
 from thalweg.losses import MSE
 from thalweg.optimizers import RULES, AdamW, Rule, memory_of, numbers_of
 from thalweg.run import OptimizerState, Outcome
+
+if TYPE_CHECKING:
+    from thalweg.summary import Summary
 
 _OUTCOMES = {
     OUT_OF_EPOCHS: Outcome.OUT_OF_EPOCHS,
@@ -69,9 +73,11 @@ def descend(plan: Plan) -> Trace:
     rule: Any = plan.rule
     if isinstance(rule, AdamW):
         rule = rule.as_adam()
-    start, generator = plan.start, plan.generator
-    if start is None:
+    generator = plan.generator
+    if plan.start is None:
         start, generator = initial_parameters(generator, plan.data.X.shape[1], plan.intercept)
+    else:
+        start = np.asarray(plan.start, np.float64)
     steps = plan.batches.steps_per_epoch(len(plan.data))
     walk = _walk_triangle if _needs_no_rows(plan) else _walk_rows
     arrays = _arrays(plan, rule, steps, start)
@@ -103,7 +109,7 @@ def loss_limit(plan: Plan) -> float:
     start = plan.start
     if start is None:
         start, _ = initial_parameters(plan.generator, X.shape[1], plan.intercept)
-    w = _bias_last(start) if plan.intercept else np.array(start, np.float64)
+    w = np.roll(start, -1) if plan.intercept else np.array(start, np.float64)
     at_start, spread = start_kernel(type(plan.loss))(plan.loss, X, y, w, plan.intercept)
     return DIVERGENCE * max(at_start, spread)
 
@@ -117,13 +123,17 @@ def _needs_no_rows(plan: Plan) -> bool:
 def _walk_triangle(
     plan: Plan, rule: Any, steps: int, generator: Generator, start: Array, arrays: Arrays
 ) -> tuple[int, int, int, float]:
-    arrays.w[:] = start
-    summary = plan.data.summary
-    R = summary.triangle(intercept=plan.intercept)
-    about_mean = (R if plan.intercept else summary.triangle())[1:, -1]
-    variance = float(about_mean @ about_mean) / summary.n
+    R, n, variance = _triangle(plan.data.summary, plan.intercept)
     kernel = triangle_kernel(type(rule), start.size)
-    return kernel(rule, R, float(summary.n), variance, _limits(plan, steps), arrays)
+    return kernel(rule, R, n, variance, _limits(plan, steps), arrays)
+
+
+@lru_cache(maxsize=64)
+def _triangle(summary: Summary, intercept: bool) -> tuple[Array, float, float]:
+    """Give what batch descent needs of the rows: R, their number, the target's variance."""
+    about_mean = summary.triangle()[1:, -1]
+    variance = float(about_mean @ about_mean) / summary.n
+    return summary.triangle(intercept=intercept), float(summary.n), variance
 
 
 def _walk_rows(
@@ -131,23 +141,19 @@ def _walk_rows(
 ) -> tuple[int, int, int, float]:
     kernel = rows_kernel(type(rule), type(plan.loss))
     X, y, walk = plan.data.X, plan.data.y, _walk(plan, steps, generator)
-    arrays.w[:] = _bias_last(start) if plan.intercept else start
-    if plan.intercept and plan.optimizer_state:
-        arrays.memory[:] = _bias_last(arrays.memory)
-    result = kernel(rule, plan.loss, X, y, walk, _limits(plan, steps), arrays)
-    if plan.intercept:
-        arrays.memory[:] = _bias_first(arrays.memory)
+    if not plan.intercept:
+        return kernel(rule, plan.loss, X, y, walk, _limits(plan, steps), arrays)
+    bias_last, bias_first = _turns(start.size)
+    turned = arrays._replace(w=start.take(bias_last), memory=arrays.memory.take(bias_last, axis=1))
+    result = kernel(rule, plan.loss, X, y, walk, _limits(plan, steps), turned)
+    turned.memory.take(bias_first, axis=1, out=arrays.memory)
     return result
 
 
-def _bias_last(parameters: Array) -> Array:
-    """Turn [bias, weights…] into [weights…, bias], along the last axis."""
-    return np.concatenate((parameters[..., 1:], parameters[..., :1]), axis=-1)
-
-
-def _bias_first(parameters: Array) -> Array:
-    """Undo :func:`_bias_last`."""
-    return np.concatenate((parameters[..., -1:], parameters[..., :-1]), axis=-1)
+@lru_cache(maxsize=64)
+def _turns(p: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the indices that turn [bias, weights…] into [weights…, bias], and back."""
+    return np.roll(np.arange(p), -1), np.roll(np.arange(p), 1)
 
 
 def _walk(plan: Plan, steps: int, generator: Generator) -> Walk:
@@ -197,38 +203,52 @@ def _steps(plan: Plan, steps_per_epoch: int, epochs: int, points: int) -> NDArra
     return steps
 
 
+class _Kept(NamedTuple):
+    """What a rule keeps, laid out: slots by the names under which PyTorch exports them."""
+
+    slots: int
+    arrays: tuple[tuple[str, int], ...]
+    array_starts: tuple[tuple[int, float], ...]  # of those that do not start at 0
+    numbers: tuple[tuple[str, int], ...]
+    number_starts: tuple[float, float, float]
+
+
+@lru_cache(maxsize=256)
+def _kept(rule: Rule) -> _Kept:
+    memory, numbers = memory_of(rule), numbers_of(rule)
+    starts = [*(one.start for one in numbers), 0.0, 0.0][:3]
+    return _Kept(
+        len(memory),
+        tuple((one.name, slot) for slot, one in enumerate(memory) if one.exported),
+        tuple((slot, one.start) for slot, one in enumerate(memory) if one.start),
+        tuple((one.name, slot) for slot, one in enumerate(numbers) if one.exported),
+        (starts[0], starts[1], starts[2]),
+    )
+
+
 def _arrays(plan: Plan, rule: Rule, steps: int, start: Array) -> Arrays:
     """Make the arrays of a walk, with what the optimiser remembers as [bias, weights…]."""
-    kept, counted, state = memory_of(rule), numbers_of(rule), plan.optimizer_state or {}
-    p = start.size
-    memory, numbers = np.zeros((len(kept), p)), np.zeros(3)
+    kept, state, p = _kept(rule), plan.optimizer_state, start.size
+    memory, numbers = np.zeros((kept.slots, p)), np.array(kept.number_starts)
+    for slot, value in kept.array_starts:
+        memory[slot] = value
+    if state:
+        for name, slot in kept.arrays:
+            memory[slot] = state.get(name, memory[slot])
+        for name, slot in kept.numbers:
+            numbers[slot] = state.get(name, numbers[slot])
+        if not kept.numbers and kept.arrays:
+            numbers[0] = kept.arrays[0][0] in state  # SGD's buffer shows that there was a step
     path = np.empty((_points(plan, steps), p))
     path[0] = start
-    for slot, one in enumerate(kept):
-        if one.exported and one.name in state:
-            memory[slot] = state[one.name]
-        elif one.start:
-            memory[slot] = one.start
-    for slot, one in enumerate(counted):
-        numbers[slot] = state.get(one.name, one.start)
-    if not counted[0].exported and kept[0].name in state:
-        numbers[0] = 1.0  # PyTorch's SGD counts no steps: its buffer shows that there was one
-    return Arrays(
-        w=np.empty(p),
-        memory=memory,
-        numbers=numbers,
-        path=path,
-        record=np.empty((2, plan.epochs)),
-        work=(np.empty(p), np.empty(p)),
-    )
+    record, work = np.empty((2, plan.epochs)), (np.empty(p), np.empty(p))
+    return Arrays(start.copy(), memory, numbers, path, record, work)
 
 
 def _state(rule: Rule, arrays: Arrays) -> OptimizerState:
     """Name what the optimiser remembers as PyTorch does."""
-    state: dict[str, Any] = {
-        one.name: arrays.memory[slot] for slot, one in enumerate(memory_of(rule)) if one.exported
-    }
-    for slot, one in enumerate(numbers_of(rule)):
-        if one.exported:
-            state[one.name] = float(arrays.numbers[slot])
+    kept, numbers = _kept(rule), arrays.numbers.tolist()
+    state: dict[str, Any] = {name: arrays.memory[slot] for name, slot in kept.arrays}
+    for name, slot in kept.numbers:
+        state[name] = numbers[slot]
     return state

@@ -188,16 +188,24 @@ def next_powers(bases: Pair, powers: Pair, step: int) -> Pair:
 
 
 @exact
-def judge(loss: float, norm: float, w: Array, limits: Limits, limit: float) -> int:
-    """Say whether an epoch ended the walk."""
+def judge(loss: float, squares: float, w: Array, limits: Limits, limit: float) -> int:
+    """Say whether an epoch ended the walk; ``squares`` is its gradient norm's square."""
     spread = 0.0
     for j in range(w.size):
         spread += w[j] * 0.0  # NaN as soon as one parameter is not finite
     if not (loss <= limit and spread == 0.0):
         return DIVERGED
-    if norm <= limits.gradient_tolerance and limits.gradient_tolerance > 0.0:
+    tolerance = limits.gradient_tolerance
+    if squares <= tolerance * tolerance and tolerance > 0.0:
         return CONVERGED
     return CONVERGED if loss <= limits.loss_tolerance else OUT_OF_EPOCHS
+
+
+@exact
+def take_roots(record: Array, epochs: int) -> None:
+    """Turn the squares of the gradient norms into norms, all at once: roots are slow alone."""
+    for epoch in range(epochs):
+        record[1, epoch] = math.sqrt(record[1, epoch])
 
 
 # --- Batch descent from the triangle --------------------------------------------------------------
@@ -272,15 +280,16 @@ def walk_triangle(
                 path[points, j] = w[j]
             points += 1
             until_record = limits.record_every
-        record[0, epoch], record[1, epoch] = loss, math.sqrt(squares)
+        record[0, epoch], record[1, epoch] = loss, squares
         if epoch == 0 and math.isnan(limit):
             limit = DIVERGENCE * (loss if loss > variance else variance)
-        outcome = judge(loss, record[1, epoch], w, limits, limit)
+        outcome = judge(loss, squares, w, limits, limit)
         epoch += 1
     if until_record != limits.record_every:  # the end is always recorded
         for j in range(p):
             path[points, j] = w[j]
         points += 1
+    take_roots(record, epoch)
     numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
     return outcome, epoch, points, limit
 
@@ -317,17 +326,18 @@ def walk_line(
             path[points, 0], path[points, 1] = w0, w1
             points += 1
             until_record = limits.record_every
-        loss, norm = (z0 * z0 + z1 * z1 + rest) / n, math.sqrt(slope0 * slope0 + slope1 * slope1)
-        record[0, epoch], record[1, epoch] = loss, norm
+        loss, squares = (z0 * z0 + z1 * z1 + rest) / n, slope0 * slope0 + slope1 * slope1
+        record[0, epoch], record[1, epoch] = loss, squares
         if epoch == 0 and math.isnan(limit):
             limit = DIVERGENCE * (loss if loss > variance else variance)
-        outcome = judge(loss, norm, w, limits, limit)
+        outcome = judge(loss, squares, w, limits, limit)
         epoch += 1
     if until_record != limits.record_every:  # the end is always recorded
         path[points, 0], path[points, 1] = w0, w1
         points += 1
     keep(rule, memory, 0, memory0)
     keep(rule, memory, 1, memory1)
+    take_roots(record, epoch)
     numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
     return outcome, epoch, points, limit
 
@@ -347,6 +357,9 @@ class Walk(NamedTuple):
     order: NDArray[np.int64]  # (n,) or (r,), the rows in the order they are seen; () as they stand
     bounds: NDArray[np.int64]  # (steps + 1,), where each batch starts in `order`; () evenly
     twisters: tuple[Words, Words]  # memory for the stream and for each epoch's own
+    # Of an epoch whose rows come in several calls: (3,), read and moved on; zeros at its beginning.
+    so_far: Array  # the losses' sum, the rows seen, and those of them whose batch is not whole yet
+    part: bool = False  # the rows are a part of one batch, whose step comes with the rest of it
 
 
 @reordered
@@ -470,21 +483,24 @@ def walk_rows(
     known = not math.isnan(limit)
     if not known:  # a bound settles all but the strangest fits without a pass over the rows
         limit = DIVERGENCE * least_variance(y)
-    for j in range(p):
-        gradient[j] = 0.0
+    total, seen, held = walk.so_far[0], int(walk.so_far[1]), int(walk.so_far[2])
+    if held == 0:
+        for j in range(p):
+            gradient[j] = 0.0
     outcome, epoch, points = OUT_OF_EPOCHS, 0, 1
     while epoch < limits.epochs and outcome == OUT_OF_EPOCHS:
         if walk.shuffle:
             shuffle(order, twister, fresh)
-        total, seen = 0.0, 0
-        for j in range(p):
-            sums[j] = 0.0
+        if seen == 0:
+            for j in range(p):
+                sums[j] = 0.0
         for s in range(walk.steps):
-            low, high = s * walk.batch_size, (s + 1) * walk.batch_size
+            first, high = s * walk.batch_size - held, (s + 1) * walk.batch_size - held
             if written:
-                low, high = bounds[s], bounds[s + 1]
+                first, high = bounds[s], bounds[s + 1]
             elif high > n:
                 high = n
+            low, size = max(first, 0), high - first
             step += 1
             powers = next_powers(bases, powers, step)
             now, carried = schedule(rule, float(step), bases, powers, carried)
@@ -492,13 +508,16 @@ def walk_rows(
                 i = order[k] if indirect else k
                 value, slope = value_and_slope(loss, residual(X, y, i, w, intercept))
                 total += value
-                if high - low == 1:
+                if size == 1 and not walk.part:
                     step_on_row(rule, now, X, i, slope, intercept, w, memory, sums)
                 else:
                     add_row(X, i, slope, intercept, gradient)
-            if high - low > 1:
-                step_on_batch(rule, now, high - low, gradient, w, memory, sums)
             seen += high - low
+            if walk.part:
+                held = size
+                break
+            if size > 1:
+                step_on_batch(rule, now, size, gradient, w, memory, sums)
             until_record -= 1
             if until_record == 0:
                 write_point(path, points, w, intercept)
@@ -507,15 +526,20 @@ def walk_rows(
         squares = 0.0
         for j in range(p):
             squares += sums[j] * sums[j]
-        record[0, epoch], record[1, epoch] = total / seen, math.sqrt(squares) / seen
+        record[0, epoch], record[1, epoch] = total / seen, squares / seen**2
         outcome = judge(record[0, epoch], record[1, epoch], w, limits, limit)
         if outcome == DIVERGED and not known:
             outcome = UNSURE
+        walk.so_far[0], walk.so_far[1] = total, seen
+        walk.so_far[2] = held if walk.part else 0
+        total, seen, held = 0.0, 0, 0
         epoch += 1
     if until_record != limits.record_every:  # the end is always recorded
         write_point(path, points, w, intercept)
         points += 1
-    numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
+    take_roots(record, epoch)
+    if not walk.part:
+        numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
     return outcome, epoch, points, limit if known else math.nan
 
 
@@ -572,7 +596,7 @@ _VECTOR, _MATRIX, _INDICES = np.empty(1), np.empty((1, 1)), np.empty(1, np.int64
 _LIMITS = Limits(1, 1, 1, 0.0, -math.inf, math.nan)
 _ARRAYS = Arrays(_VECTOR, _MATRIX, _VECTOR, _MATRIX, _MATRIX, (_VECTOR, _VECTOR))
 _WORDS = np.empty(1, np.uint32)
-_WALK = Walk(True, 1, 1, False, 0, 0, _INDICES, _INDICES, (_WORDS, _WORDS))
+_WALK = Walk(True, 1, 1, False, 0, 0, _INDICES, _INDICES, (_WORDS, _WORDS), _VECTOR, False)
 _ROWS = (np.empty((1, 1)), np.empty(1))
 for _rows in _ROWS:
     _rows.flags.writeable = False  # as a dataset keeps them

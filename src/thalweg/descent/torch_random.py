@@ -67,7 +67,7 @@ def initial_parameters(generator: Generator, d: int, intercept: bool) -> tuple[A
     ([0.0753, -0.7489], Generator(seed=4321, drawn=2))
     """
     parameters = _initial(generator.seed & 0xFFFFFFFF, generator.drawn, d, intercept)
-    return parameters, generator._replace(drawn=generator.drawn + d + intercept)
+    return parameters, Generator(generator.seed, generator.drawn + d + intercept)
 
 
 def epoch_order(generator: Generator, n: int) -> tuple[NDArray[np.int64], Generator]:
@@ -79,7 +79,7 @@ def epoch_order(generator: Generator, n: int) -> tuple[NDArray[np.int64], Genera
     (array([4, 1, 0, 3, 2]), Generator(seed=0, drawn=4))
     """
     order = _order(generator.seed & 0xFFFFFFFF, generator.drawn, n)
-    return order, generator._replace(drawn=generator.drawn + WORDS_PER_EPOCH)
+    return order, Generator(generator.seed, generator.drawn + WORDS_PER_EPOCH)
 
 
 @native()

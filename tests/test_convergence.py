@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import thalweg
-from thalweg import convergence
-from thalweg.convergence import (
+from thalweg.diagnosis import convergence
+from thalweg.diagnosis.convergence import (
     best_momentum,
     best_plain,
     best_rate_for,
@@ -16,8 +16,8 @@ from thalweg.convergence import (
     round_down,
     tuned_momentum,
 )
-from thalweg.curvature import Curvature, stable_factor
-from thalweg.landscape import Landscape
+from thalweg.diagnosis.curvature import Curvature, stable_factor
+from thalweg.diagnosis.landscape import Landscape
 from thalweg.optimizers import SGD
 
 VALUES = np.array([50.0, 3.0, 0.2])

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg
-from thalweg.curvature import (
+from thalweg.diagnosis import stable_learning_rate
+from thalweg.diagnosis.curvature import (
     Curvature,
     curvature,
     dependencies,
@@ -25,7 +26,6 @@ from thalweg.curvature import (
     sufficient_rate,
     sufficient_rate_shuffled,
 )
-from thalweg.diagnosis import stable_learning_rate
 from thalweg.optimizers import SGD, Adam, NAdam
 from thalweg.summary import Summary
 

@@ -16,8 +16,8 @@ import pytest
 
 import thalweg
 from thalweg.diagnosis import Diagnosis, explain, message
+from thalweg.diagnosis.verdict import Verdict
 from thalweg.errors import InvalidData, InvalidSetting
-from thalweg.verdict import Verdict
 
 
 class Case(NamedTuple):

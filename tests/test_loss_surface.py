@@ -11,8 +11,8 @@ import thalweg
 from thalweg import Dataset, Summary, surface
 from thalweg.dataset import Array, parameter_names
 from thalweg.errors import InvalidData, InvalidSetting
-from thalweg.grid import _log10
 from thalweg.loss_surface import CURVATURE, MAIN, Surface
+from thalweg.loss_surface.grid import _log10
 
 AWAY = 1e-10  # relative, where the loss is well above its minimum: the promise
 LOGARITHM = 1e-15  # of its size, or of 1 where it is smaller

@@ -18,12 +18,12 @@ import pytest
 from numpy.typing import NDArray
 
 import exact
-import thalweg.gram
+import thalweg.summary.gram
 from thalweg.dataset import Dataset
 from thalweg.errors import InvalidData, ThalwegWarning, UnreadableFile
-from thalweg.gram import gram_of
-from thalweg.solution import Solution
 from thalweg.summary import MAGIC, VERSION, Summary, solve
+from thalweg.summary.gram import gram_of
+from thalweg.summary.solution import Solution
 
 Array = NDArray[np.float64]
 
@@ -131,7 +131,7 @@ def test_without_the_rows_hard_columns_keep_what_the_docstring_says(name: str) -
 
 
 def test_refinement_goes_through_all_the_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thalweg.gram, "SPAN_ROWS", 512)
+    monkeypatch.setattr(thalweg.summary.gram, "SPAN_ROWS", 512)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(1700, 2)) + 1e9
     y = (X @ [1.0, 2.0] + rng.normal(size=1700)).astype(np.float64)
@@ -283,16 +283,16 @@ def test_the_bits_do_not_depend_on_the_threads(
     monkeypatch: pytest.MonkeyPatch, processors: int
 ) -> None:
     X, y = rows(20_000, 3)
-    monkeypatch.setattr(thalweg.gram, "SPAN_ROWS", 1024)
+    monkeypatch.setattr(thalweg.summary.gram, "SPAN_ROWS", 1024)
     alone = Summary.of((X, y)).to_bytes()
-    monkeypatch.setattr(thalweg.gram, "_processors", lambda: processors)
+    monkeypatch.setattr(thalweg.summary.gram, "_processors", lambda: processors)
     assert Summary.of((X, y)).to_bytes() == alone
 
 
 def test_spans_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = rows(5_000, 3)
     whole = Summary.of((X, y)).triangle()
-    monkeypatch.setattr(thalweg.gram, "SPAN_ROWS", 512)
+    monkeypatch.setattr(thalweg.summary.gram, "SPAN_ROWS", 512)
     spans = Summary.of((X, y)).triangle()
     assert relative_norm(spans - whole, whole) <= SPLIT_ERROR
 

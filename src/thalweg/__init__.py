@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from thalweg.run import Outcome as Outcome
     from thalweg.run import Run as Run
     from thalweg.run_file import load as load
-    from thalweg.solution import Solution as Solution
     from thalweg.summary import Summary as Summary
     from thalweg.summary import solve as solve
+    from thalweg.summary.solution import Solution as Solution
 
 # Where each public name lives; a module itself has no home but its own.
 _HOMES = {
@@ -37,7 +37,7 @@ _HOMES = {
     "Diagnosis": "diagnosis",
     "Outcome": "run",
     "Run": "run",
-    "Solution": "solution",
+    "Solution": "summary.solution",
     "Summary": "summary",
     "Surface": "loss_surface",
     "count_letters": "corpus",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from thalweg.dataset import Dataset
     from thalweg.files import Scan
     from thalweg.run import Run
-    from thalweg.solution import Solution
+    from thalweg.summary.solution import Solution
 
 MISTAKE, DIVERGED, INTERRUPTED = 2, 3, 130
 

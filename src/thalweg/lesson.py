@@ -30,7 +30,7 @@ except ImportError as error:
     raise MissingExtra("The lesson", "torch") from error
 
 if TYPE_CHECKING:
-    from thalweg.solution import Solution
+    from thalweg.summary.solution import Solution
 
 SEED = 4321
 SECTIONS = (

@@ -1,7 +1,7 @@
 """The scikit-learn estimator: ``thalweg.fit`` with scikit-learn's manners.
 
 Not here: the descent (:mod:`thalweg.descent`), the curvature's mathematics
-(:mod:`thalweg.curvature`), other models than linear regression.
+(:mod:`thalweg.diagnosis.curvature`), other models than linear regression.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.convergence import tuned_momentum
-from thalweg.curvature import sufficient_rate_shuffled
 from thalweg.dataset import Array, Dataset
 from thalweg.descent import fit
 from thalweg.descent.torch_random import Generator, initial_parameters
+from thalweg.diagnosis.convergence import tuned_momentum
+from thalweg.diagnosis.curvature import sufficient_rate_shuffled
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra, sentence
 from thalweg.optimizers import RULES
 from thalweg.run import Outcome, Run, Scaling, Start

@@ -1,6 +1,6 @@
 """The directions of curvature: on the contour map, and how near a descent came along each.
 
-Not here: what the directions are (:mod:`thalweg.curvature`), why a descent went as it did
+Not here: what the directions are (:mod:`thalweg.diagnosis.curvature`), why a descent went as it did
 (:mod:`thalweg.diagnosis`).
 """
 
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from thalweg.curvature import principal_axes
 from thalweg.dataset import Array
+from thalweg.diagnosis.curvature import principal_axes
+from thalweg.diagnosis.wording import direction_name, number
 from thalweg.errors import InvalidData, sentence
 from thalweg.figures.labels import Units
 from thalweg.figures.theme import NEUTRAL, lay_out, style
 from thalweg.figures.thin import thin
 from thalweg.figures.valley import contour_figure
 from thalweg.loss_surface import surface
-from thalweg.wording import direction_name, number
 
 if TYPE_CHECKING:
     from thalweg.diagnosis import Diagnosis

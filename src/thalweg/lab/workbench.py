@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 import thalweg
-from thalweg.diagnosis.curvature import stable_rate
 from thalweg.dataset import Array, Dataset, parameter_names
+from thalweg.diagnosis.curvature import stable_rate
+from thalweg.diagnosis.landscape import Landscape
 from thalweg.errors import InvalidData, InvalidSetting, sentence
 from thalweg.figures.descent import recorded_epochs
 from thalweg.figures.labels import Units
@@ -26,7 +27,6 @@ from thalweg.figures.thin import sample, thin
 from thalweg.lab.as_python import as_python
 from thalweg.lab.controls import learning_rate_span
 from thalweg.lab.messages import COLUMNS, Frame, Settings, Source, View
-from thalweg.diagnosis.landscape import Landscape
 from thalweg.loss_surface import Surface, surface
 from thalweg.optimizers import make_rule
 from thalweg.run import Run

@@ -1,0 +1,170 @@
+"""What a descent walks on: the exact solution, the goal and the curvature in its coordinates.
+
+A landscape is made from the summary alone, in the user's units or in those of standardised
+features. Whatever the number of rows, it can be walked: p + 1 rows of its triangle have the same
+loss everywhere. Not here: judging a run (:mod:`thalweg.diagnosis.verdict`), what to advise
+(:mod:`thalweg.diagnosis.recommendation`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from thalweg.dataset import Array, Dataset, parameter_names
+from thalweg.diagnosis.curvature import Curvature, curvature, mean_squared_error, standardise
+from thalweg.errors import ThalwegWarning
+
+if TYPE_CHECKING:
+    from thalweg.summary import Summary
+
+NEAR = 0.01
+"""How near the exact loss is near enough: within 1 %."""
+
+# A mean square below this share of the target's is rounding: a residual of some hundred units in
+# the target's last place.
+_ROUNDING = 1e-26
+# For data that fit exactly 1 % of nothing is nothing: the goal is then this share of the
+# target's variance.
+_EXACT_GOAL = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """The mean squared error of some rows, in one set of coordinates.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The p parameters' names, ``bias`` first where there is an intercept.
+    n : int
+        The rows behind it.
+    triangle : ndarray, shape (p + 1, p + 1)
+        The triangle of ``[1, X, y]``, or of ``[X, y]`` without an intercept.
+    solution : ndarray, shape (p,)
+        The exact solution.
+    exact_loss : float
+        The mean squared error there: the least there is, in squared units of the target.
+    intercept : bool
+        Whether the first parameter is the bias.
+    standardized : bool
+        Whether the features are standardised.
+    """
+
+    names: tuple[str, ...]
+    n: int
+    triangle: Array
+    solution: Array
+    exact_loss: float
+    intercept: bool
+    standardized: bool
+
+    @classmethod
+    def of(cls, summary: Summary, *, intercept: bool) -> Landscape:
+        """Make the landscape of a summary, in the user's units."""
+        with warnings.catch_warnings():
+            # Columns that depend on one another are part of the explanation.
+            warnings.simplefilter("ignore", ThalwegWarning)
+            exact = summary.solve(intercept=intercept)
+        return cls(
+            names=parameter_names(summary.features, intercept=intercept),
+            n=summary.n,
+            triangle=summary.triangle(intercept=intercept),
+            solution=exact.parameters,
+            exact_loss=exact.loss,
+            intercept=intercept,
+            standardized=False,
+        )
+
+    @cached_property
+    def standardised(self) -> Landscape:
+        """The same rows once their features are standardised."""
+        if self.standardized:
+            return self
+        return Landscape(
+            names=self.names,
+            n=self.n,
+            triangle=standardise(self.triangle, self.n, intercept=self.intercept),
+            solution=self.standardised_points(self.solution),
+            exact_loss=self.exact_loss,
+            intercept=self.intercept,
+            standardized=True,
+        )
+
+    def standardised_points(self, points: Array) -> Array:
+        """Turn parameters (…, p) in the user's units into those of standardised features."""
+        triangle = standardise(self.triangle, self.n, intercept=self.intercept)
+        first = int(self.intercept)
+        before = np.linalg.norm(self.triangle[first:, first:-1], axis=0)
+        after = np.linalg.norm(triangle[first:, first:-1], axis=0)
+        turned = np.array(points, dtype=np.float64)
+        varies = (after > 0.0) & (before > 0.0)
+        turned[..., first:] *= np.where(varies, before / np.where(varies, after, 1.0), 1.0)
+        if self.intercept:
+            means = self.triangle[0, 1:-1] / self.triangle[0, 0]
+            turned[..., 0] += points[..., 1:] @ means
+        return turned
+
+    @cached_property
+    def curvature(self) -> Curvature:
+        """The curvature of the loss; it is the same everywhere."""
+        return curvature(self.triangle[:-1, :-1], self.n, self.names)
+
+    @cached_property
+    def mean_square(self) -> float:
+        """The target's mean square."""
+        return float(self.triangle[:, -1] @ self.triangle[:, -1]) / self.n
+
+    @cached_property
+    def variance(self) -> float:
+        """The target's variance about its mean, or its mean square without an intercept."""
+        own = self.triangle[int(self.intercept) :, -1]
+        variance = float(own @ own) / self.n
+        return variance if variance > _ROUNDING * self.mean_square else 0.0
+
+    @cached_property
+    def fits_exactly(self) -> bool:
+        """Whether the exact loss is nothing but rounding."""
+        return self.exact_loss <= _ROUNDING * self.mean_square
+
+    @cached_property
+    def goal(self) -> float:
+        """The loss that counts as arrival.
+
+        1 % above the exact loss; for data that fit exactly, a millionth of the target's variance.
+        """
+        if not self.fits_exactly:
+            return (1.0 + NEAR) * self.exact_loss
+        return self.exact_loss + _EXACT_GOAL * (self.variance or self.mean_square or 1.0)
+
+    @property
+    def allowed_excess(self) -> float:
+        """How far above the exact loss the goal is."""
+        return self.goal - self.exact_loss
+
+    @cached_property
+    def standard_errors(self) -> Array:
+        """How well the data determine each parameter, shape (p,); NaN where they cannot tell."""
+        spectrum = self.curvature
+        free = self.n - spectrum.rank
+        if free <= 0 or spectrum.rank < len(self.names):
+            return np.full(len(self.names), np.nan)
+        squares = (spectrum.directions**2 / (self.n * spectrum.values[:, None] / 2.0)).sum(axis=0)
+        return np.asarray(np.sqrt(squares * self.exact_loss * self.n / free))
+
+    @cached_property
+    def rows(self) -> Dataset:
+        """As few rows as have the same loss everywhere: p + 1, to be fitted without intercept."""
+        m = len(self.triangle)
+        scaled = self.triangle * np.sqrt(m / self.n)
+        names = [f"p{j}" for j in range(m - 1)]
+        return Dataset(scaled[:, :-1], scaled[:, -1], features=names, target="loss")
+
+    def loss(self, parameters: ArrayLike) -> Any:
+        """Evaluate the mean squared error at points (…, p): shape (…)."""
+        return mean_squared_error(self.triangle, self.n, parameters)

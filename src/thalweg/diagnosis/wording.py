@@ -1,0 +1,154 @@
+"""How numbers and names are written in sentences.
+
+Not here: the sentences (:mod:`thalweg.diagnosis.explanation`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thalweg.diagnosis.convergence import round_down
+from thalweg.diagnosis.curvature import Curvature
+
+if TYPE_CHECKING:
+    from thalweg.run import Run
+
+_SPELLED = {
+    "sgd": "SGD", "adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop",
+    "adam": "Adam", "adamw": "AdamW", "adamax": "Adamax", "nadam": "NAdam", "radam": "RAdam",
+    "asgd": "ASGD", "rprop": "Rprop", "adafactor": "Adafactor", "muon": "Muon",
+}  # fmt: skip
+
+
+def number(value: float) -> str:
+    """Write a number with four digits, as one reads it aloud.
+
+    Examples
+    --------
+    >>> number(3551.81), number(4.868e-10), number(0.068302), number(12094198220.0)
+    ('3,552', '4.868e-10', '0.0683', '1.209e10')
+    """
+    if value == 0.0 or not np.isfinite(value):
+        return "0" if value == 0.0 else str(value)
+    size = abs(value)
+    if 1e-4 <= size < 1e6:
+        if size >= 1000.0:
+            return f"{value:,.0f}"
+        return f"{value:.4g}"
+    mantissa, exponent = f"{value:.3e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Write two numbers with as many digits as it takes to see that they differ.
+
+    Examples
+    --------
+    >>> told_apart(1.8, 32.0), told_apart(1.80004, 1.80001)
+    (('1.8', '32'), ('1.80004', '1.80001'))
+    """
+    written = number(one), number(other)
+    digits = 5
+    while written[0] == written[1] and one != other and digits <= 17:
+        written = f"{one:,.{digits}g}", f"{other:,.{digits}g}"
+        digits += 1
+    return written
+
+
+def rate(value: float) -> str:
+    """Write a learning rate with three digits, never rounded up: a bound must hold as written.
+
+    Examples
+    --------
+    >>> rate(4.8680e-10), rate(0.25), rate(0.00030396)
+    ('4.86e-10', '0.25', '0.000303')
+    """
+    return f"{round_down(value, 3):.3g}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Join words as a sentence does.
+
+    Examples
+    --------
+    >>> listed(["x1"]), listed(["x1", "x2", "x3"])
+    ('x1', 'x1, x2 and x3')
+    """
+    items = list(words)
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def direction_name(curvature: Curvature, index: int) -> str:
+    """Name a direction by the parameters that move along it.
+
+    Examples
+    --------
+    >>> bowl = Curvature(("bias", "x1"), np.array([2.0, 1.0]), np.array([[0.6, 0.8], [1, 0]]), 2)
+    >>> direction_name(bowl, 0), direction_name(bowl, 1)
+    ('x1 and bias together', 'nearly all bias')
+    """
+    shares = curvature.directions[index] ** 2
+    order = np.argsort(-shares)
+    first = str(curvature.names[order[0]])
+    if len(shares) == 1:
+        return first
+    if shares[order[0]] >= 0.95:
+        return f"nearly all {first}"
+    parts = [curvature.names[j] for j in order if shares[j] >= 0.05]
+    if len(parts) == 2:
+        one, other = curvature.directions[index, order[:2]]
+        return listed(parts) + " together" if one * other > 0 else f"{parts[0]} against {parts[1]}"
+    if len(parts) > 4:
+        parts = [*parts[:3], f"{len(parts) - 3} more"]
+    return f"a mix of {listed(parts)}"
+
+
+def rule_name(run: Run) -> str:
+    """Name a run's rule: "plain SGD", "SGD with momentum 0.9", "NAdam"."""
+    name = run.settings.optimizer
+    if name != "sgd":
+        return _SPELLED.get(name, name)
+    momentum = run.settings.hyperparameters.get("momentum", 0.0)
+    if not momentum:
+        return "plain SGD"
+    kind = "Nesterov momentum" if run.settings.hyperparameters.get("nesterov") else "momentum"
+    return f"SGD with {kind} {momentum:g}"
+
+
+def call(settings: Mapping[str, Any]) -> str:
+    """Write keyword arguments as the call of ``fit`` that they are for.
+
+    Examples
+    --------
+    >>> call({"optimizer": "sgd", "lr": 0.5})
+    "thalweg.fit(data, optimizer='sgd', lr=0.5)"
+    """
+    return f"thalweg.fit({', '.join(['data', *(f'{k}={v!r}' for k, v in settings.items())])})"
+
+
+def epochs_in_words(count: float) -> str:
+    """Write a number of epochs, from a million on with two digits.
+
+    Examples
+    --------
+    >>> epochs_in_words(1), epochs_in_words(352255), epochs_in_words(6212345)
+    ('1 epoch', '352,255 epochs', '6.2e6 epochs')
+    """
+    count = int(count)
+    written = f"{count:,}" if count < 1_000_000 else number(float(f"{count:.1e}"))
+    return f"{written} epoch{'s' * (count != 1)}"
+
+
+def counted(value: int, word: str) -> str:
+    """Write how many of something there are."""
+    return f"{value} {word}{'s' * (value != 1)}"
+
+
+def capital(text: str) -> str:
+    """Begin with a capital, unless the first word is a name: ``x1`` stays ``x1``."""
+    return text[0].upper() + text[1:] if text[:6] in ("plain ", "nearly") else text

@@ -75,7 +75,7 @@ def descend(plan: Plan) -> Trace:
         rule = rule.as_adam()
     generator = plan.generator
     if plan.start is None:
-        start, generator = initial_parameters(generator, plan.data.X.shape[1], plan.intercept)
+        start, generator = initial_parameters(generator, len(plan.data.features), plan.intercept)
     else:
         start = np.asarray(plan.start, np.float64)
     steps = plan.batches.steps_per_epoch(len(plan.data))
@@ -169,7 +169,7 @@ def _walk(plan: Plan, steps: int, generator: Generator) -> Walk:
     seed = generator.seed & 0xFFFFFFFF  # of which PyTorch takes the low 32 bits
     return Walk(
         plan.intercept, size, steps, batches.shuffle, seed, generator.drawn,
-        order, bounds, twisters,
+        order, bounds, twisters, np.zeros(3),
     )  # fmt: skip
 
 

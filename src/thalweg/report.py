@@ -61,7 +61,7 @@ def report_page(runs: Run | Mapping[str, Run]) -> str:
     named = {runs.settings.optimizer: runs} if isinstance(runs, Run) else dict(runs)
     _check(named)
     first = next(iter(named.values()))
-    explained = {name: run for name, run in named.items() if run.settings.loss == "mse"}
+    diagnoses = {name: explain(run) for name, run in named.items() if run.settings.loss == "mse"}
     solution = first.summary.solve(intercept=first.settings.intercept)
     exact = solution.parameters
     filled = _Report(
@@ -76,9 +76,9 @@ def report_page(runs: Run | Mapping[str, Run]) -> str:
             )
             for j, parameter in enumerate(first.names)
         ],
-        diagnoses={name: explain(run) for name, run in explained.items()},
-        unexplained=[name for name in named if name not in explained],
-        drawn=_draw(named),
+        diagnoses=diagnoses,
+        unexplained=[name for name in named if name not in diagnoses],
+        drawn=[*_draw(named), *_draw_directions(diagnoses)],
     )
     columns = ", ".join(first.features)
     return render(
@@ -141,5 +141,28 @@ def _draw(named: Mapping[str, Run]) -> list[Drawn]:
             Drawn(
                 "fit", figures.fit_figure(first.data, named), "The rows, and what each run fits."
             ),
+        )
+    return drawn
+
+
+def _draw_directions(diagnoses: Mapping[str, Diagnosis]) -> list[Drawn]:
+    """Draw what the explanations speak of: directions of curvature, distance along each."""
+    drawn = []
+    for place, (name, diagnosis) in enumerate(diagnoses.items()):
+        drawn.append(
+            Drawn(
+                f"distances-{place}",
+                figures.distances_figure(diagnosis),
+                f"{name}: how far from the exact solution, along each direction of curvature.",
+            )
+        )
+    if diagnoses:
+        first = next(iter(diagnoses.values()))
+        drawn.append(
+            Drawn(
+                "directions",
+                figures.directions_figure(first),
+                "The steepest and the flattest direction through the exact solution.",
+            )
         )
     return drawn

@@ -8,12 +8,15 @@ Not here: the loss on a plane (:mod:`thalweg.loss_surface`), pages (:mod:`thalwe
 
 from thalweg.figures.data import data_figure, fit_figure
 from thalweg.figures.descent import loss_figure, path_figure
+from thalweg.figures.directions import directions_figure, distances_figure
 from thalweg.figures.theme import theme
 from thalweg.figures.valley import contour_figure, surface_figure
 
 __all__ = [
     "contour_figure",
     "data_figure",
+    "directions_figure",
+    "distances_figure",
     "fit_figure",
     "loss_figure",
     "path_figure",

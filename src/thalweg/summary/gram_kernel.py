@@ -10,7 +10,8 @@ one gives what the high part left out::
 That is four operations a product, where a compensated sum takes ten. Blocks are added up in
 double-double arithmetic. Each entry is off by some 1e-30 of the product of its columns' norms
 (measured; :mod:`thalweg.summary.solution` relies on 1e-29). Squaring the condition number, as a
-Gram matrix does, so costs digits that are there: a QR factorisation in working precision keeps fewer.
+Gram matrix does, so costs digits that are there: a QR factorisation in working precision keeps
+fewer.
 Not here: spans of rows and threads (:mod:`thalweg.summary.gram`), what is made of the matrix
 (:mod:`thalweg.summary.double_double`).
 

@@ -85,7 +85,7 @@ def report_page(runs: Run | Mapping[str, Run]) -> str:
         "report.html",
         sections=SECTIONS,
         title=f"{first.target} from {columns}",
-        lead=" ".join(f"{name}: {message(run)}" for name, run in named.items()),
+        lead="; ".join(f"{name} {message(run)}" for name, run in named.items()) + ".",
         report=filled,
     )
 
@@ -118,7 +118,7 @@ def _row(name: str, run: Run, exact: float) -> tuple[str, ...]:
     size = "written out" if settings.batch_sampler else settings.batch_size or "all rows"
     above = f"{(loss / exact - 1):.3%}" if exact and np.isfinite(loss) else "–"
     return (
-        name, settings.engine, number(settings.lr), str(size), f"{run.epochs:,}", number(loss, 7),
+        name, settings.engine, number(settings.lr, 3), str(size), f"{run.epochs:,}", number(loss, 7),
         above,
     )  # fmt: skip
 

@@ -39,8 +39,8 @@ Now: TypeAlias = tuple[float, float, float, float, float, float]
 
 # The arithmetic is PyTorch's to rounding, with two liberties that change no result: flags enter
 # as factors 0 and 1 in place of branches, and what does not depend on the parameter is worked out
-# once a step, with few divisions, which wait for one another. PyTorch's documentation of each
-# class names the paper.
+# once a step, with few divisions, which wait for one another, and the learning rate last, which
+# alone differs between the runs of a sweep. PyTorch's documentation of each class names the paper.
 
 
 class SGD(NamedTuple):
@@ -184,7 +184,7 @@ def _adam_schedule(
     decay = rule.weight_decay * (1.0 - decoupled)
     # With the bias correction c out of the root, √(v / c) + eps is (√v + eps √c) / √c.
     root = math.sqrt(1.0 - powers[1])
-    step_size = rule.lr * root / (1.0 - powers[0])
+    step_size = rule.lr * (root / (1.0 - powers[0]))
     sign = 1.0 - 2.0 * rule.maximize
     return (sign, shrink, decay, 1.0 * rule.amsgrad, step_size, rule.eps * root), numbers
 
@@ -270,8 +270,9 @@ def _nadam_schedule(
     # two quotients lr (1 - mu) / rest and lr mu_next / rest_next share one division.
     root = math.sqrt(1.0 - powers[0])
     rest, rest_next = 1.0 - mu_product, 1.0 - mu_product * mu_next
-    share = rule.lr * root / (rest * rest_next)
-    of_gradient, of_average = share * rest_next * (1.0 - mu), share * rest * mu_next
+    share = root / (rest * rest_next)
+    of_gradient = rule.lr * (share * rest_next * (1.0 - mu))
+    of_average = rule.lr * (share * rest * mu_next)
     decoupled = 1.0 * rule.decoupled_weight_decay
     shrink = 1.0 - rule.lr * rule.weight_decay * decoupled
     decay = rule.weight_decay * (1.0 - decoupled)
@@ -313,7 +314,7 @@ def _radam_schedule(
     above = rho if trusted else 5.0  # keeps the root real where it is not used
     rectified = (above - 4.0) * (above - 2.0) * rho_inf
     rectified = rectified / ((rho_inf - 4.0) * (rho_inf - 2.0) * above) * correction
-    step_size = rule.lr / (1.0 - powers[0]) * (math.sqrt(rectified) if trusted else 1.0)
+    step_size = rule.lr * ((math.sqrt(rectified) if trusted else 1.0) / (1.0 - powers[0]))
     # Untrusted, the step is plain momentum: the scale is 0 · √v + 1.
     of_root, floor = (1.0, rule.eps) if trusted else (0.0, 1.0)
     decoupled = 1.0 * rule.decoupled_weight_decay

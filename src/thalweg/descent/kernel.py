@@ -102,38 +102,38 @@ def _keep_3(rule: Rule, memory: Array, j: int, remembered: Scalars) -> None:
 _KEEP: dict[int, Callable[..., None]] = {1: _keep_1, 2: _keep_2, 3: _keep_3}
 
 # strict=False: the implementations are annotated, the declarations below are not.
-_CHOSEN: Any = {
+CHOSEN: Any = {
     "jit_options": {"error_model": "numpy", "fastmath": {"contract"}, "forceinline": True},
     "strict": False,
 }
 
 
-@overload(bases_of, **_CHOSEN)
+@overload(bases_of, **CHOSEN)
 def _choose_bases(rule):  # type: ignore[no-untyped-def]
     return ARITHMETIC[rule.instance_class].bases
 
 
-@overload(schedule, **_CHOSEN)
+@overload(schedule, **CHOSEN)
 def _choose_schedule(rule, step, bases, powers, numbers):  # type: ignore[no-untyped-def]
     return ARITHMETIC[rule.instance_class].schedule
 
 
-@overload(update, **_CHOSEN)
+@overload(update, **CHOSEN)
 def _choose_update(rule, now, parameter, gradient, memory):  # type: ignore[no-untyped-def]
     return ARITHMETIC[rule.instance_class].update
 
 
-@overload(recall, **_CHOSEN)
+@overload(recall, **CHOSEN)
 def _choose_recall(rule, memory, j):  # type: ignore[no-untyped-def]
     return _RECALL[_slots(rule)]
 
 
-@overload(keep, **_CHOSEN)
+@overload(keep, **CHOSEN)
 def _choose_keep(rule, memory, j, remembered):  # type: ignore[no-untyped-def]
     return _KEEP[_slots(rule)]
 
 
-@overload(value_and_slope, **_CHOSEN)
+@overload(value_and_slope, **CHOSEN)
 def _choose_loss(loss, residual):  # type: ignore[no-untyped-def]
     return losses.VALUE_AND_SLOPE[loss.instance_class]
 

@@ -24,7 +24,8 @@ import thalweg
 from thalweg import delimited, rows
 from thalweg.corpus import write_counts
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, ThalwegWarning, UnreadableFile
-from thalweg.files import Scan, read, scan
+from thalweg.files import read, scan
+from thalweg.scanning import Scan
 
 GENERATOR = np.random.default_rng(7)
 N = 1000

@@ -84,9 +84,34 @@ def choose(
     positions = tuple(names.index(name) for name in (*wanted, target))
     _check_unambiguous(wanted, target, names, source)
     _check_numeric(
-        [columns[position] for position in positions], by_default=features is None, source=source
+        [columns[position] for position in positions[:-1]],
+        columns[positions[-1]],
+        by_default=features is None,
+        source=source,
     )
     return Choice(wanted, target, positions)
+
+
+def find_features(
+    columns: Sequence[Column], *, features: Sequence[str], source: str
+) -> tuple[int, ...]:
+    """Find where the features stand in a table that needs no target.
+
+    Raises as :func:`choose` does.
+
+    Examples
+    --------
+    >>> table = [Column("x1", "int64", True), Column("x2", "int64", True)]
+    >>> find_features(table, features=["x2"], source="new.csv")
+    (1,)
+    """
+    names = [column.name for column in columns]
+    _check_names("features", features, names, source)
+    _check_unambiguous(tuple(features), None, names, source)
+    positions = tuple(map(names.index, features))
+    chosen = [columns[position] for position in positions]
+    _check_numeric(chosen, None, by_default=False, source=source)
+    return positions
 
 
 def _wanted(
@@ -129,13 +154,18 @@ def _check_names(argument: str, wanted: Iterable[str], names: list[str], source:
     )
 
 
-def _check_unambiguous(wanted: tuple[str, ...], target: str, names: list[str], source: str) -> None:
+def _check_unambiguous(
+    wanted: tuple[str, ...], target: str | None, names: list[str], source: str
+) -> None:
     """Refuse names that stand for several columns of the table."""
     counts = Counter(names)
-    several = {name: counts[name] for name in (*wanted, target) if counts[name] > 1}
+    several = {
+        name: counts[name] for name in (*wanted, target) if name is not None and counts[name] > 1
+    }
     if not several:
         return
-    single = [name for name in dict.fromkeys(wanted) if counts[name] == 1]
+    left_out = dict.fromkeys(wanted) if target is not None else ()
+    single = [name for name in left_out if counts[name] == 1]
     raise InvalidData(
         sentence(
             source,
@@ -151,16 +181,20 @@ def _check_unambiguous(wanted: tuple[str, ...], target: str, names: list[str], s
 _INDEX = re.compile(r"|__index_level_\d+__")
 
 
-def _check_numeric(chosen: list[Column], *, by_default: bool, source: str) -> None:
+def _check_numeric(
+    features: list[Column], target: Column | None, *, by_default: bool, source: str
+) -> None:
     """Refuse columns that are not numbers, and an index that slipped in among the features."""
-    *features, target = chosen
+    chosen = features if target is None else [*features, target]
     faults = {column.name: column.kind for column in chosen if not column.numeric}
     if by_default:
         faults |= {c.name: "an index?" for c in features if _INDEX.fullmatch(c.name)}
     if not faults:
         return
     left = [column.name for column in features if column.name not in faults]
-    if target.name in faults:
+    if target is None:
+        advice = "turn them into numbers first, as they were for the fit"
+    elif target.name in faults:
         advice = "turn them into numbers first, or name another target"
     elif left:
         advice = f"leave them out with features={left!r}, or turn them into numbers first"

@@ -1,37 +1,30 @@
-"""Rows in files: read whole, or scanned in batches by a fit that needs no more than a few at once.
+"""Files of rows: found, told apart, read whole or opened for scanning.
 
-Not here: the kinds of files (:mod:`thalweg.tables`, :mod:`thalweg.delimited`), which columns are
-fitted (:mod:`thalweg.columns`), missing values (:mod:`thalweg.rows`).
+Not here: the reading in batches (:mod:`thalweg.scanning`), the kinds of files
+(:mod:`thalweg.tables`, :mod:`thalweg.delimited`), which columns are fitted
+(:mod:`thalweg.columns`), missing values (:mod:`thalweg.rows`).
 """
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
-from functools import cached_property
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias
 
 import numpy as np
 
-from thalweg.columns import Choice, choose
-from thalweg.dataset import Dataset
+from thalweg.columns import Choice, choose, find_features
+from thalweg.dataset import Array, Dataset
 from thalweg.delimited import Delimited, check_format
-from thalweg.errors import ThalwegWarning, UnreadableFile, sentence
-from thalweg.rows import Missing, Rows, Sieve, arrow_rows, batch_rows, check_missing
+from thalweg.errors import UnreadableFile, sentence
+from thalweg.rows import Missing, Sieve, batch_rows, check_missing
+from thalweg.scanning import ArrowBatch, Scan, through
 from thalweg.tables import Table, open_table, readable
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from thalweg.summary import Summary
-
 AnyPath: TypeAlias = str | os.PathLike[str]
-
-T = TypeVar("T")
+Opener: TypeAlias = Callable[[Path], tuple[Table, Choice]]
 
 
 def read(
@@ -130,6 +123,88 @@ def scan(
     [2]
     """
     check_missing(missing)
+    paths, opened, choice = _opening(
+        path,
+        lambda table, source: choose(
+            table.columns(), target=target, features=features, source=source
+        ),
+        target=target,
+        delimiter=delimiter,
+        decimal=decimal,
+    )
+    name = _name(path, paths)
+    return Scan(
+        partial(_batches, paths, opened, len(choice.positions)),
+        choice,
+        missing=missing,
+        name=name,
+        source=str(paths[0]) if len(paths) == 1 else name,
+        files=len(paths),
+    )
+
+
+def scan_features(
+    path: AnyPath | Sequence[AnyPath],
+    *,
+    features: Sequence[str],
+    delimiter: str | None = None,
+    decimal: str = ".",
+) -> Generator[Array]:
+    r"""Read the features alone, in batches, from files that may have no target.
+
+    Parameters
+    ----------
+    path, delimiter, decimal
+        As :func:`read` takes them.
+    features : sequence of str
+        The features' names.
+
+    Yields
+    ------
+    ndarray, shape (b, d), float64
+        The next b rows, b ≥ 1.
+
+    Raises
+    ------
+    UnreadableFile, InvalidData, InvalidSetting
+        As :func:`read` does; a row with a missing value always stops the reading.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "trees.csv"
+    ...     _ = file.write_text("height;girth\n21.3;66\n19.8;61\n")
+    ...     [X.tolist() for X in scan_features(file, features=["girth"])]
+    [[[66.0], [61.0]]]
+    """
+    paths, opened, choice = _opening(
+        path,
+        lambda table, source: Choice(
+            tuple(features),
+            "",
+            find_features(table.columns(), features=features, source=source),
+        ),
+        target=features[0],
+        delimiter=delimiter,
+        decimal=decimal,
+    )
+    source = str(paths[0]) if len(paths) == 1 else _name(path, paths)
+    sieve = Sieve(choice.features, missing="error", source=source)
+    batches = _batches(paths, opened, len(choice.positions))
+    for X, _ in through(sieve, batches, has_target=False):
+        yield X
+
+
+def _opening(
+    path: AnyPath | Sequence[AnyPath],
+    chosen: Callable[[Table, str], Choice],
+    *,
+    target: str,
+    delimiter: str | None,
+    decimal: str,
+) -> tuple[list[Path], Opener, Choice]:
+    """Find the files, how each is opened, and the columns that the first one has."""
     check_format(delimiter, decimal)
     paths = _files(path)
 
@@ -139,108 +214,24 @@ def scan(
             source = table.name
             if isinstance(table, Delimited) and not table.layout.has_header:
                 source += " (it has no header)"
-            return table, choose(table.columns(), target=target, features=features, source=source)
+            return table, chosen(table, source)
 
-    name = Path(path).name if isinstance(path, str | os.PathLike) else paths[0].parent.name
-    return Scan(paths, opened, opened(paths[0])[1], missing=missing, name=name)
-
-
-class Scan:
-    """Rows in files, read in batches; memory is that of a few batches whatever the files' size.
-
-    Made by :func:`scan`. Each pass opens the files anew and reads one batch ahead on a thread of
-    its own; the batches come in the files' order, the same in each pass.
-
-    Attributes
-    ----------
-    features : tuple of str
-        The d names.
-    target : str
-        The target's name.
-    name : str
-        What the rows are, for titles.
-    """
-
-    def __init__(
-        self,
-        paths: Sequence[Path],
-        opened: Callable[[Path], tuple[Table, Choice]],
-        choice: Choice,
-        *,
-        missing: Missing,
-        name: str,
-    ) -> None:
-        self.features = choice.features
-        self.target = choice.target
-        self.name = name
-        self._paths = paths
-        self._opened = opened
-        self._choice = choice
-        self._missing = missing
-        self._dropped_known = False
-
-    def batches(self) -> Generator[Rows]:
-        """Read all the rows once.
-
-        Yields
-        ------
-        X : ndarray, shape (b, d), float64
-        y : ndarray, shape (b,), float64
-            The next b rows, b ≥ 1, in memory of their own; ``X`` column by column in it.
-
-        Raises
-        ------
-        UnreadableFile
-            If a file is damaged.
-        InvalidData
-            On infinite or missing values, or if there are no rows. Rows with missing values are
-            counted to the end before the error is raised.
-        """
-        source = str(self._paths[0]) if len(self._paths) == 1 else self.name
-        sieve = Sieve(self._choice, missing=self._missing, source=source)
-        # Read ahead on a thread, made into rows on this one: each about half of the work.
-        with closing(_one_ahead(self._tables())) as batches:
-            yield from sieve.through(arrow_rows(*batch) for batch in batches)
-        if sieve.dropped and not self._dropped_known:
-            self._dropped_known = True
-            warnings.warn(
-                f"{source}: {sieve.dropped:,} of {sieve.rows:,} rows with missing values are "
-                "left out",
-                ThalwegWarning,
-                stacklevel=2,
-            )
-
-    __iter__ = batches
-
-    def _tables(self) -> Generator[tuple[pa.RecordBatch, tuple[int, ...]]]:
-        """Give the rows as the files hold them, in small batches, and where the columns stand."""
-        most = batch_rows(len(self._choice.positions))
-        for path in self._paths:
-            with readable(path):
-                table, choice = self._opened(path)
-                for part, positions in table.tables(choice.positions):
-                    for batch in part.to_batches(max_chunksize=most):
-                        yield batch, positions
-
-    @cached_property
-    def summary(self) -> Summary:
-        """What one pass over the rows leaves: enough for loss, gradient and exact solution."""
-        from thalweg.summary import Summary  # only when something is computed
-
-        return Summary.of_batches(self.batches(), features=self.features, target=self.target)
-
-    def __repr__(self) -> str:
-        files = f"{len(self._paths)} file" + ("s" if len(self._paths) > 1 else "")
-        return f"Scan({self.name!r}, {files}, features={self.features!r}, target={self.target!r})"
+    return paths, opened, opened(paths[0])[1]
 
 
-def _one_ahead(source: Generator[T]) -> Generator[T]:
-    """Have a thread work on the next item while the last one is looked at."""
-    with closing(source), ThreadPoolExecutor(1, thread_name_prefix="thalweg-read") as ahead:
-        following = ahead.submit(next, source, None)
-        while (item := following.result()) is not None:
-            following = ahead.submit(next, source, None)
-            yield item
+def _batches(paths: Sequence[Path], opened: Opener, columns: int) -> Generator[ArrowBatch]:
+    """Give the rows as the files hold them, in small batches, and where the columns stand."""
+    most = batch_rows(columns)
+    for path in paths:
+        with readable(path):
+            table, choice = opened(path)
+            for part, positions in table.tables(choice.positions):
+                for batch in part.to_batches(max_chunksize=most):
+                    yield batch, positions
+
+
+def _name(path: AnyPath | Sequence[AnyPath], paths: Sequence[Path]) -> str:
+    return Path(path).name if isinstance(path, str | os.PathLike) else paths[0].parent.name
 
 
 def _files(path: AnyPath | Sequence[AnyPath]) -> list[Path]:

@@ -84,7 +84,7 @@ def from_frame(
     X = np.empty((len(table), len(positions)))
     for j, position in enumerate(positions):
         X[:, j] = _values(table[:, position])
-    sieve = Sieve(choice, missing=missing, source="frame")
+    sieve = Sieve((*choice.features, choice.target), missing=missing, source="frame")
     rows = list(sieve.through([(X, _values(table[:, last]))]))
     X, y = rows[0]
     return Dataset(X, y, features=choice.features, target=choice.target, name=name)

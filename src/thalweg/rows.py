@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from thalweg.columns import Choice, Column
+from thalweg.columns import Column
 from thalweg.dataset import Array
 from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
 
@@ -54,8 +54,8 @@ class Sieve:
 
     Parameters
     ----------
-    choice : Choice
-        The names of the columns.
+    names : sequence of str
+        The columns' names: the features', and the target's if there is one.
     missing : {"error", "drop"}
         What a missing value means.
     source : str
@@ -69,9 +69,9 @@ class Sieve:
         How many of them had missing values.
     """
 
-    def __init__(self, choice: Choice, *, missing: Missing, source: str) -> None:
+    def __init__(self, names: Sequence[str], *, missing: Missing, source: str) -> None:
         check_missing(missing)
-        self.names = (*choice.features, choice.target)
+        self.names = tuple(names)
         self.missing = missing
         self.source = source
         self.rows = 0
@@ -179,7 +179,7 @@ def _kind(kind: pa.DataType) -> tuple[str, bool]:
     return str(kind), False
 
 
-def arrow_rows(batch: pa.RecordBatch, positions: Sequence[int]) -> Rows:
+def arrow_rows(batch: pa.RecordBatch, positions: Sequence[int], *, has_target: bool = True) -> Rows:
     """Copy columns of an Arrow batch into rows; nulls become NaN.
 
     ``X`` is laid out column by column, as the batch is: that takes a third of the time, and the
@@ -191,13 +191,17 @@ def arrow_rows(batch: pa.RecordBatch, positions: Sequence[int]) -> Rows:
         Of b rows.
     positions : sequence of int
         Where the d features and then the target stand.
+    has_target : bool
+        Whether there is one; ``y`` has shape (b, 0) without.
     """
-    *features, target = positions
+    features, target = (positions[:-1], positions[-1:]) if has_target else (positions, ())
     X = np.empty((batch.num_rows, len(features)), order="F")
     for j, position in enumerate(features):
         X[:, j] = _as_numbers(batch.column(position))
     # Always a copy of its own: a view would keep the batch's memory alive.
-    return X, np.array(_as_numbers(batch.column(target)), dtype=np.float64)
+    if not target:
+        return X, np.empty((batch.num_rows, 0))
+    return X, np.array(_as_numbers(batch.column(target[0])), dtype=np.float64)
 
 
 def _as_numbers(column: pa.Array) -> Any:

@@ -1,0 +1,137 @@
+"""Rows that are read in batches, anew for each pass over them.
+
+Not here: which files they come from (:mod:`thalweg.files`), a descent over them
+(:mod:`thalweg.descent.streaming`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from thalweg.columns import Choice
+from thalweg.errors import ThalwegWarning
+from thalweg.rows import Missing, Rows, Sieve, arrow_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from thalweg.summary import Summary
+
+ArrowBatch: TypeAlias = "tuple[pa.RecordBatch, tuple[int, ...]]"
+"""Rows as a file holds them, and where the wanted columns stand."""
+
+Watcher: TypeAlias = Callable[[int, int | None], object]
+
+T = TypeVar("T")
+
+
+class Scan:
+    """Rows in files, read in batches; memory is that of a few batches whatever the files' size.
+
+    Made by :func:`thalweg.scan`. Each pass opens the files anew and reads one batch ahead on a
+    thread of its own; the batches come in the files' order, the same in each pass.
+
+    Attributes
+    ----------
+    features : tuple of str
+        The d names.
+    target : str
+        The target's name.
+    name : str
+        What the rows are, for titles.
+    source : str
+        What they are called in errors.
+    watcher : callable or None
+        Called after each batch with the rows read in this pass and, once they were counted,
+        the rows of a pass.
+    """
+
+    def __init__(
+        self,
+        tables: Callable[[], Generator[ArrowBatch]],
+        choice: Choice,
+        *,
+        missing: Missing,
+        name: str,
+        source: str,
+        files: int,
+    ) -> None:
+        self.features = choice.features
+        self.target = choice.target
+        self.name = name
+        self.source = source
+        self.watcher: Watcher | None = None
+        self._tables = tables
+        self._missing = missing
+        self._files = files
+        self._counted: int | None = None
+        self._dropped_known = False
+
+    def batches(self) -> Generator[Rows]:
+        """Read all the rows once.
+
+        Yields
+        ------
+        X : ndarray, shape (b, d), float64
+        y : ndarray, shape (b,), float64
+            The next b rows, b ≥ 1, in memory of their own; ``X`` column by column in it.
+
+        Raises
+        ------
+        UnreadableFile
+            If a file is damaged.
+        InvalidData
+            On infinite or missing values, or if there are no rows. Rows with missing values are
+            counted to the end before the error is raised.
+        """
+        names = (*self.features, self.target)
+        sieve = Sieve(names, missing=self._missing, source=self.source)
+        for rows in through(sieve, self._tables()):
+            if self.watcher is not None:
+                self.watcher(sieve.rows, self._counted)
+            yield rows
+        self._counted = sieve.rows
+        if sieve.dropped and not self._dropped_known:
+            self._dropped_known = True
+            warnings.warn(
+                f"{self.source}: {sieve.dropped:,} of {sieve.rows:,} rows with missing values are "
+                "left out",
+                ThalwegWarning,
+                stacklevel=2,
+            )
+
+    __iter__ = batches
+
+    @cached_property
+    def summary(self) -> Summary:
+        """What one pass over the rows leaves: enough for loss, gradient and exact solution."""
+        from thalweg.summary import Summary  # only when something is computed
+
+        return Summary.of_batches(self.batches(), features=self.features, target=self.target)
+
+    def __repr__(self) -> str:
+        files = f"{self._files} file" + ("s" if self._files > 1 else "")
+        return f"Scan({self.name!r}, {files}, features={self.features!r}, target={self.target!r})"
+
+
+def through(
+    sieve: Sieve, batches: Generator[ArrowBatch], *, has_target: bool = True
+) -> Generator[Rows]:
+    """Make Arrow batches into rows and let them through a sieve, reading one batch ahead."""
+    # Read ahead on a thread, made into rows on this one: each about half of the work.
+    with closing(_one_ahead(batches)) as ahead:
+        yield from sieve.through(arrow_rows(*batch, has_target=has_target) for batch in ahead)
+
+
+def _one_ahead(source: Generator[T]) -> Generator[T]:
+    """Have a thread work on the next item while the last one is looked at."""
+    with closing(source), ThreadPoolExecutor(1, thread_name_prefix="thalweg-read") as ahead:
+        following = ahead.submit(next, source, None)
+        while (item := following.result()) is not None:
+            following = ahead.submit(next, source, None)
+            yield item

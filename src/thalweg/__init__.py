@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from thalweg.summary import Summary as Summary
     from thalweg.summary import solve as solve
     from thalweg.summary.solution import Solution as Solution
+    from thalweg.sweeps import Sweep as Sweep
+    from thalweg.sweeps import sweep as sweep
 
 # Where each public name lives; a module itself has no home but its own.
 _HOMES = {
@@ -40,6 +42,7 @@ _HOMES = {
     "Solution": "summary.solution",
     "Summary": "summary",
     "Surface": "loss_surface",
+    "Sweep": "sweeps",
     "count_letters": "corpus",
     "errors": "",
     "explain": "diagnosis",
@@ -52,6 +55,7 @@ _HOMES = {
     "scan": "files",
     "solve": "summary",
     "surface": "loss_surface",
+    "sweep": "sweeps",
 }
 
 __all__ = [
@@ -62,6 +66,7 @@ __all__ = [
     "Solution",
     "Summary",
     "Surface",
+    "Sweep",
     "__version__",
     "count_letters",
     "errors",
@@ -75,6 +80,7 @@ __all__ = [
     "scan",
     "solve",
     "surface",
+    "sweep",
 ]
 
 

@@ -9,6 +9,7 @@ Not here: the loss on a plane (:mod:`thalweg.loss_surface`), pages (:mod:`thalwe
 from thalweg.figures.data import data_figure, fit_figure
 from thalweg.figures.descent import loss_figure, path_figure
 from thalweg.figures.directions import directions_figure, distances_figure
+from thalweg.figures.sweeps import rates_figure, settings_map_figure
 from thalweg.figures.theme import theme
 from thalweg.figures.valley import contour_figure, surface_figure
 
@@ -20,6 +21,8 @@ __all__ = [
     "fit_figure",
     "loss_figure",
     "path_figure",
+    "rates_figure",
+    "settings_map_figure",
     "surface_figure",
     "theme",
 ]

@@ -13,11 +13,12 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from thalweg.dataset import Array, Dataset
 from thalweg.descent import compiled
-from thalweg.descent.plan import Batches, Plan, Trace
+from thalweg.descent.plan import DIVERGENCE, Batches, Plan, TorchRule, Trace
 from thalweg.descent.torch_random import Generator
-from thalweg.losses import L1, MSE, Huber
+from thalweg.losses import L1, MSE, Huber, Loss
 from thalweg.optimizers import (
     ASGD,
+    RULES,
     SGD,
     Adadelta,
     Adagrad,
@@ -204,3 +205,225 @@ def test_walks_as_pytorch_does(rule: Rule, regime: str) -> None:
     steps = CHAOTIC_STEPS if is_chaotic(rule, batches) else STEPS
     epochs = -(-steps // batches.steps_per_epoch(len(data)))
     check_parity(make_plan(data, rule, batches=batches, epochs=epochs))
+
+
+@pytest.mark.parametrize("maximize", [SGD(lr=1e-4, maximize=True), Adam(maximize=True)], ids=str)
+def test_maximize_climbs_as_pytorch_does(maximize: Rule) -> None:
+    trace = check_parity(make_plan(problem(), maximize))
+    assert trace.loss[-1] > trace.loss[0]
+
+
+@pytest.mark.parametrize("rule", [*RULES.values()], ids=lambda rule: rule.__name__)
+def test_every_rule_can_maximize(rule: type[Rule]) -> None:
+    plan = make_plan(problem(), rule(lr=1e-3, maximize=True), epochs=20)
+    check_parity(plan._replace(batches=Batches(batch_size=5)))
+
+
+@pytest.mark.parametrize("loss", [L1(), Huber(0.5), Huber(3.0)], ids=str)
+@pytest.mark.parametrize("regime", REGIMES)
+def test_other_losses_walk_from_the_rows(loss: Loss, regime: str) -> None:
+    check_parity(
+        make_plan(
+            problem(),
+            NAdam(lr=0.01),
+            loss=loss,
+            batches=REGIMES[regime],
+            epochs=-(-STEPS // REGIMES[regime].steps_per_epoch(14)),
+        )
+    )
+
+
+@pytest.mark.parametrize("d", [1, 2, 7, 16, 40])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("regime", REGIMES)
+def test_any_number_of_features(d: int, intercept: bool, regime: str) -> None:
+    """One feature has a walk of its own; from sixteen on loops become vector code."""
+    data = problem(n=50, d=d, seed=d)
+    rule = NAdam(lr=0.01, weight_decay=0.1, eps=0.1)  # with eps near 0, some of these are chaotic
+    epochs = -(-100 // REGIMES[regime].steps_per_epoch(50))
+    check_parity(make_plan(data, rule, intercept=intercept, batches=REGIMES[regime], epochs=epochs))
+
+
+@pytest.mark.parametrize("rule", DEFAULT, ids=lambda rule: type(rule).__name__)
+def test_one_feature_walks_as_pytorch_does(rule: Rule) -> None:
+    steps = CHAOTIC_STEPS if is_chaotic(rule, Batches()) else STEPS
+    check_parity(make_plan(problem(d=1), rule, epochs=steps))
+
+
+def test_batches_can_be_written_out_and_overlap() -> None:
+    batches = tuple(np.array(rows) for rows in ([3, 0, 3], [5], [13, 1, 2, 3], [7, 7]))
+    check_parity(make_plan(problem(), Adam(lr=0.01), batches=Batches(sampler=batches), epochs=30))
+
+
+@pytest.mark.parametrize("drop_last", [True, False])
+@pytest.mark.parametrize("batch_size", [2, 13, 14, 100])
+def test_last_batch_is_kept_or_left_out(batch_size: int, drop_last: bool) -> None:
+    if drop_last and batch_size > 14:
+        return  # no step is left: refused before an engine sees it
+    batches = Batches(batch_size=batch_size, shuffle=True, drop_last=drop_last)
+    check_parity(make_plan(problem(), NAdam(lr=0.01), batches=batches, epochs=20))
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_drawn_start_is_pytorchs(regime: str) -> None:
+    """A start that is not given is drawn first, then the epochs' orders from the same stream."""
+    data, batches = problem(), REGIMES[regime]
+    plan = make_plan(data, NAdam(), start=None, epochs=5, batches=batches)
+    torch.manual_seed(5)
+    linear = torch.nn.Linear(3, 1)
+    start = _vector(linear.weight, linear.bias).astype(np.float64)
+    trace = compiled.descend(plan)
+    assert np.array_equal(trace.path[0], start)
+    given = plan._replace(start=start, generator=Generator(5, 4))
+    assert np.array_equal(compiled.descend(given).path, trace.path)
+    assert trace.generator == Generator(5, 4 + 4 * 5 * batches.shuffle)
+
+
+# --- What is recorded -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_recording_less_keeps_the_same_points(regime: str) -> None:
+    data, batches = problem(), REGIMES[regime]
+    plan = make_plan(data, NAdam(lr=0.01), batches=batches, epochs=9)
+    every_step = compiled.descend(plan)
+    steps = batches.steps_per_epoch(len(data))
+    assert every_step.steps.tolist() == list(range(9 * steps + 1))
+    for every in (0, 2, 5, 1000):
+        trace = compiled.descend(plan._replace(record_every=every))
+        expected = [*range(0, 9 * steps, every or steps), 9 * steps]
+        assert trace.steps.tolist() == expected
+        assert np.array_equal(trace.path, every_step.path[expected])
+        assert np.array_equal(trace.loss, every_step.loss)
+        assert np.array_equal(trace.gradient_norm, every_step.gradient_norm)
+
+
+@pytest.mark.parametrize("rule", DEFAULT + LOADED, ids=lambda rule: str(rule).replace(" ", ""))
+@pytest.mark.parametrize("regime", ["batch", "shuffled"])
+def test_a_walk_in_two_parts_is_the_same_to_the_bit(rule: Rule, regime: str) -> None:
+    batches = REGIMES[regime]
+    plan = make_plan(problem(), rule, batches=batches, epochs=100, record_every=3)
+    whole = compiled.descend(plan._replace(epochs=200))
+    first = compiled.descend(plan)
+    second = compiled.descend(
+        plan._replace(
+            start=first.path[-1],
+            optimizer_state=first.optimizer_state,
+            generator=first.generator,
+            steps_before=100 * batches.steps_per_epoch(14),
+            loss_limit=first.loss_limit,
+        )
+    )
+    assert np.array_equal(whole.loss, np.concatenate([first.loss, second.loss]))
+    assert np.array_equal(whole.path[-1], second.path[-1])
+    assert whole.optimizer_state.keys() == second.optimizer_state.keys()
+    for name, value in whole.optimizer_state.items():
+        assert np.array_equal(second.optimizer_state[name], value)
+    assert whole.generator == second.generator
+    # The first part records its end besides.
+    joined = np.concatenate([first.steps[:-1], second.steps[1:] + first.steps[-1]])
+    assert np.array_equal(whole.steps, joined)
+    assert np.array_equal(whole.path, np.concatenate([first.path[:-1], second.path[1:]]))
+
+
+def test_nothing_that_is_given_is_changed() -> None:
+    state: dict[str, Any] = {
+        "exp_avg": np.ones(4),
+        "exp_avg_sq": np.ones(4),
+        "step": 3.0,
+        "mu_product": 0.5,
+    }
+    before = {name: np.copy(value) for name, value in state.items()}
+    start = np.linspace(0.0, 1.0, 4)
+    for batches in REGIMES.values():
+        plan = make_plan(problem(), NAdam(), start=start, batches=batches)
+        compiled.descend(plan._replace(optimizer_state=state))
+    assert np.array_equal(start, np.linspace(0.0, 1.0, 4))
+    assert all(np.array_equal(state[name], before[name]) for name in state)
+
+
+def test_a_state_of_fewer_settings_starts_the_rest_afresh() -> None:
+    """amsgrad switched on between two walks: the peak starts at nothing."""
+    first = compiled.descend(make_plan(problem(), Adam(), epochs=10))
+    second = make_plan(problem(), Adam(amsgrad=True), optimizer_state=first.optimizer_state)
+    peak = {**first.optimizer_state, "max_exp_avg_sq": np.zeros(4)}
+    expected = compiled.descend(second._replace(optimizer_state=peak))
+    assert np.array_equal(compiled.descend(second).path, expected.path)
+
+
+# --- How it ends ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+@pytest.mark.parametrize("loss", [MSE(), L1()], ids=str)
+def test_divergence_is_noticed_at_its_epoch(regime: str, loss: Loss) -> None:
+    data, batches = problem(), REGIMES[regime]
+    plan = make_plan(data, SGD(lr=3.0, momentum=1.2), loss=loss, batches=batches, record_every=0)
+    trace = compiled.descend(plan)
+    assert trace.outcome is Outcome.DIVERGED
+    limit = compiled.loss_limit(plan)
+    assert trace.loss_limit == pytest.approx(limit, rel=1e-12)
+    assert np.all(trace.loss[:-1] <= limit)
+    assert not trace.loss[-1] <= limit
+    assert len(trace.path) == len(trace.loss) + 1 == len(trace.gradient_norm) + 1
+    expected = pytorch(plan._replace(epochs=len(trace.loss)))
+    assert relative(trace.loss, expected.loss) < PATH_TOLERANCE
+
+
+def test_the_limit_is_that_of_start_or_variance() -> None:
+    data = problem()
+    for scale in (0.0, 1e6):
+        plan = make_plan(data, SGD(), start=np.full(4, scale), batches=Batches(batch_size=2))
+        residuals = data.X @ np.full(3, scale) + scale - data.y
+        expected = DIVERGENCE * max(np.mean(residuals**2), np.var(data.y))
+        assert compiled.loss_limit(plan) == pytest.approx(expected, rel=1e-12)
+        assert compiled.loss_limit(plan._replace(loss_limit=7.0)) == 7.0
+        batch = compiled.descend(plan._replace(batches=Batches(), epochs=1))
+        assert batch.loss_limit == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_far_start_is_no_divergence() -> None:
+    """Beyond what the first rows vouch for, the true limit decides, from the same start."""
+    data = Dataset(np.linspace(1.0, 2.0, 200), np.r_[np.zeros(100), np.linspace(-1.0, 1.0, 100)])
+    plan = make_plan(
+        data, SGD(lr=1e-6), start=None, batches=Batches(batch_size=1, shuffle=True), epochs=3
+    )
+    trace = compiled.descend(plan)
+    assert trace.outcome is Outcome.OUT_OF_EPOCHS
+    assert trace.loss_limit == compiled.loss_limit(plan)
+    assert trace.generator == Generator(5, 2 + 4 * 3)
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_parameters_that_are_not_finite_end_the_walk(regime: str) -> None:
+    """An update of 0 / 0: the loss before it is fine, the parameters after it are not."""
+    data = Dataset([[0.0], [0.0], [0.0]], [1.0, 2.0, 4.0])
+    plan = make_plan(data, Adagrad(lr=0.1, eps=0.0), batches=REGIMES[regime])
+    trace = compiled.descend(plan)
+    assert trace.outcome is Outcome.DIVERGED
+    assert len(trace.loss) == 1
+    assert np.isnan(trace.path[-1]).any()
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_tolerances_stop_the_walk(regime: str) -> None:
+    plan = make_plan(problem(), SGD(lr=0.05), batches=REGIMES[regime], record_every=0)
+    whole = compiled.descend(plan)
+    norm = np.sort(whole.gradient_norm)[20]
+    first = int(np.argmax(whole.gradient_norm <= norm))
+    by_norm = compiled.descend(plan._replace(gradient_tolerance=float(norm)))
+    assert by_norm.outcome is Outcome.CONVERGED
+    assert len(by_norm.loss) == first + 1
+    loss = np.sort(whole.loss)[20]
+    first = int(np.argmax(whole.loss <= loss))
+    by_loss = compiled.descend(plan._replace(loss_tolerance=float(loss)))
+    assert by_loss.outcome is Outcome.CONVERGED
+    assert len(by_loss.loss) == first + 1
+    assert np.array_equal(by_loss.path, whole.path[: first + 2])
+
+
+def test_it_applies_to_its_own_rules_in_float64() -> None:
+    assert all(compiled.applies(make_plan(problem(), rule)) for rule in DEFAULT + LOADED)
+    assert not compiled.applies(make_plan(problem(), SGD(), dtype="float32"))
+    other: Any = TorchRule("Adafactor", None, {})
+    assert not compiled.applies(make_plan(problem(), other))

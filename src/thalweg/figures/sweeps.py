@@ -81,8 +81,12 @@ def rates_figure(sweep: Sweep, *, theme: str = "light") -> go.Figure:
     if "sgd" in sweep.settings["optimizer"] and ends[0] < sweep.stable_learning_rate:
         figure.add_vrect(
             x0=ends[0], x1=min(ends[1], sweep.stable_learning_rate), fillcolor=_STABLE,
-            line_width=0, layer="below", annotation_text="plain SGD is stable",
-            annotation_position="top left",
+            line_width=0, layer="below",
+        )  # fmt: skip
+        # An annotation on a logarithmic axis stands at the logarithm.
+        figure.add_annotation(
+            x=np.log10(ends[0]), xanchor="left", y=0.0, yref="paper", yanchor="bottom",
+            text="plain SGD is stable", showarrow=False,
         )  # fmt: skip
     data = sweep.data
     units = Units(data.features, data.target, data)
@@ -135,13 +139,17 @@ def settings_map_figure(
     for row, column, value in zip(at_row, at_column, logs, strict=True):
         log_loss[row, column] = np.fmin(log_loss[row, column], value)
     shown = log_loss[np.isfinite(log_loss)]
-    ticks, texts = log_ticks(float(shown.min()), float(shown.max())) if shown.size else ([], [])
+    # The few cells on the brink of divergence would take the whole scale for themselves.
+    low, high = np.quantile(shown, [0.0, 0.95]).tolist() if shown.size else (0.0, 1.0)
+    ticks, texts = log_ticks(low, high)
     data = sweep.data
     figure = go.Figure(
         go.Heatmap(
             x=[_word(value) for value in columns],
             y=[_word(value) for value in rows],
             z=log_loss,
+            zmin=low,
+            zmax=high,
             colorscale=SURFACE_COLORS,
             customdata=10.0**log_loss,
             hoverongaps=False,

@@ -1,7 +1,8 @@
 """How native kernels are compiled: Numba, cached on disk, typed for the checker.
 
 Numba stamps what it caches by the file of the compiled function alone: what a kernel calls must
-stand in the kernel's own file, or a change there goes unnoticed. Not here: any kernel.
+stand in the kernel's own file, or a change there goes unnoticed; a kernel that is made of several
+files takes :func:`entry_point`. Not here: any kernel.
 """
 
 from __future__ import annotations
@@ -9,7 +10,10 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from importlib import import_module
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
 import numba
@@ -55,9 +59,6 @@ def native(*signature: Any, **options: Any) -> Callable[[F], F]:
 def digest(*modules: str) -> int:
     """Give a number that changes with the sources of the named modules.
 
-    A kernel that is made of several files is written as a closure over their digest: Numba makes
-    what a function closes over part of the key under which it keeps the machine code.
-
     Examples
     --------
     >>> digest("thalweg.native") == digest("thalweg.native")
@@ -67,30 +68,37 @@ def digest(*modules: str) -> int:
     return int.from_bytes(hashlib.sha256(sources.encode()).digest()[:7], "big")
 
 
-def entry_point(function: Callable[..., Any], types: tuple[Any, ...]) -> Callable[..., Any]:
-    """Compile a function for the given types of arguments, or load it, and give what runs it.
+def entry_point(
+    function: Callable[..., Any], name: str, version: int, arguments: tuple[Any, ...]
+) -> Callable[..., Any]:
+    """Compile a function for arguments of certain types, or load it, and give what runs it.
 
     What is given back takes arguments of these types only and does not look at them: it spares
-    the microsecond in which Numba finds out what it was called with.
+    the microseconds in which Numba finds out what it was called with.
 
     Parameters
     ----------
     function : callable
-        Its ``__qualname__`` names the file that keeps the machine code: one for each kernel, so
-        that processes which compile different ones at once do not meet.
-    types : tuple
-        Numba's type of each argument.
+        What to compile. Its first argument is not looked at: its type is ``version``, which so
+        becomes part of the key under which Numba keeps the machine code.
+    name : str
+        Names the file that keeps the machine code: one for each kernel, so that processes which
+        compile different ones at the same time do not meet.
+    version : int
+        A :func:`digest` of all the sources that the machine code is made of.
+    arguments : tuple
+        An example of each argument after the first, for its type.
     """
-    dispatcher: Any = native()(function)
-    signature = numba.types.void(*types).replace(return_type=None)
-    try:
-        dispatcher.compile(signature)
-    except OSError:  # compiled, but no room to keep it
-        pass
-    result = dispatcher.get_compile_result(signature)
+    copy = FunctionType(function.__code__, function.__globals__, function.__name__)
+    copy.__qualname__ = name
+    dispatcher: Any = native(fastmath={"contract"})(copy)
+    typeof: Any = numba.typeof
+    literal: Any = numba.types.literal
+    types = (literal(version), *map(typeof, arguments))
+    with suppress(OSError):  # compiled, but no room to keep it
+        dispatcher.compile(types)
     _KEPT_ALIVE.append(dispatcher)
-    run: Callable[..., Any] = result.entry_point
-    return run
+    return partial(dispatcher.overloads[types].entry_point, version)
 
 
 _KEPT_ALIVE: list[Any] = []  # machine code is freed with its dispatcher

@@ -50,7 +50,8 @@ _WATCH = """
       channel.port2.postMessage(null);
     });
   });
-  for (const layer of layers) observer.observe(layer, { subtree: true, attributes: true, childList: true });
+  const all = { subtree: true, attributes: true, childList: true };
+  for (const layer of layers) observer.observe(layer, all);
 }
 """
 

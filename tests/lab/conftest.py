@@ -164,3 +164,9 @@ def guarded() -> Iterator[Served]:
     lab = Served(Lab(chapters()), Door(frozenset({"127.0.0.1"}), False, "right-token"))
     yield lab
     lab.stop()
+
+
+@pytest.fixture
+def serve() -> Callable[[int], Served]:
+    """Start a lab at a port: who starts one stops it."""
+    return lambda port: Served(Lab(chapters()), port=port)

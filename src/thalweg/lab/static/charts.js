@@ -14,6 +14,7 @@ export const MARGINS = {
 };
 const CASING = "#ffffff"; // under a path on the map: no colour stands out from all of the scale
 const SMALL = { size: 10 };
+const LEVELS = 24; // of the map
 const PLAIN = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false };
 
 export const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -131,7 +132,7 @@ export class Charts {
       {
         type: "contour", x0: axes.map.x[0], dx: (axes.map.x[1] - axes.map.x[0]) / (plane.points - 1),
         y0: axes.map.y[0], dy: (axes.map.y[1] - axes.map.y[0]) / (plane.points - 1),
-        z: grid(plane), colorscale: "Cividis", ncontours: 20, name: "loss",
+        z: grid(plane), colorscale: "Cividis", contours: levels(plane), autocontour: false, name: "loss",
         line: { width: 0.5, color: "rgba(255, 255, 255, 0.45)" },
         colorbar: { thickness: 10, outlinewidth: 0, x: 1.02, xpad: 0, ...ticks(plane) },
         hovertemplate: `${plane.along[0]} %{x:,.5~g}<br>${plane.along[1]} %{y:,.5~g}<br>loss 10^%{z:.2f}<extra></extra>`,
@@ -305,8 +306,14 @@ function ticks(plane) {
     }
     const tickvals = logTicks(low, high);
     plane.ticks = { tickvals, ticktext: tickvals.map(power) };
+    plane.levels = { start: low, end: high, size: (high - low) / LEVELS || 1 };
   }
   return plane.ticks;
+}
+
+function levels(plane) {
+  ticks(plane);
+  return plane.levels;
 }
 
 const escape = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);

@@ -185,9 +185,12 @@ class Lab {
 
   async goTo(fragment) {
     const before = this.state;
+    this.calm();
+    this.time.stop();
     this.state = await read(fragment, this.defaults);
     if (!fragment && this.greeting.data.source === "file") this.startWithFile(this.greeting.data);
-    if (JSON.stringify(before.data) === JSON.stringify(this.state.data)) this.state.data = before.data;
+    const same = JSON.stringify(before.data) === JSON.stringify(this.state.data);
+    if (same || (before.data.source === "upload" && this.state.data.name === before.data.name)) this.state.data = before.data;
     await this.load();
   }
 
@@ -287,7 +290,10 @@ class Lab {
   }
 
   async address(history) {
-    const { fragment, fits } = await write(this.state, this.defaults);
+    const { rows } = this.shown;
+    const { name, features, target, units, X, y } = rows;
+    const whole = rows.whole ? { name, features, target, units, X, y } : null;
+    const { fragment, fits } = await write(this.state, this.defaults, whole);
     this.take.show(this.shown.answer.python, fits);
     if (fragment === location.hash.slice(1)) return;
     const now = performance.now();

@@ -101,7 +101,7 @@ function lossAxes(rows, results) {
       low = Math.min(low, value);
       high = Math.max(high, value);
     }
-    last = Math.max(last, result.epochs_walked, result.settings.epochs);
+    last = Math.max(last, result.epochs_walked);
   }
   if (results.every((result) => result.settings.loss === "mse") && rows.exact.loss > 0) {
     low = Math.min(low, rows.exact.loss);

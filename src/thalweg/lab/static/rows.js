@@ -109,10 +109,13 @@ export class RowsPanel {
       const input = element("input", { type: "checkbox", value: column.name, checked: chosen.has(column.name) });
       return element("label", {}, input, element("span", {}, column.name));
     });
+    const free = () => boxes.forEach((label) => (label.firstChild.disabled = label.firstChild.value === target.value));
+    target.onchange = free;
+    free();
     const drop = element("input", { type: "checkbox", id: "drop-missing", checked: Boolean(source.drop_missing) });
     const apply = element("button", { type: "button", id: "apply-columns" }, "Fit these columns");
     apply.onclick = () => {
-      const features = boxes.map((label) => label.firstChild).filter((input) => input.checked && input.value !== target.value).map((input) => input.value);
+      const features = boxes.map((label) => label.firstChild).filter((input) => input.checked && !input.disabled).map((input) => input.value);
       if (!features.length) this.trouble("features: got none, expected one at least; tick a column");
       else this.use({ ...this.source, ...source, target: target.value, features, drop_missing: drop.checked }, true);
     };
@@ -120,7 +123,7 @@ export class RowsPanel {
     box.replaceChildren(
       element("div", { className: "control" }, element("label", { for: "target" }, "Target"), target),
       element("fieldset", { className: "control" }, element("legend", {}, "Features"), element("div", { className: "ticks" }, ...boxes),
-        others ? element("p", { className: "hint" }, `${others} columns that hold no numbers are left out.`) : null),
+        others ? element("p", { className: "hint" }, `${others} ${others === 1 ? "column that holds" : "columns that hold"} no numbers left out.`) : null),
       element("div", { className: "control flag" }, element("label", {}, drop, element("span", {}, "Leave out rows with missing values"))),
       apply,
     );

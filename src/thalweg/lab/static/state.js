@@ -27,8 +27,9 @@ export function asked(settings, defaults) {
   return sent;
 }
 
-// The address's fragment. `fits` tells whether the rows are in it.
-export async function write(state, defaults) {
+// The address's fragment. `fits` tells whether the rows are in it; `rows` are those that the page
+// has whole, which may come from a file.
+export async function write(state, defaults, rows) {
   const parts = new URLSearchParams();
   const settings = asked(state.settings, defaults);
   for (const [name, value] of Object.entries(settings)) parts.set(name, JSON.stringify(value));
@@ -40,14 +41,11 @@ export async function write(state, defaults) {
     parts.set("kept", JSON.stringify(kept));
   }
   let fits = true;
-  if (state.data.source === "rows") {
-    const packed = await pack(state.data);
-    fits = packed.length + String(parts).length <= LONGEST;
+  if (state.data.source === "file") parts.set("data", JSON.stringify(state.data));
+  else if (state.data.source !== "chapters") {
+    const packed = rows ? await pack(rows) : "";
+    fits = Boolean(rows) && packed.length + String(parts).length <= LONGEST;
     parts.set(fits ? "rows" : "elsewhere", fits ? packed : state.data.name || "own rows");
-  } else if (state.data.source === "file") parts.set("data", JSON.stringify(state.data));
-  else if (state.data.source === "upload") {
-    fits = false;
-    parts.set("elsewhere", state.data.name);
   }
   return { fragment: String(parts), fits };
 }

@@ -323,7 +323,7 @@ def _describe(run: Run) -> dict[str, Any]:
         "beginning": None if beginning is None else _describe_beginning(beginning),
         "scaling": None if run.scaling is None else [_encode("scaling", a) for a in run.scaling],
         "summary": _summary_of(run),
-        "data_digest": None if run.data is None else run.data.digest,
+        "data_digest": _digest_of(run),
     }
 
 
@@ -345,6 +345,13 @@ def _beginning_from(description: Mapping[str, Any] | None) -> Beginning | None:
         generator=Generator(*description["generator"]),
         loss_limit=_decode(description["loss_limit"]),
     )
+
+
+def _digest_of(run: Run) -> str | None:
+    """Tell the data by their rows, or by their summary where the rows are not at hand."""
+    if run.data is not None:
+        return run.data.digest
+    return None if run.stored_summary is None else run.stored_summary.digest
 
 
 def _summary_of(run: Run) -> str | None:

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from thalweg.columns import Choice
+from thalweg.dataset import Data, Dataset
 from thalweg.errors import ThalwegWarning
 from thalweg.rows import Missing, Rows, Sieve, arrow_rows
 
@@ -114,9 +115,19 @@ class Scan:
 
         return Summary.of_batches(self.batches(), features=self.features, target=self.target)
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the summary's bytes: whether two scans are of the same rows."""
+        return self.summary.digest
+
     def __repr__(self) -> str:
         files = f"{self._files} file" + ("s" if self._files > 1 else "")
         return f"Scan({self.name!r}, {files}, features={self.features!r}, target={self.target!r})"
+
+
+def rows_of(data: Data | Scan) -> Dataset | Scan:
+    """Take a scan as it is, whatever else as :meth:`thalweg.Dataset.of` does."""
+    return data if isinstance(data, Scan) else Dataset.of(data)
 
 
 def through(

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.checks import PRECISIONS, check_choice, check_number, check_parameters
-from thalweg.dataset import Array, Data, Dataset
+from thalweg.dataset import Data, Dataset
 from thalweg.descent import settings as known
 from thalweg.descent.plan import Batches, Plan, TorchRule, Trace
 from thalweg.descent.settings import Settings
@@ -24,9 +24,12 @@ from thalweg.descent.torch_random import Generator, initial_parameters
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.losses import MSE, Loss
 from thalweg.run import Beginning, OptimizerState, Run, Scaling, Start
+from thalweg.scanning import Scan, rows_of
 
 if TYPE_CHECKING:
+    from thalweg.descent.streaming import Streamed
     from thalweg.optimizers import Rule
+    from thalweg.summary import Summary
 
 # A path of more than this is refused before the descent starts: it would not fit in memory.
 PATH_BYTES = 2**30
@@ -39,7 +42,7 @@ _OWN_SETTINGS = (
 
 
 def fit(
-    data: Data,
+    data: Data | Scan,
     *,
     optimizer: str | type = "nadam",
     lr: float = 0.01,
@@ -71,8 +74,10 @@ def fit(
 
     Parameters
     ----------
-    data : Dataset or pair (X, y)
-        The n rows, d features each.
+    data : Dataset, pair (X, y) or Scan
+        The n rows, d features each. Of a :func:`thalweg.scan` batch descent on the squared error
+        reads the files once, any other reads them once an epoch, with a few blocks in memory; the
+        result is that of the same rows in memory, to the bit.
     optimizer : str or class
         Any optimiser of ``torch.optim`` that needs no closure, by name (``"nadam"``) or class.
     lr : float
@@ -149,7 +154,7 @@ class Task(NamedTuple):
 
     plan: Plan
     settings: Settings
-    rows: Dataset  # in the user's units
+    rows: Dataset | Scan  # in the user's units
     scaling: Scaling | None
 
     def run(self, trace: Trace) -> Run:
@@ -166,15 +171,16 @@ class Task(NamedTuple):
             generator=trace.generator,
             features=self.rows.features,
             target=self.rows.target,
-            data=self.rows,
+            data=self.rows if isinstance(self.rows, Dataset) else None,
             scaling=self.scaling,
+            stored_summary=None if isinstance(self.rows, Dataset) else self.rows.summary,
             beginning=Beginning(
                 plan.start is None, plan.optimizer_state, plan.generator, trace.loss_limit
             ),
         )
 
 
-def prepare_as_fit(data: Data, given: Mapping[str, Any]) -> Task:
+def prepare_as_fit(data: Data | Scan, given: Mapping[str, Any]) -> Task:
     """Make the task of ``fit(data, **given)`` without walking it."""
     bound = inspect.signature(fit).bind(data, **given)
     bound.apply_defaults()
@@ -185,20 +191,21 @@ def prepare_as_fit(data: Data, given: Mapping[str, Any]) -> Task:
 
 
 def prepare(
-    data: Data, start: ArrayLike | int | Run | Start | None, asked: tuple[Any, ...]
+    data: Data | Scan, start: ArrayLike | int | Run | Start | None, asked: tuple[Any, ...]
 ) -> Task:
     """Check what was asked, in the order of ``_prepare``, and turn it into a plan."""
     try:
         request = _prepare(*asked)
     except TypeError:  # something unhashable, which a check refuses with its own sentence
         request = _prepare.__wrapped__(*asked)
-    rows = Dataset.of(data)
+    rows = rows_of(data)
     if isinstance(start, Run):
         start = start.continuation()
-    scaling, walked_rows = None, rows
+    scaling = None
     if request.settings.standardize:
-        scaling, walked_rows = _standardise(rows, start, intercept=request.settings.intercept)
-    plan = _plan(request, walked_rows, _begin(start, request, rows, scaling))
+        scaling = _scaling(rows.summary, start, intercept=request.settings.intercept)
+    beginning = _begin(start, request, len(rows.features), scaling)
+    plan = _plan(request, _walked_rows(rows, request.settings, scaling), beginning)
     return Task(plan, request.settings, rows, scaling)
 
 
@@ -285,43 +292,49 @@ def _choose_engine(engine: str, dtype: str | None, rule: Rule | TorchRule) -> tu
     return "compiled", "float64"
 
 
-def _standardise(
-    rows: Dataset, start: ArrayLike | int | Start | None, *, intercept: bool
-) -> tuple[Scaling, Dataset]:
-    """Shift and scale each feature to mean 0 and mean square 1.
+def _scaling(
+    summary: Summary, start: ArrayLike | int | Start | None, *, intercept: bool
+) -> Scaling:
+    """Give the shift and the scale of each feature, to mean 0 and mean square 1.
 
     Without an intercept nothing could make up for a shift: features are only scaled. A constant
     feature is only shifted. What goes on from another run keeps that run's coordinates, in which
     its optimiser remembers.
     """
     kept = start.scaling if isinstance(start, Start) else None
-    if kept is not None and len(kept.means) == rows.X.shape[1]:
-        means, scales = kept
-    else:
-        means, scales = _moments(rows.X, intercept=intercept)
-    scaled = Dataset((rows.X - means) / scales, rows.y, features=rows.features, target=rows.target)
-    return Scaling(means, scales), scaled
+    if kept is not None and len(kept.means) == len(summary.features):
+        return kept
+    _, means, scales = summary.standardized(intercept=intercept)
+    return Scaling(means, scales)
 
 
-def _moments(X: Array, *, intercept: bool) -> tuple[Array, Array]:
-    """Give the shift and the scale of each feature, (d,) each."""
-    means = X.mean(axis=0) if intercept else np.zeros(X.shape[1])
-    scales = np.sqrt(np.mean((X - means) ** 2, axis=0))
-    scales[scales <= 1e-14 * np.abs(means)] = 1.0
-    return means, scales
+def _walked_rows(
+    rows: Dataset | Scan, settings: Settings, scaling: Scaling | None
+) -> Dataset | Streamed:
+    """Give the rows in the coordinates that the descent walks in."""
+    if not isinstance(rows, Dataset):
+        from thalweg.descent.streaming import Streamed  # only where rows are scanned
+
+        return Streamed.of(rows, scaling)
+    if scaling is None:
+        return rows
+    X = (rows.X - scaling.means) / scaling.scales
+    scaled = Dataset(X, rows.y, features=rows.features, target=rows.target)
+    # By algebra: the same digits as for rows that are scanned, which are not all at hand.
+    scaled.summary = rows.summary.rescaled(*scaling)
+    return scaled
 
 
 def _begin(
     start: ArrayLike | int | Start | None,
     request: _Request,
-    rows: Dataset,
+    d: int,
     scaling: Scaling | None,
 ) -> _Beginning:
     """Settle the start: drawn, given, or gone on from an earlier run."""
     settings = request.settings
     if start is None:
         return _Beginning(None, None, Generator(settings.seed, 0))
-    d = rows.X.shape[1]
     if isinstance(start, Integral) and not isinstance(start, bool):
         drawn, _ = initial_parameters(Generator(int(start), 0), d, settings.intercept)
         return _Beginning(drawn, None, Generator(settings.seed, 0))
@@ -348,7 +361,7 @@ def _go_on(start: Start, settings: Settings, d: int, scaling: Scaling | None) ->
         return _Beginning(None, start.optimizer_state, start.generator)
     check_parameters("start", start.parameters, d + settings.intercept)
     if (start.scaling is None) == (scaling is None):
-        parameters = start.walked  # the same coordinates: see _standardise
+        parameters = start.walked  # the same coordinates: see _scaling
     elif scaling is not None:
         parameters = scaling.from_user(start.parameters, intercept=settings.intercept)
     else:
@@ -356,11 +369,11 @@ def _go_on(start: Start, settings: Settings, d: int, scaling: Scaling | None) ->
     return _Beginning(parameters, start.optimizer_state, start.generator)
 
 
-def _plan(request: _Request, rows: Dataset, beginning: _Beginning) -> Plan:
+def _plan(request: _Request, rows: Dataset | Streamed, beginning: _Beginning) -> Plan:
     settings = request.settings
     batches = known.check_rows(settings, len(rows))
     if settings.epochs > 1_000_000 or settings.record != "epoch":
-        _check_memory(settings, batches, len(rows), rows.X.shape[1] + settings.intercept)
+        _check_memory(settings, batches, len(rows), len(rows.features) + settings.intercept)
     gradient_tolerance, loss_tolerance = 0.0, -np.inf
     if settings.tolerance is not None:
         if settings.tolerance_on == "gradient_norm":
@@ -369,7 +382,7 @@ def _plan(request: _Request, rows: Dataset, beginning: _Beginning) -> Plan:
             # The exact loss alone: columns that depend on one another do not matter to it.
             left = float(rows.summary.triangle(intercept=settings.intercept)[-1, -1])
             loss_tolerance = left**2 / len(rows) * (1.0 + settings.tolerance)
-    return Plan(
+    plan = Plan(
         data=rows,
         intercept=settings.intercept,
         rule=request.rule,
@@ -384,6 +397,11 @@ def _plan(request: _Request, rows: Dataset, beginning: _Beginning) -> Plan:
         loss_tolerance=loss_tolerance,
         dtype=settings.dtype,
     )
+    if not isinstance(rows, Dataset):
+        from thalweg.descent import streaming  # only where rows are scanned
+
+        streaming.check(plan, settings)
+    return plan
 
 
 def _record_every(record: str | int, *, epoch: int) -> int:
@@ -416,6 +434,21 @@ def descend(plan: Plan, settings: Settings) -> Trace:
         from thalweg.descent import reference
 
         return reference.descend(plan)
+    if not isinstance(plan.data, Dataset):
+        from thalweg.descent import streaming
+
+        return streaming.descend(plan)
     from thalweg.descent import compiled
 
     return compiled.descend(plan)
+
+
+def loss_limit(plan: Plan) -> float:
+    """Give the loss beyond which a plan's walk counts as diverged, where an engine left it open."""
+    if not isinstance(plan.data, Dataset):
+        from thalweg.descent import streaming
+
+        return streaming.loss_limit(plan)
+    from thalweg.descent import compiled  # the reference engine always says it
+
+    return compiled.loss_limit(plan)

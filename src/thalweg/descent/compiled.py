@@ -40,14 +40,14 @@ from thalweg.run import OptimizerState, Outcome
 if TYPE_CHECKING:
     from thalweg.summary import Summary
 
-_OUTCOMES = {
+OUTCOMES = {
     OUT_OF_EPOCHS: Outcome.OUT_OF_EPOCHS,
     CONVERGED: Outcome.CONVERGED,
     DIVERGED: Outcome.DIVERGED,
 }
 
-_NO_ROWS = np.empty(0, np.int64)
-_NO_TWISTERS = (np.empty(0, np.uint32), np.empty(0, np.uint32))
+NO_ROWS = np.empty(0, np.int64)
+NO_TWISTERS = (np.empty(0, np.uint32), np.empty(0, np.uint32))
 
 
 def applies(plan: Plan) -> bool:
@@ -70,17 +70,11 @@ def descend(plan: Plan) -> Trace:
     -------
     Trace
     """
-    rule: Any = plan.rule
-    if isinstance(rule, AdamW):
-        rule = rule.as_adam()
-    generator = plan.generator
-    if plan.start is None:
-        start, generator = initial_parameters(generator, len(plan.data.features), plan.intercept)
-    else:
-        start = np.asarray(plan.start, np.float64)
+    rule = walked_rule(plan.rule)
+    start, generator = beginning(plan)
     steps = plan.batches.steps_per_epoch(len(plan.data))
-    walk = _walk_triangle if _needs_no_rows(plan) else _walk_rows
-    arrays = _arrays(plan, rule, steps, start)
+    walk = _walk_triangle if needs_no_rows(plan) else _walk_rows
+    arrays = make_arrays(plan, rule, steps, start)
     outcome, epochs, points, limit = walk(plan, rule, steps, generator, start, arrays)
     if outcome == UNSURE:  # a loss beyond what the first rows could vouch for
         return descend(plan._replace(loss_limit=loss_limit(plan)))
@@ -88,14 +82,26 @@ def descend(plan: Plan) -> Trace:
         generator = generator._replace(drawn=generator.drawn + WORDS_PER_EPOCH * epochs)
     return Trace(
         path=arrays.path[:points],
-        steps=_steps(plan, steps, epochs, points),
+        steps=steps_of_points(plan, steps, epochs, points),
         loss=arrays.record[0, :epochs],
         gradient_norm=arrays.record[1, :epochs],
-        outcome=_OUTCOMES[outcome],
-        optimizer_state=_state(rule, arrays),
+        outcome=OUTCOMES[outcome],
+        optimizer_state=exported_state(rule, arrays),
         generator=generator,
         loss_limit=limit,
     )
+
+
+def walked_rule(rule: Any) -> Any:
+    """Give the rule that walks: AdamW is Adam with another weight decay."""
+    return rule.as_adam() if isinstance(rule, AdamW) else rule
+
+
+def beginning(plan: Plan) -> tuple[Array, Generator]:
+    """Give where a plan starts, given or drawn, and the stream of random numbers after that."""
+    if plan.start is None:
+        return initial_parameters(plan.generator, len(plan.data.features), plan.intercept)
+    return np.asarray(plan.start, np.float64), plan.generator
 
 
 def loss_limit(plan: Plan) -> float:
@@ -105,16 +111,15 @@ def loss_limit(plan: Plan) -> float:
     """
     if plan.loss_limit is not None and not math.isnan(plan.loss_limit):
         return plan.loss_limit
-    X, y = plan.data.X, plan.data.y
-    start = plan.start
-    if start is None:
-        start, _ = initial_parameters(plan.generator, X.shape[1], plan.intercept)
-    w = np.roll(start, -1) if plan.intercept else np.array(start, np.float64)
+    X, y = plan.rows.X, plan.rows.y
+    start, _ = beginning(plan)
+    w = np.roll(start, -1) if plan.intercept else start.copy()
     at_start, spread = start_kernel(type(plan.loss))(plan.loss, X, y, w, plan.intercept)
     return DIVERGENCE * max(at_start, spread)
 
 
-def _needs_no_rows(plan: Plan) -> bool:
+def needs_no_rows(plan: Plan) -> bool:
+    """Tell whether the summary is enough: batch descent on the squared error."""
     batches = plan.batches
     whole = batches.batch_size is None or batches.batch_size >= len(plan.data)
     return whole and batches.sampler is None and isinstance(plan.loss, MSE)
@@ -140,14 +145,27 @@ def _walk_rows(
     plan: Plan, rule: Any, steps: int, generator: Generator, start: Array, arrays: Arrays
 ) -> tuple[int, int, int, float]:
     kernel = rows_kernel(type(rule), type(plan.loss))
-    X, y, walk = plan.data.X, plan.data.y, _walk(plan, steps, generator)
-    if not plan.intercept:
-        return kernel(rule, plan.loss, X, y, walk, _limits(plan, steps), arrays)
-    bias_last, bias_first = _turns(start.size)
-    turned = arrays._replace(w=start.take(bias_last), memory=arrays.memory.take(bias_last, axis=1))
-    result = kernel(rule, plan.loss, X, y, walk, _limits(plan, steps), turned)
-    turned.memory.take(bias_first, axis=1, out=arrays.memory)
+    X, y, walk = plan.rows.X, plan.rows.y, _walk(plan, steps, generator)
+    bias_last = turned(plan, start, arrays)
+    result = kernel(rule, plan.loss, X, y, walk, _limits(plan, steps), bias_last)
+    turn_back(plan, bias_last, arrays)
     return result
+
+
+def turned(plan: Plan, start: Array, arrays: Arrays) -> Arrays:
+    """Give parameters and memory as [weights…, bias], as the walk over rows takes them."""
+    if not plan.intercept:
+        return arrays
+    bias_last, _ = _turns(start.size)
+    memory = arrays.memory.take(bias_last, axis=1)
+    return arrays._replace(w=start.take(bias_last), memory=memory)
+
+
+def turn_back(plan: Plan, bias_last: Arrays, arrays: Arrays) -> None:
+    """Write the memory of what :func:`turned` gave back as [bias, weights…]."""
+    if plan.intercept:
+        _, bias_first = _turns(arrays.w.size)
+        bias_last.memory.take(bias_first, axis=1, out=arrays.memory)
 
 
 @lru_cache(maxsize=64)
@@ -158,7 +176,7 @@ def _turns(p: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _walk(plan: Plan, steps: int, generator: Generator) -> Walk:
     """Say which rows each step sees."""
-    batches, order, bounds, twisters = plan.batches, _NO_ROWS, _NO_ROWS, _NO_TWISTERS
+    batches, order, bounds, twisters = plan.batches, NO_ROWS, NO_ROWS, NO_TWISTERS
     if batches.sampler is not None:
         order = np.concatenate(batches.sampler)
         bounds = np.cumsum([0, *map(len, batches.sampler)])
@@ -193,7 +211,9 @@ def _points(plan: Plan, steps_per_epoch: int) -> int:
     return (phase + plan.epochs * steps_per_epoch) // plan.record_every + 2
 
 
-def _steps(plan: Plan, steps_per_epoch: int, epochs: int, points: int) -> NDArray[np.int64]:
+def steps_of_points(
+    plan: Plan, steps_per_epoch: int, epochs: int, points: int
+) -> NDArray[np.int64]:
     """Say how many updates stand before each recorded point."""
     if plan.record_every == 0:
         return np.arange(0, steps_per_epoch * (epochs + 1), steps_per_epoch)
@@ -226,7 +246,7 @@ def _kept(rule: Rule) -> _Kept:
     )
 
 
-def _arrays(plan: Plan, rule: Rule, steps: int, start: Array) -> Arrays:
+def make_arrays(plan: Plan, rule: Rule, steps: int, start: Array) -> Arrays:
     """Make the arrays of a walk, with what the optimiser remembers as [bias, weights…]."""
     kept, state, p = _kept(rule), plan.optimizer_state, start.size
     memory, numbers = np.zeros((kept.slots, p)), np.array(kept.number_starts)
@@ -245,7 +265,7 @@ def _arrays(plan: Plan, rule: Rule, steps: int, start: Array) -> Arrays:
     return Arrays(start.copy(), memory, numbers, path, record, work)
 
 
-def _state(rule: Rule, arrays: Arrays) -> OptimizerState:
+def exported_state(rule: Rule, arrays: Arrays) -> OptimizerState:
     """Name what the optimiser remembers as PyTorch does."""
     kept, numbers = _kept(rule), arrays.numbers.tolist()
     state: dict[str, Any] = {name: arrays.memory[slot] for name, slot in kept.arrays}

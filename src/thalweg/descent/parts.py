@@ -19,11 +19,12 @@ import numpy as np
 
 from thalweg.checks import check_number
 from thalweg.dataset import Array, Data
-from thalweg.descent import Task, descend, prepare_as_fit
+from thalweg.descent import Task, descend, loss_limit, prepare_as_fit
 from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.run import Beginning, Outcome, Run
 from thalweg.run_file import read, save
+from thalweg.scanning import Scan
 
 # A part takes about this long: often enough for a bar that moves and for Ctrl-C, seldom enough
 # that calling the engine costs nothing beside it.
@@ -48,7 +49,7 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 
 def fit_in_parts(
-    data: Data,
+    data: Data | Scan,
     *,
     progress: Callback | None = None,
     checkpoint: PathLike | None = None,
@@ -63,7 +64,7 @@ def fit_in_parts(
 
     Parameters
     ----------
-    data : Dataset or pair (X, y)
+    data : Dataset, pair (X, y) or Scan
         The rows.
     progress : callable, optional
         Called with a :class:`Progress` after each part, some times a second.
@@ -198,11 +199,7 @@ class _Walk:
     def _loss_limit(self) -> float:
         """The loss beyond which the whole fit counts as diverged: that of its first start."""
         limit = self.parts[0].trace.loss_limit
-        if not math.isnan(limit):
-            return limit
-        from thalweg.descent import compiled  # which alone leaves it open until it is needed
-
-        return compiled.loss_limit(self.task.plan)
+        return loss_limit(self.task.plan) if math.isnan(limit) else limit
 
     def _take(self, trace: Trace) -> None:
         steps = int(trace.steps[-1]) + (self.parts[-1].steps if self.parts else 0)

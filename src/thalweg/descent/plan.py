@@ -17,6 +17,7 @@ from thalweg.dataset import Array, Dataset
 from thalweg.run import OptimizerState, Outcome
 
 if TYPE_CHECKING:
+    from thalweg.descent.streaming import Streamed
     from thalweg.descent.torch_random import Generator
     from thalweg.losses import Loss
     from thalweg.optimizers import Rule
@@ -66,7 +67,7 @@ class Plan(NamedTuple):
     ``intercept`` is false.
     """
 
-    data: Dataset
+    data: Dataset | Streamed
     intercept: bool
     rule: Rule | TorchRule
     loss: Loss
@@ -82,6 +83,13 @@ class Plan(NamedTuple):
     # Where the plan is the next part of a longer walk, so that the parts make the same whole:
     steps_before: int = 0  # updates made before; every ``record_every``-th counts from the first
     loss_limit: float | None = None  # diverged beyond it; None: :data:`DIVERGENCE` from this start
+
+    @property
+    def rows(self) -> Dataset:
+        """The rows at hand, for a walk that needs them all."""
+        if not isinstance(self.data, Dataset):
+            raise TypeError("rows that are read block by block are walked by streaming.descend")
+        return self.data
 
 
 class Trace(NamedTuple):

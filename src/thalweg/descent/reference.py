@@ -90,7 +90,7 @@ class _Walk:
         self.norms: list[float] = []
         self.step = 0
         self.loss_limit = (
-            DIVERGENCE * max(self._start_loss(), float(np.var(plan.data.y)))
+            DIVERGENCE * max(self._start_loss(), float(np.var(plan.rows.y)))
             if plan.loss_limit is None
             else plan.loss_limit
         )
@@ -162,7 +162,7 @@ def _seed(generator: Generator) -> Generator:
 
 def _linear(plan: Plan) -> tuple[nn.Linear, int]:
     """Build the model where the plan starts; count the random numbers that it took."""
-    d, bias = plan.data.X.shape[1], plan.intercept
+    d, bias = plan.rows.X.shape[1], plan.intercept
     if plan.start is None:
         # Drawn in float32 whatever the precision: both engines start alike.
         linear = nn.Linear(d, 1, bias=bias, dtype=torch.float32)
@@ -208,8 +208,8 @@ def _optimizer(rule: Rule | TorchRule, linear: nn.Linear) -> torch.optim.Optimiz
 
 def _tensors(plan: Plan) -> tuple[Tensor, Tensor]:
     dtype = getattr(torch, plan.dtype)
-    X = torch.tensor(plan.data.X, dtype=dtype)
-    return X, torch.tensor(plan.data.y, dtype=dtype).reshape(-1, 1)
+    X = torch.tensor(plan.rows.X, dtype=dtype)
+    return X, torch.tensor(plan.rows.y, dtype=dtype).reshape(-1, 1)
 
 
 def _loader(plan: Plan) -> DataLoader[tuple[Tensor, ...]]:

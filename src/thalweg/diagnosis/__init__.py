@@ -26,6 +26,7 @@ from thalweg.diagnosis.wording import number
 from thalweg.errors import InvalidData, InvalidSetting, sentence
 from thalweg.optimizers import SGD, Rule
 from thalweg.run import Outcome, Run
+from thalweg.scanning import Scan, rows_of
 from thalweg.summary import Summary
 
 
@@ -210,15 +211,15 @@ class Diagnosis:
 
 
 def explain(
-    data: Data | Summary | Run, run: Run | None = None, *, intercept: bool = True
+    data: Data | Scan | Summary | Run, run: Run | None = None, *, intercept: bool = True
 ) -> Diagnosis:
     """Explain why a descent went as it did, and find a setting that works.
 
     Parameters
     ----------
-    data : Dataset, pair (X, y), Summary or Run
-        The n rows; their summary, where they are too many; or a run alone, which knows what it
-        was fitted to.
+    data : Dataset, pair (X, y), Scan, Summary or Run
+        The n rows; a scan of them or their summary, where they are too many; or a run alone,
+        which knows what it was fitted to.
     run : Run, optional
         The descent to explain. Without one the data are explained, before any fit.
     intercept : bool
@@ -257,8 +258,8 @@ def explain(
     elif isinstance(data, Summary):
         summary = data
     else:
-        rows = Dataset.of(data)
-        summary = rows.summary
+        taken = rows_of(data)
+        rows, summary = taken if isinstance(taken, Dataset) else None, taken.summary
     if run is None:
         return _of_data(summary, rows, intercept=intercept)
     _check(run, summary)

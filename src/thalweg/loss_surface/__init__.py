@@ -31,6 +31,7 @@ from thalweg.loss_surface.plane import (
     reach_along,
     read_paths,
 )
+from thalweg.scanning import Scan, rows_of
 from thalweg.summary import Summary
 
 CURVATURE = ("steepest direction", "flattest direction")
@@ -157,7 +158,7 @@ class Surface:
 
 
 def surface(
-    data: Data | Summary,
+    data: Data | Scan | Summary,
     *,
     points: int = 100,
     along: Along | None = None,
@@ -171,7 +172,7 @@ def surface(
 
     Parameters
     ----------
-    data : Dataset, Summary or pair (X, y)
+    data : Dataset, Summary, Scan or pair (X, y)
         What the loss is on.
     points : int
         Values per axis. Default 100, the lesson's.
@@ -217,7 +218,8 @@ def surface(
     >>> float(plane.log10_loss.min().round(3))
     3.281
     """
-    known = data if isinstance(data, Summary) else Dataset.of(data)
+    known = data if isinstance(data, Summary) else rows_of(data)
+    known = known.summary if isinstance(known, Scan) else known
     summary = known if isinstance(known, Summary) else known.summary
     names = parameter_names(summary.features, intercept=intercept)
     check_count("points", points, low=2, advice="try points=100")

@@ -24,23 +24,24 @@ from numpy.typing import ArrayLike
 from thalweg.checks import check_parameters
 from thalweg.dataset import Array, Data, Dataset, as_arrays, as_pair
 from thalweg.errors import InvalidData, UnreadableFile, sentence
+from thalweg.scanning import Scan
 from thalweg.summary.double_double import Matrix, multiply, squared_norm, standardize, triangle
-from thalweg.summary.gram import add, gram_of
-from thalweg.summary.refinement import refine
+from thalweg.summary.gram import add, gram_of, in_spans
+from thalweg.summary.refinement import Spans, refine
 from thalweg.summary.solution import DEPENDENCE, RESOLUTION, Solution, solution_of
 
 MAGIC = b"thalweg summary\n"
 VERSION = 1
 
 
-def solve(data: Data, *, intercept: bool = True) -> Solution:
+def solve(data: Data | Scan, *, intercept: bool = True) -> Solution:
     r"""Give the exact least-squares answer, never by descent, never truncated by a default.
 
     .. math:: \min_{b, w} \frac1n \sum_i (b + x_i^\top w - y_i)^2
 
     Parameters
     ----------
-    data : Dataset or (X, y)
+    data : Dataset, (X, y) or Scan
     intercept : bool
         Whether there is a bias.
 
@@ -72,9 +73,8 @@ def solve(data: Data, *, intercept: bool = True) -> Solution:
     solution = summary.solve(intercept=intercept)
     if solution.dependent:
         return solution
-    X, y = (data.X, data.y) if isinstance(data, Dataset) else _real_arrays(*as_pair(data))
     matrix = summary._columns(intercept)
-    refined = refine(X, y, matrix, solution.parameters, intercept=intercept)
+    refined = refine(_spans_of(data), summary.n, matrix, solution.parameters, intercept=intercept)
     return solution if refined is None else solution.refined(*refined)
 
 
@@ -112,12 +112,12 @@ class Summary:
     # --- Making one -------------------------------------------------------------------------------
 
     @classmethod
-    def of(cls, data: Data) -> Summary:
-        """Sum up rows that are in memory, which are not copied.
+    def of(cls, data: Data | Scan) -> Summary:
+        """Sum up rows that are in memory, which are not copied, or those of a scan.
 
         Parameters
         ----------
-        data : Dataset or (X, y)
+        data : Dataset, (X, y) or Scan
 
         Raises
         ------
@@ -126,6 +126,8 @@ class Summary:
         """
         if isinstance(data, Dataset):
             return cls(len(data), gram_of(data.X, data.y), data.features, data.target)
+        if isinstance(data, Scan):
+            return data.summary
         X, y = _real_arrays(*as_pair(data))
         return cls(len(y), gram_of(X, y), default_features(X.shape[1]), "y")
 
@@ -210,10 +212,16 @@ class Summary:
         total = add((self._gram[0].copy(), self._gram[1].copy()), other._gram)
         return Summary(self.n + other.n, total, self.features, self.target)
 
-    def standardized(self) -> tuple[Summary, Array, Array]:
+    def standardized(self, *, intercept: bool = True) -> tuple[Summary, Array, Array]:
         """Give the summary that the same rows have once their features are standardised.
 
         By algebra alone: no row is touched, and the target is left as it is.
+
+        Parameters
+        ----------
+        intercept : bool
+            Without an intercept nothing could make up for a shift: features are only scaled, to
+            mean square 1.
 
         Returns
         -------
@@ -231,17 +239,43 @@ class Summary:
         (array([2.]), array([1.]), array([7., 2.]))
         """
         high, low = self._gram
-        means = (high[0] + low[0]) / self.n
-        means[0] = means[-1] = 0.0
-        ones = np.ones_like(means)
-        centred = np.diag(standardize(high, low, means, ones)[0])
-        varies = centred > DEPENDENCE * np.diag(high)
-        varies[0] = varies[-1] = True
-        scales = np.sqrt(np.where(varies, centred, 0.0) / self.n)
-        scales[0] = scales[-1] = 1.0
-        matrix = standardize(high, low, means, scales)
-        standard = Summary(self.n, matrix, self.features, self.target)
-        return standard, means[1:-1], np.where(varies, scales, 1.0)[1:-1]
+        means = (high[0, 1:-1] + low[0, 1:-1]) / self.n
+        if not intercept:
+            means = np.zeros_like(means)
+        left, varies = self._shifted(means)
+        scales = np.sqrt(np.where(varies, left, self.n) / self.n)
+        return self.rescaled(means, scales), means, scales
+
+    def rescaled(self, means: Array, scales: Array) -> Summary:
+        """Give the summary that the same rows have with the features ``(X - means) / scales``.
+
+        By algebra alone. A feature of which the shift leaves nothing becomes zero.
+
+        Parameters
+        ----------
+        means, scales : ndarray, shape (d,)
+
+        Examples
+        --------
+        >>> summary = Summary.of(([[1.0], [3.0]], [5.0, 9.0]))
+        >>> summary.rescaled(np.array([1.0]), np.array([2.0])).solve().parameters
+        array([5., 4.])
+        """
+        _, varies = self._shifted(means)
+        scales = np.where(varies, scales, 0.0)
+        matrix = standardize(
+            *self._gram,
+            np.concatenate(([0.0], means, [0.0])),
+            np.concatenate(([1.0], scales, [1.0])),
+        )
+        return Summary(self.n, matrix, self.features, self.target)
+
+    def _shifted(self, means: Array) -> tuple[Array, Any]:
+        """Give the squared norms of ``X - means``, and which are more than rounding, (d,) each."""
+        high, low = self._gram
+        shifts = np.concatenate(([0.0], means, [0.0]))
+        left = np.diag(standardize(high, low, shifts, np.ones_like(shifts))[0])
+        return left[1:-1], (left > DEPENDENCE * np.diag(high))[1:-1]
 
     # --- Asking it --------------------------------------------------------------------------------
 
@@ -365,6 +399,11 @@ class Summary:
         content = MAGIC + struct.pack("<II", VERSION, len(header)) + header + body
         return content + hashlib.sha256(content).digest()
 
+    @property
+    def digest(self) -> str:
+        """The SHA-256 that :meth:`to_bytes` ends with: whether two summaries are the same."""
+        return self.to_bytes()[-32:].hex()
+
     @classmethod
     def from_bytes(cls, content: bytes) -> Summary:
         """Take back what :meth:`to_bytes` gave.
@@ -424,6 +463,14 @@ def default_features(d: int) -> tuple[str, ...]:
 
 
 # --- Rows on their way in -------------------------------------------------------------------------
+
+
+def _spans_of(data: Data | Scan) -> Spans:
+    """Give what hands out the rows span by span, anew for each pass."""
+    if isinstance(data, Scan):
+        return lambda work: (work(X, y) for X, y in data.batches())
+    X, y = (data.X, data.y) if isinstance(data, Dataset) else _real_arrays(*as_pair(data))
+    return lambda work: in_spans(work, X, y)
 
 
 def _real_arrays(X: Any, y: Any) -> tuple[Any, Any]:

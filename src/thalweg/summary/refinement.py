@@ -12,14 +12,17 @@ References
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import numpy as np
 
 from thalweg.dataset import Array
 from thalweg.summary.double_double import Matrix, add_matrix, correct, factor, residual_products
-from thalweg.summary.gram import in_spans
 from thalweg.summary.solution import DEPENDENCE
+
+Products: TypeAlias = tuple[Array, Array]
+Spans: TypeAlias = Callable[[Callable[[Array, Array], Products]], Iterable[Products]]
 
 # Where no pivot is below this part of its column's squared norm, the first answer has all digits.
 WELL_CONDITIONED = 2.0**-40
@@ -29,14 +32,16 @@ LAST_DIGIT = 2.0**-56  # a change below this part of a parameter does not change
 
 
 def refine(
-    X: Any, y: Any, matrix: Matrix, parameters: Array, *, intercept: bool
+    spans: Spans, n: int, matrix: Matrix, parameters: Array, *, intercept: bool
 ) -> tuple[Array, float] | None:
     """Correct an answer by passes over the rows.
 
     Parameters
     ----------
-    X : ndarray, shape (n, d)
-    y : ndarray, shape (n,)
+    spans : callable
+        Gives what a function makes of each span of rows, ``X`` and ``y``, in their order.
+    n : int
+        The number of rows.
     matrix : Matrix
         The Gram matrix of ``[1, X, y]``, or of ``[X, y]``.
     parameters : ndarray, shape (p,)
@@ -56,16 +61,14 @@ def refine(
     high, low = parameters.copy(), np.zeros_like(parameters)
     change = np.inf
     for _ in range(MOST_PASSES):
-        g_high, g_low, square = _products(X, y, high, low, intercept)
+        g_high, g_low, square = _products(spans, high, low, intercept)
         last, change = change, correct(r_high, r_low, order, g_high, g_low, high, low)
         if change <= LAST_DIGIT or change >= last:
             break
-    return high, square / len(y)
+    return high, square / n
 
 
-def _products(
-    X: Any, y: Any, high: Array, low: Array, intercept: bool
-) -> tuple[Array, Array, float]:
+def _products(spans: Spans, high: Array, low: Array, intercept: bool) -> tuple[Array, Array, float]:
     """Give the products of the columns with the residuals, and the residuals' squared norm."""
     total = np.zeros((2, 1, len(high) + 1))  # high and low parts of the products, then the square
 
@@ -74,6 +77,6 @@ def _products(
         part_X, part_y = np.array(part_X, order="C"), np.array(part_y)
         return residual_products(part_X, part_y, high, low, intercept)
 
-    for part_high, part_low in in_spans(of_span, X, y):
+    for part_high, part_low in spans(of_span):
         add_matrix(total[0], total[1], part_high[np.newaxis], part_low[np.newaxis])
     return total[0, 0, :-1].copy(), total[1, 0, :-1].copy(), float(total[0, 0, -1])

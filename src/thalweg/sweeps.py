@@ -226,14 +226,16 @@ def _names(optimizer: str | Sequence[str]) -> list[str]:
 
 
 def _rates(lr: float | Sequence[float] | Array) -> Array:
-    values = np.atleast_1d(np.asarray(lr, dtype=object)).ravel()
-    for value in values:
-        check_number("lr", value, low=0.0, advice="try numpy.geomspace(1e-4, 1, 50)")
-    if not values.size:
+    given = np.atleast_1d(np.asarray(lr)).ravel()
+    if not given.size:
         raise InvalidSetting(
             sentence("lr", got="none", expected="at least one", advice="try lr=[0.01, 0.1]")
         )
-    return values.astype(np.float64)
+    if given.dtype.kind in "iuf" and (np.isfinite(given) & (given > 0)).all():
+        return given.astype(np.float64)
+    for value in given.tolist():
+        check_number("lr", value, low=0.0, advice="try numpy.geomspace(1e-4, 1, 50)")
+    return np.array(given.tolist(), dtype=np.float64)  # numbers of other kinds, such as fractions
 
 
 def _combinations(optimizer: str, given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

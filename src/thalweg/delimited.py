@@ -70,12 +70,15 @@ class Delimited:
         As :func:`find_layout` finds it.
     decimal : str
         The decimal mark, ``.`` or ``,``.
+    expected_rows : int, optional
+        About how many rows there are.
     """
 
     name: str
     open: Callable[[], IO[bytes]]
     layout: Layout
     decimal: str = "."
+    expected_rows: int | None = None
 
     def columns(self) -> list[Column]:
         """Describe the columns by what their first megabyte holds.

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -123,7 +122,7 @@ def scan(
     [2]
     """
     check_missing(missing)
-    paths, opened, choice = _opening(
+    files = _opening(
         path,
         lambda table, source: choose(
             table.columns(), target=target, features=features, source=source
@@ -132,14 +131,14 @@ def scan(
         delimiter=delimiter,
         decimal=decimal,
     )
-    name = _name(path, paths)
     return Scan(
-        partial(_batches, paths, opened, len(choice.positions)),
-        choice,
+        files.batches,
+        files.choice,
         missing=missing,
-        name=name,
-        source=str(paths[0]) if len(paths) == 1 else name,
-        files=len(paths),
+        name=files.name,
+        source=files.source,
+        files=len(files.paths),
+        expected=files.expected_rows(),
     )
 
 
@@ -178,7 +177,7 @@ def scan_features(
     ...     [X.tolist() for X in scan_features(file, features=["girth"])]
     [[[66.0], [61.0]]]
     """
-    paths, opened, choice = _opening(
+    files = _opening(
         path,
         lambda table, source: Choice(
             tuple(features),
@@ -189,11 +188,40 @@ def scan_features(
         delimiter=delimiter,
         decimal=decimal,
     )
-    source = str(paths[0]) if len(paths) == 1 else _name(path, paths)
-    sieve = Sieve(choice.features, missing="error", source=source)
-    batches = _batches(paths, opened, len(choice.positions))
-    for X, _ in through(sieve, batches, has_target=False):
+    sieve = Sieve(files.choice.features, missing="error", source=files.source)
+    for X, _ in through(sieve, files.batches(), has_target=False):
         yield X
+
+
+class _Files(NamedTuple):
+    """Files that were found, the first of them opened."""
+
+    name: str
+    paths: list[Path]
+    opened: Opener
+    table: Table  # in the first file
+    choice: Choice
+
+    @property
+    def source(self) -> str:
+        """What they are called in errors."""
+        return str(self.paths[0]) if len(self.paths) == 1 else self.name
+
+    def expected_rows(self) -> int | None:
+        """Guess the rows in all files from those of the first."""
+        rows = self.table.expected_rows
+        sizes = [path.stat().st_size for path in self.paths]
+        return None if rows is None else rows * sum(sizes) // max(1, sizes[0])
+
+    def batches(self) -> Generator[ArrowBatch]:
+        """Give the rows as the files hold them, in small batches, and where the columns stand."""
+        most = batch_rows(len(self.choice.positions))
+        for path in self.paths:
+            with readable(path):
+                table, choice = self.opened(path)
+                for part, positions in table.tables(choice.positions):
+                    for batch in part.to_batches(max_chunksize=most):
+                        yield batch, positions
 
 
 def _opening(
@@ -203,8 +231,8 @@ def _opening(
     target: str,
     delimiter: str | None,
     decimal: str,
-) -> tuple[list[Path], Opener, Choice]:
-    """Find the files, how each is opened, and the columns that the first one has."""
+) -> _Files:
+    """Find the files, and the columns that the first one has."""
     check_format(delimiter, decimal)
     paths = _files(path)
 
@@ -216,22 +244,8 @@ def _opening(
                 source += " (it has no header)"
             return table, chosen(table, source)
 
-    return paths, opened, opened(paths[0])[1]
-
-
-def _batches(paths: Sequence[Path], opened: Opener, columns: int) -> Generator[ArrowBatch]:
-    """Give the rows as the files hold them, in small batches, and where the columns stand."""
-    most = batch_rows(columns)
-    for path in paths:
-        with readable(path):
-            table, choice = opened(path)
-            for part, positions in table.tables(choice.positions):
-                for batch in part.to_batches(max_chunksize=most):
-                    yield batch, positions
-
-
-def _name(path: AnyPath | Sequence[AnyPath], paths: Sequence[Path]) -> str:
-    return Path(path).name if isinstance(path, str | os.PathLike) else paths[0].parent.name
+    name = Path(path).name if isinstance(path, str | os.PathLike) else paths[0].parent.name
+    return _Files(name, paths, opened, *opened(paths[0]))
 
 
 def _files(path: AnyPath | Sequence[AnyPath]) -> list[Path]:

@@ -48,8 +48,8 @@ class Scan:
     source : str
         What they are called in errors.
     watcher : callable or None
-        Called after each batch with the rows read in this pass and, once they were counted,
-        the rows of a pass.
+        Called with each batch: the rows read so far in this pass and, where that can be told,
+        those of a pass: about, in the first one over a text, and exactly from then on.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Scan:
         name: str,
         source: str,
         files: int,
+        expected: int | None = None,
     ) -> None:
         self.features = choice.features
         self.target = choice.target
@@ -70,7 +71,7 @@ class Scan:
         self._tables = tables
         self._missing = missing
         self._files = files
-        self._counted: int | None = None
+        self._expected = expected
         self._dropped_known = False
 
     def batches(self) -> Generator[Rows]:
@@ -94,9 +95,9 @@ class Scan:
         sieve = Sieve(names, missing=self._missing, source=self.source)
         for rows in through(sieve, self._tables()):
             if self.watcher is not None:
-                self.watcher(sieve.rows, self._counted)
+                self.watcher(sieve.rows, self._expected)
             yield rows
-        self._counted = sieve.rows
+        self._expected = sieve.rows
         if sieve.dropped and not self._dropped_known:
             self._dropped_known = True
             warnings.warn(

@@ -49,6 +49,11 @@ class Table(Protocol):
         """What the file is called in errors."""
         ...
 
+    @property
+    def expected_rows(self) -> int | None:
+        """About how many rows there are, where that can be told without reading them."""
+        ...
+
     def columns(self) -> list[Column]:
         """Describe the columns."""
         ...
@@ -72,6 +77,12 @@ class ParquetTable:
             buffer_size=max(LEAST_BUFFER, min(COLUMN_BUFFER, BUFFERS // columns)),
             page_checksum_verification=True,
         )
+
+    @property
+    def expected_rows(self) -> int:
+        """What the file says of itself."""
+        with self._open() as file:
+            return int(file.metadata.num_rows)
 
     def columns(self) -> list[Column]:
         """Describe the columns by the file's schema."""
@@ -102,6 +113,7 @@ class ArrowTable:
 
     name: str
     stream: bool
+    expected_rows: int | None = None
 
     def _open(self, source: Any, fields: list[int] | None = None) -> Any:
         options = pa.ipc.IpcReadOptions(included_fields=fields)
@@ -165,7 +177,9 @@ def open_table(path: Path, *, target: str, delimiter: str | None, decimal: str) 
     if compression and head.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
         raise _unreadable(name, f"a table inside {compression}", "decompress it first")
     layout = find_layout(head, name=name, target=target, delimiter=delimiter, complete=complete)
-    return Delimited(name, opened, layout, decimal)
+    text = path.stat().st_size if compression is None else None
+    expected = None if text is None else text * head.count(b"\n") // max(1, len(head))
+    return Delimited(name, opened, layout, decimal, expected)
 
 
 def _bytes(path: Path, compression: str | None) -> IO[bytes]:

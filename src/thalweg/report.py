@@ -118,8 +118,8 @@ def _row(name: str, run: Run, exact: float) -> tuple[str, ...]:
     size = "written out" if settings.batch_sampler else settings.batch_size or "all rows"
     above = f"{(loss / exact - 1):.3%}" if exact and np.isfinite(loss) else "–"
     return (
-        name, settings.engine, number(settings.lr, 3), str(size), f"{run.epochs:,}", number(loss, 7),
-        above,
+        name, settings.engine, number(settings.lr, 3), str(size), f"{run.epochs:,}",
+        number(loss, 7), above,
     )  # fmt: skip
 
 

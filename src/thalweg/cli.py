@@ -1,7 +1,8 @@
 """The command line: thin words around the library.
 
-Results go to stdout, everything else to stderr. Exit codes: 0; 2 for the user's mistakes, with
-one sentence; 3 for a fit that diverged; 130 when interrupted. Not here: anything worth calling
+Results go to stdout, everything else to stderr: progress, and one line for each warning. Exit
+codes: 0; 2 for the user's mistakes, with one sentence; 3 for a fit that diverged; 130 when
+interrupted. Not here: anything worth calling
 from Python. What a command needs is imported when it runs, so that ``--help`` is quick.
 """
 
@@ -11,28 +12,34 @@ import ast
 import json
 import math
 import sys
+import warnings
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Annotated, TextIO
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import thalweg
-from thalweg.errors import InvalidSetting, ThalwegError, sentence
+from thalweg.errors import InvalidSetting, ThalwegError, ThalwegWarning, sentence
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from thalweg.dataset import Dataset
-    from thalweg.files import Scan
+    from thalweg.descent.parts import Progress as Walked
     from thalweg.run import Run
+    from thalweg.scanning import Scan
     from thalweg.summary.solution import Solution
 
 MISTAKE, DIVERGED, INTERRUPTED = 2, 3, 130
+LARGE = 1 << 26  # bytes: beyond them files are scanned for each pass, not held in memory
 
 app = typer.Typer(
     name="thalweg",
@@ -45,16 +52,36 @@ errors = Console(stderr=True, highlight=False)
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file.")]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and turn the library's errors into a sentence and an exit code."""
     try:
-        app()
+        with _warnings_in_a_line():
+            app(arguments)
     except ThalwegError as error:
         errors.print(f"thalweg: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
         errors.print("thalweg: interrupted", markup=False)
         sys.exit(INTERRUPTED)
+
+
+@contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Show the library's own warnings as it shows its errors."""
+
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int,
+        file: TextIO | None = None, line: str | None = None,
+    ) -> None:  # fmt: skip
+        if issubclass(category, ThalwegWarning):
+            errors.print(f"thalweg: {message}", style="yellow", markup=False, soft_wrap=True)
+        else:
+            usual(message, category, filename, lineno, file, line)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ThalwegWarning)
+        usual, warnings.showwarning = warnings.showwarning, show
+        yield
 
 
 def _version(asked: bool) -> None:
@@ -155,6 +182,12 @@ Features = Annotated[
 Missing = Annotated[
     str, typer.Option(help="Rows with missing values: 'error' stops, 'drop' leaves them out.")
 ]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(help=r"What separates the columns of a text, such as ';' or '\t'; found.",
+                 show_default=False),
+]  # fmt: skip
+Decimal = Annotated[str, typer.Option(help="The decimal mark in a text: '.' or ','.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, for a program to read.")]
 RunPath = Annotated[Path, typer.Argument(help="A run file.", show_default=False)]
 
@@ -165,6 +198,8 @@ def fit(
     target: Target,
     features: Features = None,
     missing: Missing = "error",
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
     optimizer: Annotated[str, typer.Option(help="PyTorch's name.")] = "nadam",
     lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.01,
     epochs: Annotated[int, typer.Option(help="Passes over the rows.")] = 250,
@@ -204,15 +239,23 @@ def fit(
     ] = None,
     json_: Json = False,
 ) -> None:
-    """Fit a linear regression by gradient descent."""
+    """Fit a linear regression by gradient descent.
+
+    Files of more than 64 MB together are not held in memory but scanned: once for batch descent
+    on mse, else once an epoch; --shuffle and PyTorch's own engine need all the rows in memory.
+    """
     from thalweg.descent.parts import fit_in_parts
     from thalweg.diagnosis import message
+    from thalweg.optimizers import RULES
 
-    rows = _read(data, target, features, missing)
-    with _bar("fitting", epochs) as advance:
+    in_memory = shuffle or engine == "reference" or optimizer.lower() not in RULES
+    with _Bar() as bar:
+        rows = _rows(
+            _scan(data, target, features, missing, delimiter, decimal), bar, in_memory=in_memory
+        )
         run = fit_in_parts(
             rows,
-            progress=lambda at: advance(at.epochs_done, f"loss {at.loss:.6g}"),
+            progress=bar.epochs,
             checkpoint=checkpoint,
             every=every,
             resume=resume,
@@ -236,7 +279,7 @@ def fit(
         run.save(out)
     if report is not None:
         _write_report({run.settings.optimizer: run}, report)
-    solution = rows.summary.solve(intercept=intercept)
+    solution = run.summary.solve(intercept=intercept)
     _say_run(run, solution, json_)
     errors.print(message(run), markup=False, soft_wrap=True)
     if run.outcome is thalweg.Outcome.DIVERGED:
@@ -251,14 +294,18 @@ def solve(
     target: Target,
     features: Features = None,
     missing: Missing = "error",
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
     intercept: Annotated[bool, typer.Option(help="Whether there is a bias.")] = True,
     json_: Json = False,
 ) -> None:
-    """Give the exact least-squares answer, reading the file in one pass."""
+    """Give the exact least-squares answer; the rows are scanned, not held in memory."""
     from thalweg.dataset import parameter_names
 
-    scan = _scan(data, target, features, missing)
-    solution = scan.summary.solve(intercept=intercept)
+    scan = _scan(data, target, features, missing, delimiter, decimal)
+    with _Bar() as bar:
+        scan.watcher = bar.rows
+        solution = thalweg.solve(scan, intercept=intercept)
     names = parameter_names(scan.features, intercept=intercept)
     values = dict(zip(names, solution.parameters.tolist(), strict=True))
     if json_:
@@ -273,19 +320,48 @@ def solve(
 def predict(
     run: RunPath,
     data: DataPath,
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
     out: Out = None,
 ) -> None:
-    """Predict with a run, for each row of a file."""
-    import io
-
-    import numpy as np
+    """Predict with a run, for each row of files that have its features: a CSV of one column."""
+    from thalweg.atomic import write_atomically
 
     fitted = thalweg.load(run)
-    X = thalweg.read_features(data, features=fitted.features)
-    lines = io.StringIO()
-    lines.write(f"{fitted.target}\n")
-    np.savetxt(lines, fitted.predict(X), fmt="%.17g")
-    _write(lines.getvalue(), out)
+    if out is None:
+        with _Bar() as bar:
+            _predict(fitted, data, delimiter, decimal, sys.stdout.buffer, bar)
+        sys.stdout.buffer.flush()
+        return
+    with write_atomically(out) as file, _Bar() as bar:
+        _predict(fitted, data, delimiter, decimal, file, bar)
+
+
+def _predict(
+    fitted: Run, data: list[Path], delimiter: str | None, decimal: str, file: IO[bytes], bar: _Bar
+) -> None:
+    """Write the predictions batch by batch: neither they nor the rows are ever all in memory."""
+    import csv
+    import io
+
+    import pyarrow as pa
+    import pyarrow.csv
+
+    from thalweg.files import scan_features
+
+    batches = scan_features(
+        _paths(data), features=fitted.features, delimiter=_character(delimiter), decimal=decimal
+    )
+    done, options = 0, pa.csv.WriteOptions(include_header=False)
+    with closing(batches):
+        for X in batches:
+            if not done:
+                header = io.StringIO()
+                csv.writer(header, lineterminator="\n").writerow([fitted.target])
+                file.write(header.getvalue().encode())
+            pa.csv.write_csv(pa.table({"": fitted.predict(X)}), file, options)
+            done += len(X)
+            bar.rows(done, None)
 
 
 @app.command()
@@ -298,14 +374,26 @@ def explain(
     ] = None,
     features: Features = None,
     missing: Missing = "error",
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
     json_: Json = False,
 ) -> None:
     """Explain why a descent went as it did, and recommend a setting that was tried."""
-    found = (
-        thalweg.explain(thalweg.load(what[0]))
-        if target is None
-        else thalweg.explain(_read(what, target, features, missing))
-    )
+    if target is None and len(what) > 1:
+        raise InvalidSetting(
+            sentence(
+                "explain",
+                got=f"{len(what)} files",
+                expected="one run file, or data with --target",
+                advice="name the column to predict with --target, or give one run",
+            )
+        )
+    if target is None:
+        found = thalweg.explain(thalweg.load(what[0]))
+    else:
+        with _Bar() as bar:
+            scan = _scan(what, target, features, missing, delimiter, decimal)
+            found = thalweg.explain(_rows(scan, bar))
     if json_:
         _say_json(
             {
@@ -365,22 +453,33 @@ def _columns(features: str | None) -> list[str] | None:
     return None if features is None else [name.strip() for name in features.split(",")]
 
 
-def _scan(paths: list[Path], target: str, features: str | None, missing: str) -> Scan:
+def _paths(paths: list[Path]) -> Path | list[Path]:
+    return paths[0] if len(paths) == 1 else paths
+
+
+def _character(delimiter: str | None) -> str | None:
+    """Take a tab as a shell hands it on."""
+    return "\t" if delimiter == r"\t" else delimiter
+
+
+def _scan(
+    paths: list[Path], target: str, features: str | None, missing: str,
+    delimiter: str | None, decimal: str,
+) -> Scan:  # fmt: skip
     return thalweg.scan(
-        paths[0] if len(paths) == 1 else paths,
+        _paths(paths),
         target=target,
         features=_columns(features),
-        missing=missing,
+        missing=missing,  # type: ignore[arg-type]  # any other word is refused there
+        delimiter=_character(delimiter),
+        decimal=decimal,
     )
 
 
-def _read(paths: list[Path], target: str, features: str | None, missing: str) -> Dataset:
-    return thalweg.read(
-        paths[0] if len(paths) == 1 else paths,
-        target=target,
-        features=_columns(features),
-        missing=missing,
-    )
+def _rows(scan: Scan, bar: _Bar, *, in_memory: bool = False) -> Dataset | Scan:
+    """Read small files into memory; leave larger ones to be scanned, unless all is needed."""
+    scan.watcher = bar.rows
+    return scan.read() if in_memory or scan.size <= LARGE else scan
 
 
 def _settings(given: list[str]) -> dict[str, object]:
@@ -401,35 +500,58 @@ def _settings(given: list[str]) -> dict[str, object]:
     return settings
 
 
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int, str], None]]:
-    """Show progress with rate and time left, on anything longer than a second."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+class _Bar:
+    """Progress with rate and time left, on anything longer than a second."""
 
-    started = monotonic()
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(show_speed=True),
-        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), TextColumn("{task.fields[said]}"),
-        console=errors, transient=True,
-    )  # fmt: skip
-    task = bar.add_task(what, total=total, said="", rate="")
+    def __init__(self) -> None:
+        from rich.progress import (
+            BarColumn,
+            Progress,
+            TaskProgressColumn,
+            TextColumn,
+            TimeRemainingColumn,
+        )
 
-    def advance(done: int, said: str) -> None:
-        elapsed = monotonic() - started
-        if elapsed > 1.0:
-            bar.start()
-            bar.update(task, completed=done, said=said, rate=f"{done / elapsed:,.0f} epochs/s")
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
+            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+            TextColumn("{task.fields[said]}"), console=errors, transient=True,
+        )  # fmt: skip
+        self._tasks: dict[str, tuple[TaskID, float]] = {}
+        self._started = monotonic()
 
-    try:
-        yield advance
-    finally:
-        bar.stop()
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def epochs(self, at: Walked) -> None:
+        """Show how far a fit has come."""
+        self._show("fitting", "epochs", at.epochs_done, at.epochs, f"loss {at.loss:.6g}")
+
+    def rows(self, done: int, expected: int | None) -> None:
+        """Show how far a file is read; a new pass starts afresh."""
+        self._show("reading", "rows", done, expected, "")
+
+    def _show(self, what: str, unit: str, done: int, total: int | None, said: str) -> None:
+        now = monotonic()
+        task, since = self._tasks.get(what, (None, now))
+        if task is None:
+            task = self._progress.add_task(what, total=total, rate="", said="")
+        elif done < self._progress.tasks[task].completed:
+            since = now
+            self._progress.reset(task)
+        self._tasks[what] = task, since
+        rate = f"{done / (now - since):,.0f} {unit}/s" if now > since else ""
+        self._progress.update(task, completed=done, total=total, said=said, rate=rate)
+        if now - self._started > 1.0:
+            self._progress.start()
 
 
 def _say_run(run: Run, solution: Solution, as_json: bool) -> None:

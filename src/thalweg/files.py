@@ -12,8 +12,6 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
-
 from thalweg.columns import Choice, choose, find_features
 from thalweg.dataset import Array, Dataset
 from thalweg.delimited import Delimited, check_format
@@ -77,19 +75,14 @@ def read(
     ...     read(file, target="girth")
     Dataset(2 rows, features=('height',), target='girth')
     """
-    table = scan(
+    return scan(
         path,
         target=target,
         features=features,
         missing=missing,
         delimiter=delimiter,
         decimal=decimal,
-    )
-    batches = list(table.batches())
-    X = np.concatenate([X for X, _ in batches])
-    y = np.concatenate([y for _, y in batches])
-    batches.clear()  # the rows are held twice for a moment, not three times
-    return Dataset(X, y, features=table.features, target=table.target, name=table.name)
+    ).read()
 
 
 def scan(
@@ -138,6 +131,7 @@ def scan(
         name=files.name,
         source=files.source,
         files=len(files.paths),
+        size=files.size(),
         expected=files.expected_rows(),
     )
 
@@ -209,9 +203,12 @@ class _Files(NamedTuple):
 
     def expected_rows(self) -> int | None:
         """Guess the rows in all files from those of the first."""
-        rows = self.table.expected_rows
-        sizes = [path.stat().st_size for path in self.paths]
-        return None if rows is None else rows * sum(sizes) // max(1, sizes[0])
+        rows, first = self.table.expected_rows, self.paths[0].stat().st_size
+        return None if rows is None else rows * self.size() // max(1, first)
+
+    def size(self) -> int:
+        """Count the bytes in all files."""
+        return sum(path.stat().st_size for path in self.paths)
 
     def batches(self) -> Generator[ArrowBatch]:
         """Give the rows as the files hold them, in small batches, and where the columns stand."""

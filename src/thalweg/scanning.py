@@ -13,6 +13,8 @@ from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+import numpy as np
+
 from thalweg.columns import Choice
 from thalweg.dataset import Data, Dataset
 from thalweg.errors import ThalwegWarning
@@ -47,6 +49,8 @@ class Scan:
         What the rows are, for titles.
     source : str
         What they are called in errors.
+    size : int
+        Bytes in the files.
     watcher : callable or None
         Called with each batch: the rows read so far in this pass and, where that can be told,
         those of a pass: about, in the first one over a text, and exactly from then on.
@@ -61,12 +65,14 @@ class Scan:
         name: str,
         source: str,
         files: int,
+        size: int,
         expected: int | None = None,
     ) -> None:
         self.features = choice.features
         self.target = choice.target
         self.name = name
         self.source = source
+        self.size = size
         self.watcher: Watcher | None = None
         self._tables = tables
         self._missing = missing
@@ -108,6 +114,14 @@ class Scan:
             )
 
     __iter__ = batches
+
+    def read(self) -> Dataset:
+        """Read all the rows into memory."""
+        batches = list(self.batches())
+        X = np.concatenate([X for X, _ in batches])
+        y = np.concatenate([y for _, y in batches])
+        batches.clear()  # the rows are held twice for a moment, not three times
+        return Dataset(X, y, features=self.features, target=self.target, name=self.name)
 
     @cached_property
     def summary(self) -> Summary:

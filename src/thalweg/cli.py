@@ -501,7 +501,7 @@ def _settings(given: list[str]) -> dict[str, object]:
 
 
 class _Bar:
-    """Progress with rate and time left, on anything longer than a second."""
+    """Progress with rate and time left, in a terminal, on anything longer than a second."""
 
     def __init__(self) -> None:
         from rich.progress import (
@@ -516,6 +516,7 @@ class _Bar:
             TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
             TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
             TextColumn("{task.fields[said]}"), console=errors, transient=True,
+            disable=not errors.is_terminal,
         )  # fmt: skip
         self._tasks: dict[str, tuple[TaskID, float]] = {}
         self._started = monotonic()
@@ -529,7 +530,8 @@ class _Bar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:  # it would end a line that it never began
+            self._progress.stop()
 
     def epochs(self, at: Walked) -> None:
         """Show how far a fit has come."""

@@ -25,7 +25,14 @@ export class Charts {
     this.plots = {};
     this.sizes = {};
     for (const figure of document.querySelectorAll(".chart")) {
-      this.plots[figure.dataset.chart] = figure.querySelector(".plot");
+      const plot = figure.querySelector(".plot");
+      const name = figure.dataset.chart;
+      figure.querySelector(".summary").id = `${name}-summary`;
+      figure.querySelector("h2").id = `${name}-title`;
+      plot.setAttribute("role", "img");
+      plot.setAttribute("aria-labelledby", `${name}-title`);
+      plot.setAttribute("aria-describedby", `${name}-summary`);
+      this.plots[name] = plot;
     }
   }
 
@@ -218,6 +225,17 @@ export class Charts {
         hovertemplate: `<b>${escape(result.name)}</b><extra></extra>`,
       },
     ];
+  }
+
+  // The paths on the surface alone, at another epoch: while a descent is played, as often as a
+  // fifth of the time allows.
+  follow({ results, epoch }) {
+    const now = performance.now();
+    if (now < (this.nextFollow ?? 0)) return;
+    const paths = results.flatMap((result) => this.path3d(result, epoch));
+    const axis = (name) => paths.map((path) => path[name]);
+    Plotly.restyle(this.plots.surface, { x: axis("x"), y: axis("y"), z: axis("z") }, paths.map((_, i) => i + 1));
+    this.nextFollow = performance.now() + Math.max(200, 4 * (performance.now() - now));
   }
 
   // Turn the surface, by keyboard too.

@@ -172,6 +172,7 @@ class NumberControl {
     });
     this.slider.oninput = () => this.take(this.value(Number(this.slider.value)), false);
     this.slider.onchange = () => this.take(this.value(Number(this.slider.value)), true);
+    this.box.oninput = () => (this.typing = true);
     this.box.onchange = () => this.typed();
     this.track = element("div", { className: "track" }, this.slider);
     this.root = element("div", { className: "control" },
@@ -187,6 +188,7 @@ class NumberControl {
   }
 
   typed() {
+    this.typing = false;
     const value = Number(this.box.value);
     const low = this.minimum ?? -Infinity;
     const high = this.maximum ?? Infinity;
@@ -226,7 +228,7 @@ class NumberControl {
   show(value) {
     this.box.setCustomValidity("");
     this.box.removeAttribute("aria-invalid");
-    if (document.activeElement !== this.box) this.box.value = plain(value);
+    if (!this.typing) this.box.value = plain(value); // what is being typed stays
     // The slider that is being moved knows best where it is.
     if (document.activeElement !== this.slider || this.value(Number(this.slider.value)) !== value) {
       this.slider.value = this.position(value);

@@ -248,7 +248,10 @@ class Lab {
     this.preview.draw(this.shown, true);
     this.words();
     clearTimeout(this.resting);
-    if (this.time.playing) return;
+    if (this.time.playing) {
+      this.charts.follow(this.shown);
+      return;
+    }
     this.resting = setTimeout(() => {
       this.commit();
       this.address(true);

@@ -116,7 +116,7 @@ def pytorch(plan: Plan) -> Walked:
 
 
 def _pytorch(plan: Plan) -> Walked:
-    X, y = torch.tensor(plan.data.X), torch.tensor(plan.data.y).reshape(-1, 1)
+    X, y = torch.tensor(plan.rows.X), torch.tensor(plan.rows.y).reshape(-1, 1)
     linear = torch.nn.Linear(X.shape[1], 1, bias=plan.intercept)
     assert plan.start is not None
     with torch.no_grad():

@@ -21,6 +21,7 @@ from thalweg.optimizers import (
     Adam,
     AdamW,
     NAdam,
+    PlainSGD,
     RMSprop,
     Rprop,
     Rule,
@@ -30,6 +31,7 @@ from thalweg.optimizers import (
     memory_of,
     numbers_of,
     state_names,
+    walked,
 )
 
 # How PyTorch computes a step, not what the step is.
@@ -82,21 +84,21 @@ def test_state_has_pytorchs_names(name: str, settings: dict[str, dict[str, Any]]
 def test_pure_python_makes_pytorchs_steps(name: str) -> None:
     """The arithmetic is plain Python: three steps of one parameter, without compiling."""
     rule = make_rule(name, None, FULL.get(name))
-    walked: Any = rule.as_adam() if isinstance(rule, AdamW) else rule
-    bases_of, schedule, update = ARITHMETIC[type(walked)]
+    same: Any = walked(rule)
+    bases_of, schedule, update = ARITHMETIC[type(same)]
     parameter = torch.nn.Parameter(torch.tensor([0.7], dtype=torch.float64))
     torch.set_default_dtype(torch.float64)
     optimizer = torch_class(name)([parameter], **rule._asdict())
-    w, bases = 0.7, bases_of(walked)
-    memory = tuple(one.start for one in memory_of(walked))
-    numbers: Any = (*(one.start for one in numbers_of(walked)[1:]), 0.0, 0.0)[:2]
+    w, bases = 0.7, bases_of(same)
+    memory = tuple(one.start for one in memory_of(same))
+    numbers: Any = (*(one.start for one in numbers_of(same)[1:]), 0.0, 0.0)[:2]
     try:
         for step, gradient in enumerate((0.9, 0.4, -0.3), start=1):
             parameter.grad = torch.tensor([gradient])
             optimizer.step()
             powers = (bases[0] ** step, bases[1] ** step)
-            now, numbers = schedule(walked, float(step), bases, powers, numbers)
-            w, memory = update(walked, now, w, gradient, memory)
+            now, numbers = schedule(same, float(step), bases, powers, numbers)
+            w, memory = update(same, now, w, gradient, memory)
             assert w == pytest.approx(parameter.item(), rel=1e-14)
     finally:
         torch.set_default_dtype(torch.float32)
@@ -252,7 +254,12 @@ def test_an_instance_is_checked_as_its_words_are() -> None:
         check_rule(SGD(nesterov=True))
 
 
-def test_adamw_is_adam_with_decoupled_decay() -> None:
-    walked = AdamW(lr=0.5, betas=(0.1, 0.2), eps=0.3, amsgrad=True, maximize=True).as_adam()
-    expected: Rule = Adam(0.5, (0.1, 0.2), 0.3, 1e-2, True, True, decoupled_weight_decay=True)
-    assert walked == expected
+def test_two_rules_are_walked_as_others() -> None:
+    adamw = AdamW(lr=0.5, betas=(0.1, 0.2), eps=0.3, amsgrad=True, maximize=True)
+    adam: Rule = Adam(0.5, (0.1, 0.2), 0.3, 1e-2, True, True, decoupled_weight_decay=True)
+    assert walked(adamw) == adam
+    assert type(walked(adamw)) is Adam
+    plain = SGD(lr=0.5, dampening=0.3, weight_decay=0.2, maximize=True)
+    assert walked(plain) == PlainSGD(lr=0.5, weight_decay=0.2, maximize=True)
+    for rule in (SGD(momentum=0.1), Adam(), NAdam()):
+        assert walked(rule) is rule

@@ -79,6 +79,28 @@ def _sgd_update(
     return (shrink * parameter - carry * memory[0]) - push * gradient, (momentum_buffer,)
 
 
+class PlainSGD(NamedTuple):
+    """SGD without momentum, which remembers nothing: walked in its place, see :func:`walked`."""
+
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    maximize: bool = False
+
+
+def _plain_sgd_schedule(
+    rule: PlainSGD, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
+    shrink = 1.0 - rule.lr * rule.weight_decay
+    return (rule.lr * (1.0 - 2.0 * rule.maximize), shrink, 0.0, 0.0, 0.0, 0.0), numbers
+
+
+def _plain_sgd_update(
+    rule: PlainSGD, now: Now, parameter: float, gradient: float, memory: Scalars
+) -> tuple[float, Scalars]:
+    push, shrink, _, _, _, _ = now
+    return shrink * parameter - push * gradient, memory
+
+
 class Adagrad(NamedTuple):
     """Steps divided by the root of the sum of all squared gradients."""
 
@@ -204,7 +226,7 @@ def _adam_update(
 
 
 class AdamW(NamedTuple):
-    """Adam with its weight decay apart from the gradient; it is walked as that Adam."""
+    """Adam with its weight decay apart from the gradient."""
 
     lr: float = 1e-3
     betas: Pair = (0.9, 0.999)
@@ -212,10 +234,6 @@ class AdamW(NamedTuple):
     weight_decay: float = 1e-2
     amsgrad: bool = False
     maximize: bool = False
-
-    def as_adam(self) -> Adam:
-        """Give the Adam that makes the same steps."""
-        return Adam(*self, decoupled_weight_decay=True)
 
 
 class Adamax(NamedTuple):
@@ -401,6 +419,9 @@ Rule: TypeAlias = (
     SGD | Adagrad | Adadelta | RMSprop | Adam | AdamW | Adamax | NAdam | RAdam | ASGD | Rprop
 )
 
+Walked: TypeAlias = Rule | PlainSGD
+"""What :func:`walked` gives; AdamW is never among them."""
+
 RULES: dict[str, type[Rule]] = {
     rule.__name__.lower(): rule
     for rule in (
@@ -410,7 +431,24 @@ RULES: dict[str, type[Rule]] = {
 """Each rule by the name that :func:`thalweg.fit` takes."""
 
 
-def _no_bases(rule: Rule) -> Pair:
+def walked(rule: Rule) -> Walked:
+    """Give the rule that makes the same steps and has an arithmetic of its own.
+
+    Examples
+    --------
+    >>> walked(SGD(lr=0.1))
+    PlainSGD(lr=0.1, weight_decay=0.0, maximize=False)
+    >>> walked(SGD(lr=0.1, momentum=0.9)).momentum
+    0.9
+    """
+    if isinstance(rule, AdamW):
+        return Adam(*rule, decoupled_weight_decay=True)
+    if isinstance(rule, SGD) and rule.momentum == 0.0:
+        return PlainSGD(rule.lr, rule.weight_decay, rule.maximize)
+    return rule
+
+
+def _no_bases(rule: Walked) -> Pair:
     return 1.0, 1.0
 
 
@@ -430,7 +468,8 @@ class Arithmetic(NamedTuple):
     update: Callable[..., tuple[float, Scalars]]
 
 
-ARITHMETIC: dict[type[Rule], Arithmetic] = {
+ARITHMETIC: dict[type[Walked], Arithmetic] = {
+    PlainSGD: Arithmetic(_no_bases, _plain_sgd_schedule, _plain_sgd_update),
     SGD: Arithmetic(_no_bases, _sgd_schedule, _sgd_update),
     Adagrad: Arithmetic(_no_bases, _adagrad_schedule, _adagrad_update),
     Adadelta: Arithmetic(_no_bases, _adadelta_schedule, _adadelta_update),
@@ -442,7 +481,7 @@ ARITHMETIC: dict[type[Rule], Arithmetic] = {
     ASGD: Arithmetic(_no_bases, _asgd_schedule, _asgd_update),
     Rprop: Arithmetic(_no_bases, _rprop_schedule, _rprop_update),
 }
-"""Every rule's functions; AdamW has none of its own, being an Adam."""
+"""The functions of every rule that :func:`walked` gives."""
 
 
 # --- What a rule remembers ------------------------------------------------------------------------
@@ -463,9 +502,11 @@ class StateNames(NamedTuple):
     numbers: tuple[str, ...]
 
 
-def memory_of(rule: Rule) -> tuple[Remembered, ...]:
+def memory_of(rule: Walked) -> tuple[Remembered, ...]:
     """Say what the rule keeps for each parameter, in the order of its memory."""
     match rule:
+        case PlainSGD():
+            return ()
         case SGD():
             return (Remembered("momentum_buffer", 0.0, rule.momentum != 0.0),)
         case Adagrad():
@@ -494,10 +535,12 @@ def memory_of(rule: Rule) -> tuple[Remembered, ...]:
             return (Remembered("prev", 0.0), Remembered("step_size", rule.lr))
 
 
-def numbers_of(rule: Rule) -> tuple[Remembered, ...]:
+def numbers_of(rule: Walked) -> tuple[Remembered, ...]:
     """Say which single numbers the rule keeps: the step count, then its own."""
     match rule:
-        case SGD():  # PyTorch's SGD counts no steps: that there was one shows in the buffer
+        case (
+            SGD() | PlainSGD()
+        ):  # PyTorch's SGD counts no steps: that there was one shows in the buffer
             return (Remembered("step", 0.0, exported=False),)
         case NAdam():
             return (Remembered("step", 0.0), Remembered("mu_product", 1.0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ from thalweg.descent.torch_random import (
     initial_parameters,
 )
 from thalweg.losses import MSE
-from thalweg.optimizers import RULES, AdamW, Rule, memory_of, numbers_of
+from thalweg.optimizers import RULES, Rule, Walked, memory_of, numbers_of, walked
 from thalweg.run import OptimizerState, Outcome
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def descend(plan: Plan) -> Trace:
     -------
     Trace
     """
-    rule = walked_rule(plan.rule)
+    rule = walked(cast("Rule", plan.rule))  # another would not be sent here
     start, generator = beginning(plan)
     steps = plan.batches.steps_per_epoch(len(plan.data))
     walk = _walk_triangle if needs_no_rows(plan) else _walk_rows
@@ -90,11 +90,6 @@ def descend(plan: Plan) -> Trace:
         generator=generator,
         loss_limit=limit,
     )
-
-
-def walked_rule(rule: Any) -> Any:
-    """Give the rule that walks: AdamW is Adam with another weight decay."""
-    return rule.as_adam() if isinstance(rule, AdamW) else rule
 
 
 def beginning(plan: Plan) -> tuple[Array, Generator]:
@@ -234,7 +229,7 @@ class _Kept(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def _kept(rule: Rule) -> _Kept:
+def _kept(rule: Walked) -> _Kept:
     memory, numbers = memory_of(rule), numbers_of(rule)
     starts = [*(one.start for one in numbers), 0.0, 0.0][:3]
     return _Kept(
@@ -246,7 +241,7 @@ def _kept(rule: Rule) -> _Kept:
     )
 
 
-def make_arrays(plan: Plan, rule: Rule, steps: int, start: Array) -> Arrays:
+def make_arrays(plan: Plan, rule: Walked, steps: int, start: Array) -> Arrays:
     """Make the arrays of a walk, with what the optimiser remembers as [bias, weights…]."""
     kept, state, p = _kept(rule), plan.optimizer_state, start.size
     memory, numbers = np.zeros((kept.slots, p)), np.array(kept.number_starts)
@@ -265,7 +260,7 @@ def make_arrays(plan: Plan, rule: Rule, steps: int, start: Array) -> Arrays:
     return Arrays(start.copy(), memory, numbers, path, record, work)
 
 
-def exported_state(rule: Rule, arrays: Arrays) -> OptimizerState:
+def exported_state(rule: Walked, arrays: Arrays) -> OptimizerState:
     """Name what the optimiser remembers as PyTorch does."""
     kept, numbers = _kept(rule), arrays.numbers.tolist()
     state: dict[str, Any] = {name: arrays.memory[slot] for name, slot in kept.arrays}

@@ -28,12 +28,15 @@ from thalweg.descent.plan import DIVERGENCE
 from thalweg.descent.torch_random import Words, seed_twister, shuffle
 from thalweg.losses import Loss, value_and_slope
 from thalweg.native import digest, entry_point
-from thalweg.optimizers import ARITHMETIC, Now, Pair, Rule, Scalars, memory_of
+from thalweg.optimizers import ARITHMETIC, Now, Pair, Scalars, Walked, memory_of
 
 # The powers in a schedule are running products, a tenth of the cost of powers, which start afresh
 # from powers at each multiple of so many steps: off by 1e-14 at most, and the same wherever a walk
 # is cut in two.
 AFRESH = 64
+
+# Features up to which updates are not made in vector code: the compiler finds it not worth it.
+SHORT = 16
 
 OUT_OF_EPOCHS, CONVERGED, DIVERGED, UNSURE = 0, 1, 2, 3
 
@@ -49,29 +52,31 @@ REORDERED = {
 # --- Chosen by type -------------------------------------------------------------------------------
 
 
-def bases_of(rule: Rule) -> Pair:
+def bases_of(rule: Walked) -> Pair:
     """Give the numbers whose powers the rule's schedule needs."""
     return ARITHMETIC[type(rule)].bases(rule)
 
 
-def schedule(rule: Rule, step: float, bases: Pair, powers: Pair, numbers: Pair) -> tuple[Now, Pair]:
+def schedule(
+    rule: Walked, step: float, bases: Pair, powers: Pair, numbers: Pair
+) -> tuple[Now, Pair]:
     """Give what the rule's step needs that is the same for all parameters."""
     return ARITHMETIC[type(rule)].schedule(rule, step, bases, powers, numbers)
 
 
 def update(
-    rule: Rule, now: Now, parameter: float, gradient: float, memory: Scalars
+    rule: Walked, now: Now, parameter: float, gradient: float, memory: Scalars
 ) -> tuple[float, Scalars]:
     """Make the rule's step of one parameter."""
     return ARITHMETIC[type(rule)].update(rule, now, parameter, gradient, memory)
 
 
-def recall(rule: Rule, memory: Array, j: int) -> Scalars:
+def recall(rule: Walked, memory: Array, j: int) -> Scalars:
     """Read what the rule remembers of parameter j; ``memory`` is (slots, p)."""
     return tuple(memory[: len(memory_of(rule)), j])
 
 
-def keep(rule: Rule, memory: Array, j: int, remembered: Scalars) -> None:
+def keep(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
     """Write what :func:`recall` reads."""
     memory[: len(memory_of(rule)), j] = remembered
 
@@ -81,25 +86,30 @@ def _slots(rule: Any) -> int:
 
 
 _RECALL: dict[int, Callable[..., Scalars]] = {
+    0: lambda rule, memory, j: (),
     1: lambda rule, memory, j: (memory[0, j],),
     2: lambda rule, memory, j: (memory[0, j], memory[1, j]),
     3: lambda rule, memory, j: (memory[0, j], memory[1, j], memory[2, j]),
 }
 
 
-def _keep_1(rule: Rule, memory: Array, j: int, remembered: Scalars) -> None:
+def _keep_0(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
+    pass
+
+
+def _keep_1(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
     memory[0, j] = remembered[0]
 
 
-def _keep_2(rule: Rule, memory: Array, j: int, remembered: Scalars) -> None:
+def _keep_2(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
     memory[0, j], memory[1, j] = remembered[0], remembered[1]
 
 
-def _keep_3(rule: Rule, memory: Array, j: int, remembered: Scalars) -> None:
+def _keep_3(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
     memory[0, j], memory[1, j], memory[2, j] = remembered[0], remembered[1], remembered[2]
 
 
-_KEEP: dict[int, Callable[..., None]] = {1: _keep_1, 2: _keep_2, 3: _keep_3}
+_KEEP: dict[int, Callable[..., None]] = {0: _keep_0, 1: _keep_1, 2: _keep_2, 3: _keep_3}
 
 # strict=False: the implementations are annotated, the declarations below are not.
 CHOSEN: Any = {
@@ -230,7 +240,7 @@ def triangle_gradient(R: Array, w: Array, z: Array, gradient: Array) -> float:
 
 
 def walk_triangle(
-    version: int, rule: Rule, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
+    version: int, rule: Walked, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
 ) -> tuple[int, int, int, float]:
     """Walk batch descent on the squared error.
 
@@ -238,7 +248,7 @@ def walk_triangle(
     ----------
     version : int
         Not looked at: it makes the sources a part of the key on the disk.
-    rule : Rule
+    rule : Walked
         The optimiser.
     R : ndarray, shape (p + 1, p + 1)
         The triangle of ``[1, X, y]``, or of ``[X, y]``.
@@ -295,7 +305,7 @@ def walk_triangle(
 
 
 def walk_line(
-    version: int, rule: Rule, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
+    version: int, rule: Walked, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
 ) -> tuple[int, int, int, float]:
     """Walk as :func:`walk_triangle` does for p = 2, in registers: in half the time.
 
@@ -362,20 +372,41 @@ class Walk(NamedTuple):
     part: bool = False  # the rows are a part of one batch, whose step comes with the rest of it
 
 
+@exact
+def short_product(X: Array, i: int, w: Array) -> float:
+    """Multiply a short row with the weights, in an order that has to wait little for itself.
+
+    The reordered sum would read several weights at once that were written one by one a moment
+    ago, for which a processor waits until they have left its store buffer.
+    """
+    d, product = X.shape[1], 0.0
+    fours = d // 4 * 4
+    for k in range(d // 4):
+        j = 4 * k
+        first = X[i, j] * w[j] + X[i, j + 1] * w[j + 1]
+        product += first + (X[i, j + 2] * w[j + 2] + X[i, j + 3] * w[j + 3])
+    for j in range(fours, d):
+        product += X[i, j] * w[j]
+    return product
+
+
 @reordered
 def residual(X: Array, y: Array, i: int, w: Array, intercept: bool) -> float:
     """Give prediction − target of row i; ``w`` is [weights…, bias]."""
     d = X.shape[1]
     product = 0.0
-    for j in range(d):
-        product += X[i, j] * w[j]
+    if d < SHORT:
+        product = short_product(X, i, w)
+    else:
+        for j in range(d):
+            product += X[i, j] * w[j]
     offset: float = w[d] - y[i] if intercept else -y[i]
     return product + offset
 
 
 @exact
 def step_on_row(
-    rule: Rule, now: Now, X: Array, i: int, slope: float, intercept: bool,
+    rule: Walked, now: Now, X: Array, i: int, slope: float, intercept: bool,
     w: Array, memory: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Make the step that one row asks for, adding its gradient to ``sums``."""
@@ -403,7 +434,7 @@ def add_row(X: Array, i: int, slope: float, intercept: bool, gradient: Array) ->
 
 @exact
 def step_on_batch(
-    rule: Rule, now: Now, size: int, gradient: Array, w: Array, memory: Array, sums: Array
+    rule: Walked, now: Now, size: int, gradient: Array, w: Array, memory: Array, sums: Array
 ) -> None:
     """Make the step that a batch asks for, and empty its gradient for the next."""
     for j in range(w.size):
@@ -436,7 +467,7 @@ def least_variance(y: Array) -> float:
 
 def walk_rows(
     version: int,
-    rule: Rule,
+    rule: Walked,
     loss: Loss,
     X: Array,
     y: Array,
@@ -450,7 +481,7 @@ def walk_rows(
     ----------
     version : int
         As in :func:`walk_triangle`.
-    rule, loss : Rule, Loss
+    rule, loss : Walked, Loss
         The optimiser and the loss.
     X, y : ndarray, shapes (n, d) and (n,)
         The rows.
@@ -564,13 +595,13 @@ _Walker = Callable[..., tuple[int, int, int, float]]
 _kernels: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
-def triangle_kernel(rule: type[Rule], p: int) -> _Walker:
+def triangle_kernel(rule: type[Walked], p: int) -> _Walker:
     """Give the walk from the triangle for one rule, compiled or from the disk."""
     walk = walk_line if p == 2 else walk_triangle
     return _kernel(walk, (rule,), (_MATRIX, 1.0, 1.0, _LIMITS, _ARRAYS))
 
 
-def rows_kernel(rule: type[Rule], loss: type[Loss]) -> _Walker:
+def rows_kernel(rule: type[Walked], loss: type[Loss]) -> _Walker:
     """Give :func:`walk_rows` for one rule and one loss, compiled or from the disk."""
     return _kernel(walk_rows, (rule, loss), (*_ROWS, _WALK, _LIMITS, _ARRAYS))
 

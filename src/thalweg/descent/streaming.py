@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from thalweg.descent.kernel import OUT_OF_EPOCHS, Limits, Walk, rows_kernel, sta
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.descent.settings import Settings
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
+from thalweg.optimizers import Rule, walked
 from thalweg.rows import Rows
 from thalweg.run import Outcome, Scaling
 from thalweg.scanning import Scan
@@ -191,7 +192,7 @@ class _Walk:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.data = _streamed(plan)
-        self.rule: Any = compiled.walked_rule(plan.rule)
+        self.rule: Any = walked(cast("Rule", plan.rule))
         start, self.generator = compiled.beginning(plan)
         self.steps_per_epoch = plan.batches.steps_per_epoch(len(self.data))
         self.arrays = compiled.make_arrays(plan, self.rule, self.steps_per_epoch, start)

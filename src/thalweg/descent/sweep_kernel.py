@@ -31,7 +31,16 @@ from thalweg.descent.kernel import (
 )
 from thalweg.descent.plan import DIVERGENCE
 from thalweg.native import digest, entry_point
-from thalweg.optimizers import AdamW, Now, Pair, Rule, Scalars, memory_of, numbers_of
+from thalweg.optimizers import (
+    Now,
+    Pair,
+    Rule,
+    Scalars,
+    Walked,
+    memory_of,
+    numbers_of,
+    walked,
+)
 
 # Runs in a tile. Enough for vector loops to be worth their entry, few enough for a tile of a few
 # parameters to stay in the fastest cache.
@@ -70,17 +79,17 @@ class Runs(NamedTuple):
     path: Array  # (epochs + 1, p, runs), written; of size 0 where it is not asked for
 
 
-def with_lr(rule: Rule, lr: float) -> Rule:
+def with_lr(rule: Walked, lr: float) -> Walked:
     """Give a rule with another learning rate."""
     return rule._replace(lr=lr)
 
 
-def recall_lane(rule: Rule, block: Array, lane: int) -> Scalars:
+def recall_lane(rule: Walked, block: Array, lane: int) -> Scalars:
     """Read what the rule remembers of one run's parameter."""
     return tuple(block[MEMORY + lane :: LANES][: len(memory_of(rule))])
 
 
-def keep_lane(rule: Rule, block: Array, lane: int, remembered: Scalars) -> None:
+def keep_lane(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
     """Write what :func:`recall_lane` reads."""
     block[MEMORY + lane :: LANES][: len(memory_of(rule))] = remembered
 
@@ -96,6 +105,7 @@ def _choose_with_lr(rule, lr):  # type: ignore[no-untyped-def]
 
 
 _RECALL: dict[int, Callable[..., Scalars]] = {
+    0: lambda rule, block, lane: (),
     1: lambda rule, block, lane: (block[MEMORY + lane],),
     2: lambda rule, block, lane: (block[MEMORY + lane], block[MEMORY + LANES + lane]),
     3: lambda rule, block, lane: (
@@ -106,22 +116,26 @@ _RECALL: dict[int, Callable[..., Scalars]] = {
 }
 
 
-def _keep_1(rule: Rule, block: Array, lane: int, remembered: Scalars) -> None:
+def _keep_0(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
+    pass
+
+
+def _keep_1(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
     block[MEMORY + lane] = remembered[0]
 
 
-def _keep_2(rule: Rule, block: Array, lane: int, remembered: Scalars) -> None:
+def _keep_2(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
     block[MEMORY + lane] = remembered[0]
     block[MEMORY + LANES + lane] = remembered[1]
 
 
-def _keep_3(rule: Rule, block: Array, lane: int, remembered: Scalars) -> None:
+def _keep_3(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
     block[MEMORY + lane] = remembered[0]
     block[MEMORY + LANES + lane] = remembered[1]
     block[MEMORY + 2 * LANES + lane] = remembered[2]
 
 
-_KEEP: dict[int, Callable[..., None]] = {1: _keep_1, 2: _keep_2, 3: _keep_3}
+_KEEP: dict[int, Callable[..., None]] = {0: _keep_0, 1: _keep_1, 2: _keep_2, 3: _keep_3}
 
 
 @overload(recall_lane, **CHOSEN)
@@ -183,7 +197,7 @@ def look(tile: Array, R: Array, n: float, lanes: int) -> None:
 
 
 @exact
-def plan_step(tile: Array, rule: Rule, step: int, bases: Pair, powers: Pair, lanes: int) -> None:
+def plan_step(tile: Array, rule: Walked, step: int, bases: Pair, powers: Pair, lanes: int) -> None:
     """Schedule the step of every run."""
     for lane in range(lanes):
         own = with_lr(rule, tile[LR + lane])
@@ -210,7 +224,7 @@ def scheduled(tile: Array, lane: int) -> Now:
 
 
 @exact
-def make_step(tile: Array, rule: Rule, p: int, lanes: int) -> None:
+def make_step(tile: Array, rule: Walked, p: int, lanes: int) -> None:
     """Update the parameters of every run."""
     for j in range(p):
         block = block_of(tile, j)
@@ -258,7 +272,7 @@ def write_points(tile: Array, runs: Runs, first: int, lanes: int, epoch: int) ->
 
 
 def walk_tiles(
-    version: int, rule: Rule, R: Array, n: float, variance: float, epochs: int, runs: Runs,
+    version: int, rule: Walked, R: Array, n: float, variance: float, epochs: int, runs: Runs,
     tile: Array, first: int, last: int,
 ) -> int:  # fmt: skip
     """Walk the runs from ``first`` to before ``last``, a tile at a time."""
@@ -334,18 +348,17 @@ def sweep_descend(
     >>> trace.parameters[0].round(3), trace.diverged
     (array([0.5, 2. ]), array([False,  True]))
     """
-    if isinstance(rule, AdamW):
-        rule = rule.as_adam()
-    runs = _runs(rule, np.asarray(lr, np.float64), np.asarray(starts, np.float64), epochs, paths)
+    same = walked(rule)
+    runs = _runs(same, np.asarray(lr, np.float64), np.asarray(starts, np.float64), epochs, paths)
     count, threads = len(runs.lr), os.cpu_count() or 1
     tiles = -(-count // LANES)
     share = -(-tiles // threads) * LANES
-    kernel_of_rule = _tiles_kernel(rule)
+    kernel_of_rule = _tiles_kernel(same)
 
     def walk(first: int) -> int:
         last = min(first + share, count)
         tile = _tile(runs.starts.shape[1])
-        result: int = kernel_of_rule(rule, R, float(n), variance, epochs, runs, tile, first, last)
+        result: int = kernel_of_rule(same, R, float(n), variance, epochs, runs, tile, first, last)
         return result
 
     with ThreadPoolExecutor(threads) as pool:
@@ -393,7 +406,7 @@ _SOURCES = digest(__name__, kernel.__name__, optimizers.__name__)
 _kernels: dict[type, Callable[..., Any]] = {}
 
 
-def _tiles_kernel(rule: Rule) -> Callable[..., Any]:
+def _tiles_kernel(rule: Walked) -> Callable[..., Any]:
     """Give :func:`walk_tiles` for a rule, compiled or from the disk."""
     chosen = type(rule)
     if chosen not in _kernels:

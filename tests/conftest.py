@@ -37,9 +37,13 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium; without one these tests skip, but fail in CI."""
+    """A headless Chromium; without one these tests skip, but fail in CI.
+
+    It goes with the module: while it runs, its driver holds the thread's event loop, and other
+    modules have loops of their own.
+    """
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
         reason = "no Chromium found; install one with: apt-get install chromium"

@@ -2,8 +2,8 @@
 
 Results go to stdout, everything else to stderr: progress, and one line for each warning. Exit
 codes: 0; 2 for the user's mistakes, with one sentence; 3 for a fit that diverged; 130 when
-interrupted. Not here: anything worth calling
-from Python. What a command needs is imported when it runs, so that ``--help`` is quick.
+interrupted. Not here: anything worth calling from Python. What a command needs is imported when
+it runs, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def lesson(
     for row in replayed.comparisons:
         if row.section != "data":
             table.add_row(row.what, row.printed, row.shown, row.verdict)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     console.print(table)
     agreed = sum(row.agrees for row in replayed.comparisons)
     console.print(f"{agreed} of {len(replayed.comparisons)} numbers agree, the data's included.")
@@ -436,7 +436,9 @@ def export(
 @app.command()
 def lab(
     file: Annotated[Path | None, typer.Argument(help="Data to start with.")] = None,
-    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free one.")] = 8750,
+    port: Annotated[
+        int | None, typer.Option(help="Where to listen; 8765, or a free one.", show_default=False)
+    ] = None,
     host: Annotated[str, typer.Option(help="Another address asks for a token.")] = "127.0.0.1",
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 
 from benchmarks import descent, files, lab, solve, start, surfaces, sweeps
 from benchmarks.measure import Row, in_words, run
@@ -30,12 +31,12 @@ def main() -> None:
         print(f"\nWritten to {RESULTS}")
 
 
-def _table(subjects: list[object]) -> Iterator[str]:
+def _table(subjects: list[ModuleType]) -> Iterator[str]:
     head = ("work", "against", "ours", "theirs", "ratio", "at least", "aim", "reached")
     for line in (head, ("---",) * len(head)):
         yield _say(line)
     for subject in subjects:
-        for comparison in subject.comparisons():  # type: ignore[attr-defined]  # each subject has it
+        for comparison in subject.comparisons():
             row = comparison if isinstance(comparison, Row) else run(comparison)
             claim = row.comparison
             yield _say(

@@ -33,7 +33,8 @@ def comparisons() -> Iterator[Comparison]:
         return done.parameters, done.paths
 
     def of_jax() -> tuple[Any, Any]:
-        return jax.block_until_ready(theirs(jnp.asarray(rates), starts))
+        end, path = jax.block_until_ready(theirs(jnp.asarray(rates), starts))
+        return end, path
 
     yield Comparison(
         work=f"{RUNS:,} runs × {EPOCHS} epochs, NAdam, paths recorded",
@@ -67,7 +68,8 @@ def _compiled_by_jax(data: thalweg.Dataset) -> Callable[..., tuple[Any, Any]]:
         (end, *_), path = jax.lax.scan(step, begin, jnp.arange(1.0, EPOCHS + 1.0))
         return end, path
 
-    return jax.jit(jax.vmap(one))
+    compiled: Callable[..., tuple[Any, Any]] = jax.jit(jax.vmap(one))
+    return compiled
 
 
 def _agree(ours: Any, theirs: Any) -> None:

@@ -97,7 +97,7 @@ function tableOf(name, shown) {
   const ticks = [0, 0.25, 0.5, 0.75, 1];
   const value = (range, share) => range[0] + share * (range[1] - range[0]);
   const at = (share) => Math.round(share * (plane.points - 1));
-  return table(`Mean squared error: ${plane.along[1]} down, ${plane.along[0]} across`, ["", ...ticks.map((s) => number(value(plane.ranges[0], s), 4))],
+  return table(`Mean squared error: ${plane.along[1]} down, ${plane.along[0]} across`, [plane.along[1], ...ticks.map((s) => number(value(plane.ranges[0], s), 4))],
     ticks.map((s) => [number(value(plane.ranges[1], s), 4), ...ticks.map((t) => number(10 ** plane.grid[at(s) * plane.points + at(t)], 4))]));
 }
 

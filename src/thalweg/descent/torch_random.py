@@ -76,7 +76,7 @@ def epoch_order(generator: Generator, n: int) -> tuple[NDArray[np.int64], Genera
     Examples
     --------
     >>> epoch_order(Generator(0), 5)
-    (array([4, 1, 0, 3, 2]), Generator(seed=0, drawn=4))
+    (array([1, 4, 2, 3, 0]), Generator(seed=0, drawn=4))
     """
     order = _order(generator.seed & 0xFFFFFFFF, generator.drawn, n)
     return order, Generator(generator.seed, generator.drawn + WORDS_PER_EPOCH)

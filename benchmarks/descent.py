@@ -29,8 +29,8 @@ FEW_ROWS = 10**4  # for PyTorch's loop, which takes a tenth of a millisecond a r
 FEATURES = (1, 10, 100)
 LR = 1e-4
 SEED = 4321
-FLOAT32 = {"rtol": 1e-2, "atol": 1e-3}  # the notebook's loop is in float32
-FLOAT64 = {"rtol": 1e-9, "atol": 0.0}
+FLOAT32 = (1e-2, 1e-3)  # the notebook's loop is in float32
+FLOAT64 = (1e-9, 0.0)  # relative and absolute
 
 
 def comparisons() -> Iterator[Comparison]:

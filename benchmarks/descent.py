@@ -193,10 +193,9 @@ def _rows(n: int, d: int) -> thalweg.Dataset:
     return thalweg.Dataset(X, 1.0 + X @ np.linspace(-1.0, 2.0, d) + rng.normal(size=n))
 
 
-def _agree(ours: object, theirs: object, tolerance: dict[str, float]) -> None:
-    np.testing.assert_allclose(
-        np.asarray(ours), np.asarray(theirs), rtol=tolerance["rtol"], atol=tolerance["atol"]
-    )
+def _agree(ours: object, theirs: object, tolerance: tuple[float, float]) -> None:
+    relative, absolute = tolerance
+    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=relative, atol=absolute)
 
 
 def _agree_on_fit(ours: object, theirs: object) -> None:

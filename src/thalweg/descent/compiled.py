@@ -1,7 +1,8 @@
 """The compiled engine: a plan in, one native call, a trace out.
 
 In float64, without PyTorch. Batch descent on the squared error takes the dataset's summary in
-place of its rows. Not here: the loops (:mod:`thalweg.descent.kernel`).
+place of its rows. Not here: the loops
+(:mod:`~thalweg.descent.from_triangle`, :mod:`~thalweg.descent.from_rows`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.dataset import Array
+from thalweg.descent.from_rows import Walk, rows_kernel, start_kernel
+from thalweg.descent.from_triangle import triangle_kernel
 from thalweg.descent.kernel import (
     CONVERGED,
     DIVERGED,
@@ -21,10 +24,6 @@ from thalweg.descent.kernel import (
     UNSURE,
     Arrays,
     Limits,
-    Walk,
-    rows_kernel,
-    start_kernel,
-    triangle_kernel,
 )
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.descent.torch_random import (

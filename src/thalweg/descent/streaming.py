@@ -5,7 +5,7 @@ and a batch that a block's border cuts in two, where the block before left them.
 that of the same rows in memory, to the bit, wherever the blocks begin and end. Batch descent on
 the squared error needs no rows, but only their summary: one pass, once.
 
-Not here: the arithmetic (:mod:`thalweg.descent.kernel`), the reading (:mod:`thalweg.scanning`).
+Not here: the arithmetic (:mod:`thalweg.descent.from_rows`), the reading (:mod:`thalweg.scanning`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numpy as np
 
 from thalweg.dataset import Array
 from thalweg.descent import compiled
-from thalweg.descent.kernel import OUT_OF_EPOCHS, Limits, Walk, rows_kernel, start_kernel
+from thalweg.descent.from_rows import Walk, rows_kernel, start_kernel
+from thalweg.descent.kernel import OUT_OF_EPOCHS, Limits
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.descent.settings import Settings
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence

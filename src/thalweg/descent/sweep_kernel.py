@@ -4,7 +4,7 @@ All runs of a sweep share the data, the rule and its settings but for the learni
 its own start. A tile of runs is walked together, a parameter at a time: a loop over its runs has
 no branch and nothing that waits, so that it becomes vector code; threads take tiles in turn.
 Not here: sweeps over other settings, which are sweeps of this kind one after another, and the
-single run (:mod:`thalweg.descent.kernel`), whose steps these are.
+single run (:mod:`thalweg.descent.from_triangle`), whose steps these are.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import numpy as np
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from thalweg import optimizers
 from thalweg.dataset import Array
-from thalweg.descent import kernel
 from thalweg.descent.kernel import (
     CHOSEN,
+    MATRIX,
+    VECTOR,
     bases_of,
     exact,
+    kernel_of,
     next_powers,
     schedule,
     update,
 )
 from thalweg.descent.plan import DIVERGENCE
-from thalweg.native import digest, entry_point
 from thalweg.optimizers import (
     Now,
     Pair,
@@ -172,7 +172,7 @@ def load(tile: Array, runs: Runs, first: int, lanes: int) -> None:
 
 @exact
 def look(tile: Array, R: Array, n: float, lanes: int) -> None:
-    """Work out loss and gradient of every run, as `kernel.triangle_gradient` does for one."""
+    """Work out loss and gradient of every run, as `triangle_gradient` does for one."""
     p, share = R.shape[0] - 1, 1.0 / n
     rest = R[p, p] * R[p, p] * share
     for i in range(p):
@@ -402,16 +402,7 @@ def _trace(runs: Runs, epochs: int) -> SweepTrace:
     return SweepTrace(runs.parameters, runs.loss, walked, diverged, path)
 
 
-_SOURCES = digest(__name__, kernel.__name__, optimizers.__name__)
-_kernels: dict[type, Callable[..., Any]] = {}
-
-
 def _tiles_kernel(rule: Walked) -> Callable[..., Any]:
     """Give :func:`walk_tiles` for a rule, compiled or from the disk."""
-    chosen = type(rule)
-    if chosen not in _kernels:
-        runs = _runs(chosen(), np.ones(1), np.ones((1, 1)), 1, paths=True)
-        arguments = (chosen(), np.ones((1, 1)), 1.0, 1.0, 1, runs, _tile(1), 0, 1)
-        name = f"walk_tiles_{chosen.__name__}"
-        _kernels[chosen] = entry_point(walk_tiles, name, _SOURCES, arguments)
-    return _kernels[chosen]
+    runs = _runs(type(rule)(), VECTOR, MATRIX, 1, paths=True)
+    return kernel_of(walk_tiles, (type(rule),), (MATRIX, 1.0, 1.0, 1, runs, _tile(1), 0, 1))

@@ -517,7 +517,8 @@ def test_every_control_says_what_it_is_and_is_large_enough(lab: Lab) -> None:
     )
     assert small == []
     described = json.loads(page.evaluate("() => JSON.stringify(lab.greeting.controls.optimizers)"))
-    from thalweg.optimizers import RULES, describe
+    from thalweg.hyperparameters import describe
+    from thalweg.optimizers import RULES
 
     assert [each["name"] for each in described] == list(RULES)
     for rule in described:

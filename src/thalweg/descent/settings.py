@@ -15,8 +15,9 @@ import numpy as np
 from thalweg.checks import PRECISIONS, check_choice, check_count, check_flag, check_number
 from thalweg.descent.plan import Batches, TorchRule
 from thalweg.errors import InvalidSetting, nearest, sentence
+from thalweg.hyperparameters import make_rule
 from thalweg.losses import Huber, Loss, make_loss
-from thalweg.optimizers import RULES, Rule, make_rule
+from thalweg.optimizers import RULES, Rule
 
 ENGINES = ("auto", "compiled", "reference")
 TOLERATED = ("gradient_norm", "loss")

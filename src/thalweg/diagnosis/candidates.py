@@ -21,7 +21,8 @@ from thalweg.diagnosis.convergence import best_momentum, best_rate_for, epochs_t
 from thalweg.diagnosis.curvature import distances, sufficient_rate, sufficient_rate_shuffled
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.gradient_check import design_matrix
-from thalweg.optimizers import RULES, SGD, Rule, make_rule
+from thalweg.hyperparameters import make_rule
+from thalweg.optimizers import RULES, SGD, Rule
 from thalweg.run import Run
 
 PROBED = 16_384

@@ -12,9 +12,10 @@ from typing import Any
 
 from thalweg.descent import fit
 from thalweg.figures.theme import COLORS, DASHES, NEUTRAL, SYMBOLS, theme
+from thalweg.hyperparameters import SettingDescription, describe
 from thalweg.lab.messages import COLUMNS, RUNS, VERSION, WRITTEN_ROWS
 from thalweg.losses import LOSSES
-from thalweg.optimizers import RULES, Rule, SettingDescription, describe
+from thalweg.optimizers import RULES, Rule
 
 _SPAN = (1e-5, 100.0)
 """Learning rates of rules whose steps do not scale with the gradient."""

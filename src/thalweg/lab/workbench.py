@@ -24,11 +24,11 @@ from thalweg.errors import InvalidData, InvalidSetting, sentence
 from thalweg.figures.descent import recorded_epochs
 from thalweg.figures.labels import Units
 from thalweg.figures.thin import sample, thin
+from thalweg.hyperparameters import make_rule
 from thalweg.lab.as_python import as_python
 from thalweg.lab.controls import learning_rate_span
 from thalweg.lab.messages import COLUMNS, Frame, Settings, Source, View
 from thalweg.loss_surface import Surface, surface
-from thalweg.optimizers import make_rule
 from thalweg.run import Run
 
 WORK = 3e8

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, TensorDataset
 
+import thalweg
 from thalweg.dataset import Array, Dataset
 from thalweg.descent import compiled
 from thalweg.descent.plan import DIVERGENCE, Batches, Plan, TorchRule, Trace
@@ -427,3 +428,25 @@ def test_it_applies_to_its_own_rules_in_float64() -> None:
     assert not compiled.applies(make_plan(problem(), SGD(), dtype="float32"))
     other: Any = TorchRule("Adafactor", None, {})
     assert not compiled.applies(make_plan(problem(), other))
+
+
+# --- The lesson -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "regime",
+    [
+        {"epochs": 250},
+        {"epochs": 20, "batch_size": 1},
+        {"epochs": 20, "batch_size": 4, "drop_last": True},
+        {"epochs": 20, "batch_size": 4, "shuffle": True},
+    ],
+    ids=str,
+)
+def test_the_chapters_end_as_in_float32_to_four_digits(regime: dict[str, Any]) -> None:
+    data = thalweg.salammbo()
+    ours = thalweg.fit(data, optimizer="nadam", lr=0.01, seed=4321, engine="compiled", **regime)
+    theirs = thalweg.fit(data, optimizer="nadam", lr=0.01, seed=4321, engine="reference", **regime)
+    np.testing.assert_allclose(ours.path[-1], theirs.path[-1], rtol=5e-5)
+    np.testing.assert_allclose(ours.loss[-1], theirs.loss[-1], rtol=5e-5)
+    assert ours.generator == theirs.generator

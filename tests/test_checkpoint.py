@@ -322,52 +322,59 @@ KILLER = """
     from thalweg.descent import parts
 
     parts.PART_SECONDS = 0.001
-    folder, engine, trials, kills = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    folder, engine, epochs, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     rows = np.random.default_rng(0)
     X = rows.normal(5.0, 2.0, (200, 3))
     data = thalweg.Dataset(X, X @ [1.0, 2.0, 3.0] + rows.normal(size=200))
     asked = dict(
-        optimizer="nadam", lr=1e-3, epochs=int(sys.argv[5]), batch_size=16, shuffle=True,
+        optimizer="nadam", lr=1e-3, epochs=epochs, batch_size=16, shuffle=True,
         standardize=True, engine=engine, record=5,
     )
     whole = thalweg.fit(data, **asked)
-    chance = random.Random(0)
-    survived = 0
-    for trial in range(trials):
-        path = os.path.join(folder, f"{engine}-{trial}.parquet")
 
-        def live():
-            resume = path if os.path.exists(path) else None
-            return parts.fit_in_parts(data, checkpoint=path, every=1e-3, resume=resume, **asked)
+    def live(path):
+        resume = path if os.path.exists(path) else None
+        return parts.fit_in_parts(data, checkpoint=path, every=1e-3, resume=resume, **asked)
 
+    lifetimes = []
+    for each in ("first", "second"):  # the first also loads what later ones find
         before = time.perf_counter()
-        for kill in range(kills):
+        live(os.path.join(folder, f"{each}.parquet"))
+        lifetimes.append(time.perf_counter() - before)
+    chance = random.Random(0)
+    killed = trial = 0
+    while killed < wanted:
+        path = os.path.join(folder, f"{trial}.parquet")
+        by_signal = True
+        while by_signal:  # until a life reaches the fit's end
             child = os.fork()
             if child == 0:
-                live()
+                live(path)
                 os._exit(0)
-            time.sleep(chance.uniform(0.0, float(sys.argv[6])))
+            time.sleep(chance.uniform(0.0, lifetimes[1]))
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
-            survived += os.WIFSIGNALED(status)
+            by_signal = os.WIFSIGNALED(status)
+            killed += by_signal
             if os.path.exists(path):
                 thalweg.load(path)  # whole, whenever the child died
-        run = live()
+        run = live(path)
         for name in ("walked", "steps", "loss", "gradient_norm"):
             assert getattr(run, name).tobytes() == getattr(whole, name).tobytes(), (trial, name)
         assert run.generator == whole.generator
         assert repr(run.optimizer_state) == repr(whole.optimizer_state)
-    print(survived)
+        trial += 1
+    print(killed, trial)
 """
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="the system has no fork")
 def test_killed_at_any_moment_it_resumes_to_the_same_bits(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLER), tmp_path, "compiled", "12", "5", "4000",
-         "0.15"],
+        [sys.executable, "-c", textwrap.dedent(KILLER), tmp_path, "compiled", "4000", "50"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-    assert int(done.stdout) >= 50  # lives that ended by the signal, not by the fit's end
-    leftovers = [path.name for path in tmp_path.iterdir() if path.suffix != ".tmp"]
-    assert len(leftovers) == 12
+    killed, trials = map(int, done.stdout.split())
+    assert killed >= 50
+    whole = [path.name for path in tmp_path.iterdir() if path.suffix != ".tmp"]
+    assert len(whole) == trials + 2

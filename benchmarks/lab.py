@@ -24,9 +24,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.measure import Comparison, Row, in_words
 
 FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # fmt: skip
+         "--disable-gpu", "--enable-unsafe-swiftshader"]  # fmt: skip
 DRAG_SECONDS = 3.0
 REPETITIONS = 5
+STEPS = 10  # of the mouse between two places given here: each as soon as the page took the last
 
 # Watches from outside: the slider's events, the SVG layers that change, the frame after that.
 _WATCH = """
@@ -79,8 +80,7 @@ def drag(page: Page, seconds: float = DRAG_SECONDS) -> Drag:
     began = time.perf_counter()
     while (passed := time.perf_counter() - began) < seconds:
         share = abs((passed / seconds * 2.0 + 0.5) % 2.0 - 1.0)
-        page.mouse.move(left + width * share, y)
-        time.sleep(0.004)
+        page.mouse.move(left + width * share, y, steps=STEPS)
     page.mouse.up()
     page.wait_for_timeout(1500)
     seen: dict[str, Any] = page.evaluate("() => window.watch")

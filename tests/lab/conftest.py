@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from thalweg.lab.guard import Door
 from thalweg.lab.messages import MAGIC, VERSION
-from thalweg.lab.server import Lab, chapters
+from thalweg.lab.pages import Lab, chapters
 from thalweg.lab.serving import configuration, listen
 
 
@@ -42,7 +42,7 @@ class Served:
         listener = listen("127.0.0.1", port)
         self.port: int = listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(configuration(lab, self.door))
+        self._server = uvicorn.Server(configuration(lambda: lab, self.door))
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, daemon=True
         )

@@ -17,7 +17,7 @@ import pytest
 import thalweg
 from thalweg.errors import InvalidData, InvalidSetting, UnreadableFile
 from thalweg.lab.messages import Source
-from thalweg.lab.server import BURST, Bucket
+from thalweg.lab.pages import BURST, Bucket
 from thalweg.lab.serving import listen, make_lab
 from thalweg.lab.uploads import UPLOAD_BYTES
 

@@ -3,7 +3,7 @@
 No web framework checks ``Host`` and ``Origin`` by itself. A foreign ``Host`` is how a page from
 elsewhere reaches a server on this machine by DNS rebinding; a foreign ``Origin`` is how it opens
 the socket or uploads. Both are refused before anything else is looked at.
-Not here: limits on what is asked (:mod:`thalweg.lab.server`).
+Not here: limits on what is asked (:mod:`thalweg.lab.pages`).
 """
 
 from __future__ import annotations

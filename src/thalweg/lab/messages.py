@@ -14,7 +14,7 @@ rest    the body: float32, little-endian
 ======  ==============================================================================
 
 Not here: what is done with a request (:mod:`thalweg.lab.workbench`), the socket
-(:mod:`thalweg.lab.server`). ``static/codec.js`` is the other end.
+(:mod:`thalweg.lab.pages`). ``static/codec.js`` is the other end.
 """
 
 from __future__ import annotations

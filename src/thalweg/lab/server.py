@@ -1,408 +1,38 @@
-"""The lab's server: the page and its files, one socket for each page, uploads, downloads.
+"""The lab's server: the page and its files, and the way to what pages ask.
 
-One request of a page is worked on at a time, off the event loop; heavy ones and explanations
-queue behind one another, so that they hold up no light one. Not here: who is let in
-(:mod:`thalweg.lab.guard`), what a request says (:mod:`thalweg.lab.messages`), what is done with
-it (:mod:`thalweg.lab.workbench`).
+It answers before the mathematics is loaded: that is done while the browser of the first page reads
+plotly.js. Not here: who is let in (:mod:`thalweg.lab.guard`), the work of each open page
+(:mod:`thalweg.lab.pages`).
 """
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
-import logging
-import secrets
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
-from thalweg.dataset import Dataset
-from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, sentence
-from thalweg.lab import messages
-from thalweg.lab.controls import controls
 from thalweg.lab.guard import Door, Guard, content_security_policy, style_hashes
-from thalweg.lab.messages import Source
-from thalweg.lab.moment import autograd, moment
-from thalweg.lab.takeaway import TAKEAWAYS, explanation
-from thalweg.lab.uploads import UPLOAD_BYTES, Table, Uploads, rows_of, too_large
-from thalweg.lab.workbench import HEAVY, Material, Workbench
+
+if TYPE_CHECKING:  # the mathematics: what the first page waits least for
+    from thalweg.lab.pages import Lab
 
 STATIC = Path(__file__).with_name("static")
-PAGES = 200
-"""How many pages may be open at once."""
-REQUESTS_PER_SECOND = 200.0
-"""What a page gets at most, lastingly: a hand on a slider makes 60."""
-BURST = 60.0
-WAITING = 4
-"""How many slow requests of one page may wait."""
-_TRY_LATER = 1013
-
-T = TypeVar("T")
-log = logging.getLogger(__name__)
-
-
-class Bucket:
-    """How fast one page may ask: each request takes a token, and they come back over time.
-
-    Examples
-    --------
-    >>> bucket = Bucket(rate=10.0, burst=1.0)
-    >>> bucket.take(now=0.0), bucket.take(now=0.0)
-    (0.0, 0.1)
-    """
-
-    def __init__(self, rate: float = REQUESTS_PER_SECOND, burst: float = BURST) -> None:
-        self.rate = rate
-        self.burst = burst
-        self._tokens = burst
-        self._at: float | None = None
-
-    def take(self, now: float) -> float:
-        """Take a token, and say how many seconds to wait before going on."""
-        passed = 0.0 if self._at is None else now - self._at
-        self._at = now
-        self._tokens = min(self.burst, self._tokens + passed * self.rate) - 1.0
-        return max(0.0, -self._tokens / self.rate)
-
-
-class Page:
-    """One open page: its socket, its workbench, its files, its slow requests."""
-
-    def __init__(self, websocket: WebSocket, material: Material, uploads: Uploads) -> None:
-        self.id = secrets.token_urlsafe(16)
-        self.websocket = websocket
-        self.workbench = Workbench(material)
-        self.uploads = uploads
-        self.uploading = asyncio.Lock()
-        self.waiting: asyncio.Queue[messages.Request] = asyncio.Queue(WAITING)
-
-
-class Lab:
-    """All pages of one server.
-
-    Parameters
-    ----------
-    first : Material
-        What every page starts with; it is read only.
-    file : Path, optional
-        The table that the lab was started with, and ``columns``, what is in it.
-    """
-
-    def __init__(
-        self,
-        first: Material,
-        *,
-        file: Path | None = None,
-        columns: list[dict[str, Any]] | None = None,
-    ) -> None:
-        self.first = first
-        self.file = file
-        self.columns = columns
-        self.pages: dict[str, Page] = {}
-        self.light = anyio.CapacityLimiter(2)
-        self.heavy = anyio.CapacityLimiter(1)
-
-    # --- The socket -------------------------------------------------------------------------------
-
-    async def socket(self, websocket: WebSocket) -> None:
-        """Serve one page until it goes."""
-        if len(self.pages) >= PAGES:
-            await websocket.close(_TRY_LATER, "too many pages are open")
-            return
-        await websocket.accept()
-        with Uploads() as uploads:
-            page = Page(websocket, self.first, uploads)
-            self.pages[page.id] = page
-            slow = asyncio.create_task(self._serve_slow(page))
-            try:
-                await self._greet(page)
-                await self._serve(page)
-            except (WebSocketDisconnect, OSError):
-                pass  # the page went: there is nobody left to tell
-            finally:
-                del self.pages[page.id]
-                slow.cancel()
-                with suppress(asyncio.CancelledError, WebSocketDisconnect, OSError):
-                    await slow
-
-    async def _greet(self, page: Page) -> None:
-        described = await self._off(self.light, page.workbench.material.describe)
-        await page.websocket.send_text(
-            messages.answer(
-                0,
-                "hello",
-                page=page.id,
-                controls=controls(),
-                data=described,
-                columns=self.columns,
-                upload_bytes=UPLOAD_BYTES,
-                torch=importlib.util.find_spec("torch") is not None,
-                version=messages.VERSION,
-            )
-        )
-
-    async def _serve(self, page: Page) -> None:
-        bucket = Bucket()
-        while True:
-            message = await page.websocket.receive()
-            if message["type"] == "websocket.disconnect":
-                return
-            if (delay := bucket.take(time.monotonic())) > 0:
-                await asyncio.sleep(delay)
-            text = message.get("text")
-            reply = (
-                messages.error(0, "message: got bytes, expected JSON text; reload the page")
-                if text is None
-                else await self._guarded(text, self._start(page, text))
-            )
-            await _send(page.websocket, reply)
-
-    async def _serve_slow(self, page: Page) -> None:
-        """Work on what takes its time, one after another."""
-        while True:
-            request = await page.waiting.get()
-            reply = await self._guarded(request.id, self._finish(page, request))
-            await _send(page.websocket, reply)
-
-    async def _guarded(
-        self, request: int | str, work: Awaitable[str | bytes | None]
-    ) -> str | bytes | None:
-        """Turn whatever goes wrong with one request into its answer: the page lives on.
-
-        ``request`` is its id, or its text where that was not read yet.
-        """
-        try:
-            return await work
-        except ThalwegError as error:
-            said = str(error)
-        except Exception:  # one request must not take the page down with it
-            log.exception("a request failed")
-            said = "The lab made a mistake: its terminal says which."
-        request_id = messages.find_id(request) if isinstance(request, str) else request
-        return messages.error(request_id, said)
-
-    async def _start(self, page: Page, text: str) -> str | bytes | None:
-        """Serve a request at once, or let it wait where it is slow: then there is no answer yet."""
-        request = messages.parse(text)
-        if request.source is not None and not (await self._use_quickly(page, request.source)):
-            if request.type != "data":
-                raise _not_with_data(request.type)
-            self._wait(page, request)
-            return None
-        match request.type:
-            case "data":
-                described = await self._off(self.light, page.workbench.material.describe)
-                return messages.answer(request.id, "data", data=described)
-            case "move" | "show":
-                return await self._fit(page, request)
-            case _:
-                self._wait(page, request)
-                return None
-
-    def _wait(self, page: Page, request: messages.Request) -> None:
-        try:
-            page.waiting.put_nowait(request)
-        except asyncio.QueueFull as error:
-            raise InvalidSetting(
-                sentence(
-                    request.type,
-                    got=f"more than {WAITING} slow requests at once",
-                    expected="fewer",
-                    advice="wait for an answer before asking again",
-                )
-            ) from error
-
-    async def _fit(self, page: Page, request: messages.Request) -> bytes:
-        bench = page.workbench
-        fresh = request.source is not None
-        if request.type == "move":
-            work = partial(bench.move, request.id, request.runs[0], describe=fresh)
-        else:
-            work = partial(bench.show, request.id, request.runs, request.view, describe=fresh)
-        return await self._off(self._lane(bench, request.runs), work)
-
-    async def _finish(self, page: Page, request: messages.Request) -> str:
-        """Serve what is slow."""
-        bench = page.workbench
-        if request.type == "data":
-            table = await self._read(page, request.source)
-            source = request.source or Source("chapters")
-            bench.use(await self._off(self.heavy, Material, table.rows, source, table.notes))
-            described = await self._off(self.heavy, bench.material.describe)
-            return messages.answer(request.id, "data", data=described)
-        rows, settings = bench.material.rows, request.runs[0]
-        run = await self._off(self._lane(bench, request.runs[:1]), bench.run, settings)
-        if request.type == "explain":
-            found = await self._off(self.heavy, explanation, rows, run)
-            return messages.answer(request.id, "explain", **found)
-        work = autograd if request.autograd else moment
-        found = await self._off(self.heavy, work, rows, run, request.epoch)
-        return messages.answer(request.id, "moment", **found)
-
-    def _lane(self, bench: Workbench, runs: tuple[messages.Settings, ...]) -> anyio.CapacityLimiter:
-        work = sum(bench.work(settings) for settings in runs)
-        return self.heavy if work > HEAVY else self.light
-
-    async def _off(
-        self, limiter: anyio.CapacityLimiter, work: Callable[..., T], *arguments: Any
-    ) -> T:
-        """Do some work on a thread, when it is its turn."""
-        return await anyio.to_thread.run_sync(work, *arguments, limiter=limiter)
-
-    # --- Rows -------------------------------------------------------------------------------------
-
-    async def _use_quickly(self, page: Page, source: Source) -> bool:
-        """Take rows that are at hand; tell where they must be read first."""
-        if source.kind == "chapters":
-            page.workbench.use(await self._off(self.light, chapters))
-        elif source.kind == "rows":
-            page.workbench.use(await self._off(self.light, written_out, source))
-        elif source.kind == "file" and self.file is not None and not source.target:
-            page.workbench.use(self.first)
-        else:
-            return False
-        return True
-
-    async def _read(self, page: Page, source: Source | None) -> Table:
-        if source is not None and source.kind == "upload":
-            return await page.uploads.rows(source)
-        if source is None or self.file is None:
-            raise InvalidData(
-                sentence(
-                    "data",
-                    got="the file of another lab",
-                    expected="one that this lab was started with",
-                    advice="start it with: thalweg lab FILE",
-                )
-            )
-        return await rows_of(self.file, source, self.file.name)
-
-    # --- Uploads and downloads --------------------------------------------------------------------
-
-    def _page(self, request: Request) -> Page:
-        page = self.pages.get(request.headers.get("x-thalweg-page", ""))
-        if page is None:
-            raise InvalidData(
-                sentence(
-                    "page",
-                    got="one that is not connected",
-                    expected="an open page of this lab",
-                    advice="reload the page",
-                )
-            )
-        return page
-
-    async def upload(self, request: Request) -> Response:
-        """Keep a table and say what columns it has; or count letters in texts."""
-        kind = request.path_params["kind"]
-        try:
-            page = self._page(request)
-            if int(request.headers.get("content-length") or 0) > UPLOAD_BYTES:
-                raise too_large()
-            name = Path(request.query_params.get("name", "")).name[:200] or "table"
-            async with page.uploading:
-                token = await page.uploads.receive(request.stream(), name)
-                try:
-                    if kind == "texts":
-                        letter = request.query_params.get("letter", "a")[:8]
-                        counted = await page.uploads.count(token, letter)
-                        page.uploads.forget(token)
-                        return JSONResponse(counted)
-                    return JSONResponse(
-                        {"upload": token, "columns": await page.uploads.columns(token)}
-                    )
-                except BaseException:
-                    page.uploads.forget(token)
-                    raise
-        except (ThalwegError, ValueError) as error:
-            return JSONResponse({"error": str(error)}, 400)
-        except ClientDisconnect:
-            return Response(status_code=400)
-
-    async def download(self, request: Request) -> Response:
-        """Give runs as a file."""
-        takeaway = TAKEAWAYS.get(request.path_params["kind"])
-        if takeaway is None:
-            return Response(status_code=404)
-        try:
-            page = self._page(request)
-            body = await _limited(request.stream(), messages.MESSAGE_CHARACTERS)
-            asked = messages.parse(body.decode())
-            bench = page.workbench
-            lane = self._lane(bench, asked.runs)
-            runs = [await self._off(lane, bench.run, settings) for settings in asked.runs]
-            names = [*asked.names, *(f"run {i + 1}" for i in range(len(asked.names), len(runs)))]
-            content = await self._off(self.heavy, takeaway.make, runs, names[: len(runs)])
-        except (ThalwegError, UnicodeDecodeError) as error:
-            return JSONResponse({"error": str(error)}, 400)
-        except ClientDisconnect:
-            return Response(status_code=400)
-        name = f'attachment; filename="descent.{takeaway.suffix}"'
-        return Response(
-            content, media_type=takeaway.media_type, headers={"Content-Disposition": name}
-        )
-
-
-def chapters() -> Material:
-    """Give the built-in rows."""
-    import thalweg
-
-    return Material(thalweg.salammbo(), Source("chapters"))
-
-
-def written_out(source: Source) -> Material:
-    """Make rows of those that a page wrote out."""
-    rows = Dataset(
-        source.X,
-        source.y,
-        features=source.features or None,
-        target=source.target or "y",
-        units=source.units,
-        name=source.name,
-    )
-    return Material(rows, source)
-
-
-def _not_with_data(kind: str) -> InvalidSetting:
-    return InvalidSetting(
-        sentence(
-            kind,
-            got="rows that must be read first",
-            expected="'data' before it",
-            advice="ask for 'data' and wait for its answer",
-        )
-    )
-
-
-async def _limited(stream: AsyncIterator[bytes], most: int) -> bytes:
-    body = b""
-    async for chunk in stream:
-        body += chunk
-        if len(body) > most:
-            raise too_large()
-    return body
-
-
-async def _send(websocket: WebSocket, reply: str | bytes | None) -> None:
-    if isinstance(reply, bytes):
-        await websocket.send_bytes(reply)
-    elif reply is not None:
-        await websocket.send_text(reply)
+_EAGER = "//# allFunctionsCalledOnLoad"
+"""V8's hint to compile a script whole in the background: a tenth off plotly.js's start."""
+_NO_CACHE = {"Cache-Control": "no-cache"}
 
 
 class _Static(StaticFiles):
@@ -410,42 +40,62 @@ class _Static(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers["Cache-Control"] = "no-cache"
+        response.headers.update(_NO_CACHE)
         return response
 
 
-def application(lab: Lab, door: Door) -> Starlette:
+def application(make: Callable[[], Lab], door: Door) -> Starlette:
     """Put the lab behind its guard.
 
     Parameters
     ----------
-    lab : Lab
+    make : callable
+        Gives the lab; called once, on a thread, when a page first asks for more than files.
     door : Door
         Whom it lets in.
     """
     plotly = get_plotlyjs()
     policy = content_security_policy(style_hashes(plotly))
-    script = plotly.encode()
+    script = f"{_EAGER}\n{plotly}".encode()
+
+    labs: list[Lab] = []
+    making = anyio.Lock()
+
+    async def made() -> Lab:
+        async with making:
+            if not labs:
+                labs.append(await anyio.to_thread.run_sync(make))
+        return labs[0]
 
     async def plotly_js(request: Request) -> Response:
         headers = {"Cache-Control": "public, max-age=86400"}
-        return Response(script, media_type="text/javascript", headers=headers)
+        ready = BackgroundTask(made)
+        return Response(script, media_type="text/javascript", headers=headers, background=ready)
 
     async def index(request: Request) -> Response:
         page = await anyio.Path(STATIC / "index.html").read_bytes()
-        return Response(page, media_type="text/html", headers={"Cache-Control": "no-cache"})
+        return Response(page, media_type="text/html", headers=_NO_CACHE)
 
     async def no_icon(request: Request) -> Response:
         return Response(status_code=204)
+
+    async def upload(request: Request) -> Response:
+        return await (await made()).upload(request)
+
+    async def download(request: Request) -> Response:
+        return await (await made()).download(request)
+
+    async def socket(websocket: WebSocket) -> None:
+        await (await made()).socket(websocket)
 
     return Starlette(
         routes=[
             Route("/", index),
             Route("/favicon.ico", no_icon),
             Route("/plotly.js", plotly_js),
-            Route("/upload/{kind:str}", lab.upload, methods=["POST"]),
-            Route("/download/{kind:str}", lab.download, methods=["POST"]),
-            WebSocketRoute("/socket", lab.socket),
+            Route("/upload/{kind:str}", upload, methods=["POST"]),
+            Route("/download/{kind:str}", download, methods=["POST"]),
+            WebSocketRoute("/socket", socket),
             Mount("/static", _Static(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, door=door, policy=policy)],

@@ -11,16 +11,18 @@ import socket
 import sys
 import threading
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
 from thalweg.lab.guard import Door
-from thalweg.lab.messages import Source, View
-from thalweg.lab.server import Lab, application, chapters
-from thalweg.lab.uploads import rows_of
-from thalweg.lab.workbench import Material, Workbench
+from thalweg.lab.server import application
+
+if TYPE_CHECKING:
+    from thalweg.lab.pages import Lab
 
 PORT = 8765
 _MESSAGE_BYTES = 4 << 20  # beyond it the socket is closed; up to it a sentence says what is wrong
@@ -30,14 +32,13 @@ def serve_until_interrupted(
     file: str | os.PathLike[str] | None, *, host: str, port: int | None, open_browser: bool
 ) -> None:
     """Serve the lab: see :func:`thalweg.lab.serve`."""
-    lab = make_lab(None if file is None else Path(file))
+    made = None if file is None else make_lab(Path(file))  # what is wrong with it is said at once
     door = Door.at(host)
     listener = listen(host, port)
     address = page_address(host, listener.getsockname()[1], door)
-    server = uvicorn.Server(configuration(lab, door))
+    server = uvicorn.Server(configuration(lambda: _ready(made or make_lab(None)), door))
     sys.stdout.write(f"Thalweg lab: {address} (Ctrl+C ends it)\n")
     sys.stdout.flush()
-    threading.Thread(target=_warm_up, args=(lab.first,), daemon=True).start()
     if open_browser:
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     with listener:
@@ -46,6 +47,11 @@ def serve_until_interrupted(
 
 def make_lab(file: Path | None) -> Lab:
     """Make the lab, with the rows that its pages start with."""
+    from thalweg.lab.messages import Source  # the mathematics: while the browser reads the page
+    from thalweg.lab.pages import Lab, chapters
+    from thalweg.lab.uploads import rows_of
+    from thalweg.lab.workbench import Material
+
     if file is None:
         return Lab(chapters())
     if not file.is_file():
@@ -57,10 +63,10 @@ def make_lab(file: Path | None) -> Lab:
     return Lab(Material(table.rows, source, table.notes), file=file, columns=table.columns)
 
 
-def configuration(lab: Lab, door: Door) -> uvicorn.Config:
+def configuration(make: Callable[[], Lab], door: Door) -> uvicorn.Config:
     """Say how the web server runs."""
     return uvicorn.Config(
-        application(lab, door),
+        application(make, door),
         log_level="warning",
         access_log=False,  # an address may hold the token
         server_header=False,
@@ -104,6 +110,6 @@ def page_address(host: str, port: int, door: Door) -> str:
     return f"http://{name}:{port}/" + (f"?token={door.token}" if door.token else "")
 
 
-def _warm_up(material: Material) -> None:
-    """Load what the first page will ask for while its browser starts."""
-    Workbench(material).show(0, ({},), View())
+def _ready(lab: Lab) -> Lab:
+    lab.rehearse()
+    return lab

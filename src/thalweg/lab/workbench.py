@@ -2,7 +2,7 @@
 
 Each connection has a workbench of its own and shares nothing that can change with another. The
 mathematics is the library's; here its results are put into frames. Not here: what a request may
-say (:mod:`thalweg.lab.messages`), threads and sockets (:mod:`thalweg.lab.server`).
+say (:mod:`thalweg.lab.messages`), threads and sockets (:mod:`thalweg.lab.pages`).
 """
 
 from __future__ import annotations

@@ -15,7 +15,10 @@ export const MARGINS = {
 const CASING = "#ffffff"; // under a path on the map: no colour stands out from all of the scale
 const SMALL = { size: 10 };
 const LEVELS = 24; // of the map
-const PLAIN = { displayModeBar: false, responsive: false, doubleClick: false, showTips: false };
+const PLAIN = {
+  displayModeBar: false, responsive: false, doubleClick: false, showTips: false,
+  plotGlPixelRatio: Math.max(1, devicePixelRatio),
+};
 
 export const dark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -45,17 +48,40 @@ export class Charts {
     };
   }
 
+  // The surface's first frame is on its way to the graphics process.
+  async surfaceStarted() {
+    await new Promise(requestAnimationFrame);
+    this.plots.surface.querySelector("canvas")?.getContext("webgl")?.flush();
+  }
+
+  // Whether a chart has another size than it was drawn at.
+  resized() {
+    return Object.entries(this.sizes).some(([name, size]) => {
+      const { clientWidth, clientHeight } = this.plots[name];
+      return size.width !== clientWidth || size.height !== clientHeight;
+    });
+  }
+
   // Draw all four; `wanted` tells between two of them whether it is still worth going on.
+  // The very first time the surface is first: the graphics process takes half a second to make its
+  // programs, in which the others are drawn.
   async commit(shown, wanted, drawn) {
-    for (const [name, plot] of Object.entries(this.plots)) {
+    const order = ["data", "loss", "map"];
+    const pause = () => new Promise((resume) => setTimeout(resume));
+    if (this.begun) order.push("surface")
+    else order.unshift("surface");
+    for (const name of order) {
       if (!wanted()) return;
+      const plot = this.plots[name];
       // Kept for preview.js: to ask the browser at each movement would cost a layout each time.
       this.sizes[name] = { width: plot.clientWidth, height: plot.clientHeight };
       const { traces, layout } = this[name](shown);
       await Plotly.react(this.plots[name], traces, this.layout(name, layout), PLAIN);
       drawn(name);
-      await new Promise((resume) => setTimeout(resume));
+      if (this.begun) await pause();
+      else if (name === "surface") await this.surfaceStarted();
     }
+    this.begun = true;
   }
 
   layout(name, own) {
@@ -189,8 +215,8 @@ export class Charts {
       traces,
       layout: {
         scene: {
-          xaxis: { title: { text: plane.along[0] }, range: x, nticks: 5, tickfont: SMALL },
-          yaxis: { title: { text: plane.along[1] }, range: y, nticks: 5, tickfont: SMALL },
+          xaxis: { title: { text: plane.along[0] }, range: x, nticks: 4, tickfont: SMALL },
+          yaxis: { title: { text: plane.along[1] }, range: y, nticks: 4, tickfont: SMALL },
           zaxis: { title: { text: "loss" }, ...ticks(plane), tickfont: SMALL },
           aspectmode: "manual",
           aspectratio: { x: 1.15, y: 1.15, z: 0.8 },

@@ -2,14 +2,21 @@
 
 const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
+// To make a formatter costs a hundred times what using it does.
+const FORMATS = new Map();
+
+function grouped(digits) {
+  if (!FORMATS.has(digits)) FORMATS.set(digits, new Intl.NumberFormat("en-US", { maximumSignificantDigits: digits }));
+  return FORMATS.get(digits);
+}
+
 export function number(value, digits = 5) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const size = Math.abs(value);
   if (value === 0) return "0";
   if (size >= 1e-4 && size < 1e7) {
-    const rounded = Number(value.toPrecision(digits));
-    return rounded.toLocaleString("en-US", { maximumSignificantDigits: digits }).replace("-", "−");
+    return grouped(digits).format(Number(value.toPrecision(digits))).replace("-", "−");
   }
   const [mantissa, exponent] = value.toExponential(Math.max(0, digits - 2)).split("e");
   const power = [...String(Number(exponent))].map((c) => SUPERSCRIPT[c]).join("");

@@ -27,6 +27,7 @@ class Lab {
     this.hand = false; // whether it moves
     this.established = null; // the rows that the server has: `state.data` of that moment
     this.pushed = 0;
+    if (!window.Plotly) this.trouble("plotly.js did not load: reload the page.");
     this.link = new Link({
       lanes: LANES,
       version: 1,
@@ -94,7 +95,7 @@ class Lab {
     let resized;
     new ResizeObserver(() => {
       clearTimeout(resized);
-      resized = setTimeout(() => this.commit(), 120);
+      resized = setTimeout(() => this.charts.resized() && this.commit(), 120);
     }).observe(byId("charts"));
   }
 

@@ -26,6 +26,8 @@ from hypothesis import strategies as st
 
 import thalweg
 from thalweg import cli
+from thalweg.cli import rows
+from thalweg.reading.scanning import Scan
 
 CORPUS = "salammbo_fr_ch{:02}.txt"
 
@@ -333,10 +335,10 @@ def test_large_files_are_scanned_to_the_same_answer(
     for asked in (batch, (*batch, "--batch-size", "3"), (*batch, "--loss", "l1")):
         in_memory = run(*asked)
         with monkeypatch.context() as patch:
-            patch.setattr(cli, "LARGE", 0)
-            patch.setattr("thalweg.scanning.Scan.read", lambda scan: pytest.fail("it was read"))
+            patch.setattr(rows, "LARGE", 0)
+            patch.setattr(Scan, "read", lambda scan: pytest.fail("it was read"))
             assert run(*asked) == in_memory
-    monkeypatch.setattr(cli, "LARGE", 0)
+    monkeypatch.setattr(rows, "LARGE", 0)
     for needs_all in ("--shuffle", "--engine=reference"):
         assert run(*batch, "--batch-size", "3", needs_all).code == 0
 

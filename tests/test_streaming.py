@@ -16,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import thalweg
-from thalweg import errors, rows
+from thalweg import errors
 from thalweg.descent import parts, streaming
 from thalweg.descent.parts import fit_in_parts
 from thalweg.descent.streaming import segments
 from thalweg.optimizers import RULES
+from thalweg.reading import rows
+from thalweg.reading.scanning import Scan
 from thalweg.run import Outcome, Run
-from thalweg.scanning import Scan
 
 N = 203
 RNG = np.random.default_rng(11)

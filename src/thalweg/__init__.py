@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from thalweg.descent import fit as fit
     from thalweg.diagnosis import Diagnosis as Diagnosis
     from thalweg.diagnosis import explain as explain
-    from thalweg.files import read as read
-    from thalweg.files import scan as scan
     from thalweg.gradient_check import gradients as gradients
     from thalweg.loss_surface import Surface as Surface
     from thalweg.loss_surface import surface as surface
+    from thalweg.reading.files import read as read
+    from thalweg.reading.files import scan as scan
     from thalweg.run import Outcome as Outcome
     from thalweg.run import Run as Run
     from thalweg.run_file import load as load
@@ -50,9 +50,9 @@ _HOMES = {
     "fit": "descent",
     "gradients": "gradient_check",
     "load": "run_file",
-    "read": "files",
+    "read": "reading.files",
     "salammbo": "chapters",
-    "scan": "files",
+    "scan": "reading.files",
     "solve": "summary",
     "surface": "loss_surface",
     "sweep": "sweeps",

@@ -1,7 +1,7 @@
 """Letters counted in texts: the table of characters and letters that the lesson is fitted to.
 
 Texts, one file per chapter or one file cut at its headings, become a :class:`Dataset` with a
-row per chapter, and that a small CSV file. Not here: reading tables (:mod:`thalweg.files`).
+row per chapter, and that a small CSV file. Not here: reading tables (:mod:`thalweg.reading.files`).
 """
 
 from __future__ import annotations

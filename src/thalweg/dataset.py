@@ -1,6 +1,6 @@
 """Rows to fit: the features, the target and their names, checked once on the way in.
 
-Not here: reading files (:mod:`thalweg.files`), sums over the rows (:mod:`thalweg.summary`).
+Not here: reading files (:mod:`thalweg.reading.files`), sums over the rows (:mod:`thalweg.summary`).
 """
 
 from __future__ import annotations
@@ -101,12 +101,14 @@ class Dataset:
         if isinstance(data, Dataset):
             return data
         if hasattr(data, "tensors"):
-            from thalweg.frames import from_tensors  # what knows frames is not loaded for arrays
+            from thalweg.reading.frames import (
+                from_tensors,  # what knows frames is not loaded for arrays
+            )
 
             return from_tensors(data)
         X, y = as_pair(data)
         if hasattr(type(X), "columns") or hasattr(type(X), "schema"):
-            from thalweg.frames import from_pair
+            from thalweg.reading.frames import from_pair
 
             return from_pair(X, y)
         return cls(X, y)

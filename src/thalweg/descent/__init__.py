@@ -23,8 +23,8 @@ from thalweg.descent.settings import Settings
 from thalweg.descent.torch_random import Generator, initial_parameters
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.losses import MSE, Loss
+from thalweg.reading.scanning import Scan, rows_of
 from thalweg.run import Beginning, OptimizerState, Run, Scaling, Start
-from thalweg.scanning import Scan, rows_of
 
 if TYPE_CHECKING:
     from thalweg.descent.streaming import Streamed

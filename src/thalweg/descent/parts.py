@@ -22,9 +22,9 @@ from thalweg.dataset import Array, Data
 from thalweg.descent import Task, descend, loss_limit, prepare_as_fit
 from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting, sentence
+from thalweg.reading.scanning import Scan
 from thalweg.run import Beginning, Outcome, Run
 from thalweg.run_file import read, save
-from thalweg.scanning import Scan
 
 # A part takes about this long: often enough for a bar that moves and for Ctrl-C, seldom enough
 # that calling the engine costs nothing beside it.

@@ -5,7 +5,8 @@ and a batch that a block's border cuts in two, where the block before left them.
 that of the same rows in memory, to the bit, wherever the blocks begin and end. Batch descent on
 the squared error needs no rows, but only their summary: one pass, once.
 
-Not here: the arithmetic (:mod:`thalweg.descent.from_rows`), the reading (:mod:`thalweg.scanning`).
+Not here: the arithmetic (:mod:`thalweg.descent.from_rows`), the reading
+(:mod:`thalweg.reading.scanning`).
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.descent.settings import Settings
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
 from thalweg.optimizers import Rule, walked
-from thalweg.rows import Rows
+from thalweg.reading.rows import Rows
+from thalweg.reading.scanning import Scan
 from thalweg.run import Outcome, Scaling
-from thalweg.scanning import Scan
 from thalweg.summary import Summary
 
 

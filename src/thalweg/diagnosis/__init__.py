@@ -25,8 +25,8 @@ from thalweg.diagnosis.verdict import Judgement, Verdict, judge
 from thalweg.diagnosis.wording import number
 from thalweg.errors import InvalidData, InvalidSetting, sentence
 from thalweg.optimizers import SGD, Rule
+from thalweg.reading.scanning import Scan, rows_of
 from thalweg.run import Outcome, Run
-from thalweg.scanning import Scan, rows_of
 from thalweg.summary import Summary
 
 

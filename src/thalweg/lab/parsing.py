@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.columns import Column
 from thalweg.errors import InvalidData, ThalwegError, ThalwegWarning, sentence
 from thalweg.lab.messages import COLUMNS
+from thalweg.reading.columns import Column
 
 MEMORY = 4 << 30
 """Bytes of address space: enough for a table of the largest allowed size, however packed."""
@@ -53,7 +53,7 @@ def _bound_memory() -> None:
 
 def _columns(task: dict[str, Any]) -> dict[str, Any]:
     """Say what columns a table has."""
-    from thalweg.tables import open_table, readable
+    from thalweg.reading.tables import open_table, readable
 
     path = Path(task["path"])
     with readable(path):
@@ -79,7 +79,7 @@ def _rows(task: dict[str, Any]) -> dict[str, Any]:
 
     The chosen columns, or so many of the table's first that a page can show them.
     """
-    from thalweg.files import scan
+    from thalweg.reading.files import scan
 
     columns = _columns(task)["columns"]
     if not task["target"]:

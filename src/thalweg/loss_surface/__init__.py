@@ -31,7 +31,7 @@ from thalweg.loss_surface.plane import (
     reach_along,
     read_paths,
 )
-from thalweg.scanning import Scan, rows_of
+from thalweg.reading.scanning import Scan, rows_of
 from thalweg.summary import Summary
 
 CURVATURE = ("steepest direction", "flattest direction")

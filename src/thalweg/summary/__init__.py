@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike
 from thalweg.checks import check_parameters
 from thalweg.dataset import Array, Data, Dataset, as_arrays, as_pair
 from thalweg.errors import InvalidData, UnreadableFile, sentence
-from thalweg.scanning import Scan
+from thalweg.reading.scanning import Scan
 from thalweg.summary.double_double import Matrix, multiply, squared_norm, standardize, triangle
 from thalweg.summary.gram import add, gram_of, in_spans
 from thalweg.summary.refinement import Spans, refine

@@ -21,11 +21,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import thalweg
-from thalweg import delimited, rows
 from thalweg.corpus import write_counts
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, ThalwegWarning, UnreadableFile
-from thalweg.files import read, scan
-from thalweg.scanning import Scan
+from thalweg.reading import delimited, rows
+from thalweg.reading.files import read, scan
+from thalweg.reading.scanning import Scan
 
 GENERATOR = np.random.default_rng(7)
 N = 1000

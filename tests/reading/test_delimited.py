@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from thalweg import delimited
-from thalweg.delimited import Layout, check_format, find_layout
 from thalweg.errors import InvalidData, InvalidSetting, UnreadableFile
-from thalweg.files import read
+from thalweg.reading import delimited
+from thalweg.reading.delimited import Layout, check_format, find_layout
+from thalweg.reading.files import read
 
 layout_of = partial(find_layout, name="t.csv", delimiter=None, complete=True)
 

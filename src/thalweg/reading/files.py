@@ -1,8 +1,8 @@
 """Files of rows: found, told apart, read whole or opened for scanning.
 
-Not here: the reading in batches (:mod:`thalweg.scanning`), the kinds of files
-(:mod:`thalweg.tables`, :mod:`thalweg.delimited`), which columns are fitted
-(:mod:`thalweg.columns`), missing values (:mod:`thalweg.rows`).
+Not here: the reading in batches (:mod:`thalweg.reading.scanning`), the kinds of files
+(:mod:`thalweg.reading.tables`, :mod:`thalweg.reading.delimited`), which columns are fitted
+(:mod:`thalweg.reading.columns`), missing values (:mod:`thalweg.reading.rows`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from thalweg.columns import Choice, choose, find_features
 from thalweg.dataset import Array, Dataset
-from thalweg.delimited import Delimited, check_format
 from thalweg.errors import UnreadableFile, sentence
-from thalweg.rows import Missing, Sieve, batch_rows, check_missing
-from thalweg.scanning import ArrowBatch, Scan, through
-from thalweg.tables import Table, open_table, readable
+from thalweg.reading.columns import Choice, choose, find_features
+from thalweg.reading.delimited import Delimited, check_format
+from thalweg.reading.rows import Missing, Sieve, batch_rows, check_missing
+from thalweg.reading.scanning import ArrowBatch, Scan, through
+from thalweg.reading.tables import Table, open_table, readable
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 Opener: TypeAlias = Callable[[Path], tuple[Table, Choice]]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from thalweg.columns import Choice, Column, choose
 from thalweg.errors import InvalidData, InvalidSetting
+from thalweg.reading.columns import Choice, Column, choose
 
 TABLE = [
     Column("length", "double", True),

@@ -1,7 +1,7 @@
 """Rows in frames and tensors: pandas, Polars, PyArrow and their kin, through narwhals.
 
-Not here: arrays (:mod:`thalweg.dataset`), files (:mod:`thalweg.files`), which columns can be
-fitted (:mod:`thalweg.columns`).
+Not here: arrays (:mod:`thalweg.dataset`), files (:mod:`thalweg.reading.files`), which columns can
+be fitted (:mod:`thalweg.reading.columns`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 
-from thalweg.columns import Column, choose
 from thalweg.dataset import Dataset, as_arrays
 from thalweg.errors import InvalidData, sentence
-from thalweg.rows import Missing, Sieve
+from thalweg.reading.columns import Column, choose
+from thalweg.reading.rows import Missing, Sieve
 
 
 def is_frame(data: object) -> bool:
@@ -218,7 +218,7 @@ def _values(column: nw.Series[Any]) -> Any:
 
 
 def _kind(dtype: Any) -> str:
-    """Say what a column of narwhals' types holds, in the words of :mod:`thalweg.rows`."""
+    """Say what a column of narwhals' types holds, in the words of :mod:`thalweg.reading.rows`."""
     if dtype == nw.Boolean:
         return "true or false"
     if dtype == nw.Categorical or dtype == nw.Enum:

@@ -2,7 +2,7 @@
 
 The same rules for files and frames: names are exact, nothing that is not a number is turned into
 one, and each refusal names all the columns at fault and what to paste instead.
-Not here: reading the values (:mod:`thalweg.rows`).
+Not here: reading the values (:mod:`thalweg.reading.rows`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Tables in files of each kind: what their columns are, and their values part by part.
 
 CSV and TSV (also compressed), Parquet, Arrow and Feather are told apart by their first bytes, not
-by their names. Not here: how text becomes a table (:mod:`thalweg.delimited`), which columns are
-wanted and in what batches (:mod:`thalweg.files`).
+by their names. Not here: how text becomes a table (:mod:`thalweg.reading.delimited`), which
+columns are wanted and in what batches (:mod:`thalweg.reading.files`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
 
-from thalweg.columns import Column
-from thalweg.delimited import HEAD, Delimited, find_layout
 from thalweg.errors import ThalwegError, UnreadableFile, sentence
-from thalweg.rows import arrow_columns, batch_rows
+from thalweg.reading.columns import Column
+from thalweg.reading.delimited import HEAD, Delimited, find_layout
+from thalweg.reading.rows import arrow_columns, batch_rows
 
 # Bytes of a Parquet column that are read ahead (0 would read all of it), and of all together.
 COLUMN_BUFFER = 1 << 18

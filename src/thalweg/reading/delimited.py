@@ -2,8 +2,8 @@
 
 PyArrow's own streaming reader parses on one thread. Here the bytes are cut into pieces at line
 ends, and each piece is parsed on all threads; memory stays that of a few pieces.
-Not here: which columns are wanted (:mod:`thalweg.columns`), other formats
-(:mod:`thalweg.files`).
+Not here: which columns are wanted (:mod:`thalweg.reading.columns`), other formats
+(:mod:`thalweg.reading.files`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import IO, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.csv
 
-from thalweg.columns import Column
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
-from thalweg.rows import arrow_columns
+from thalweg.reading.columns import Column
+from thalweg.reading.rows import arrow_columns
 
 HEAD = 1 << 20  # bytes that names, delimiter and types are found from
 PIECE = 4 << 20  # bytes parsed at once, by several threads

@@ -1,6 +1,6 @@
 """Rows that are read in batches, anew for each pass over them.
 
-Not here: which files they come from (:mod:`thalweg.files`), a descent over them
+Not here: which files they come from (:mod:`thalweg.reading.files`), a descent over them
 (:mod:`thalweg.descent.streaming`).
 """
 
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from thalweg.columns import Choice
 from thalweg.dataset import Data, Dataset
 from thalweg.errors import ThalwegWarning
-from thalweg.rows import Missing, Rows, Sieve, arrow_rows
+from thalweg.reading.columns import Choice
+from thalweg.reading.rows import Missing, Rows, Sieve, arrow_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,6 +1,6 @@
 """Rows on their way from a table to a fit: float64 arrays, with missing values accounted for.
 
-Not here: where the tables come from (:mod:`thalweg.files`, :mod:`thalweg.frames`).
+Not here: where the tables come from (:mod:`thalweg.reading.files`, :mod:`thalweg.reading.frames`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from thalweg.columns import Column
 from thalweg.dataset import Array
 from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
+from thalweg.reading.columns import Column
 
 if TYPE_CHECKING:
     import pyarrow as pa

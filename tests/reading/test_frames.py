@@ -17,7 +17,7 @@ from torch.utils.data import TensorDataset
 
 from thalweg.dataset import Dataset
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError
-from thalweg.frames import from_frame, from_pair, from_tensors, is_frame
+from thalweg.reading.frames import from_frame, from_pair, from_tensors, is_frame
 
 Values = dict[str, list[Any]]
 LIBRARIES: dict[str, Callable[[Values], Any]] = {

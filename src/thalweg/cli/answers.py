@@ -1,0 +1,82 @@
+"""How answers look: a table for people, JSON for programs, files written whole or not at all.
+
+Not here: working them out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from thalweg.cli.app import errors
+
+if TYPE_CHECKING:
+    from thalweg.run import Run
+    from thalweg.summary.solution import Solution
+
+
+def say_run(run: Run, solution: Solution, as_json: bool) -> None:
+    """Say where a run ended, beside the exact answer."""
+    parameters = dict(zip(run.names, run.parameters.tolist(), strict=True))
+    exact = dict(zip(run.names, solution.parameters.tolist(), strict=True))
+    loss = run.loss[-1].item()
+    if run.settings.loss == "mse" and math.isfinite(sum(parameters.values())):
+        loss = run.summary.loss(run.parameters, intercept=run.settings.intercept)
+    if as_json:
+        say_json(
+            {
+                "parameters": parameters,
+                "loss": loss,
+                "epochs": run.epochs,
+                "outcome": run.outcome.name.lower(),
+                "exact": {"parameters": exact, "loss": solution.loss},
+                "settings": {k: v for k, v in asdict(run.settings).items() if v is not None},
+            }
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("", "by descent", "exact solution"):
+        table.add_column(heading, justify="right" if heading else "left")
+    for name, value in parameters.items():
+        table.add_row(name, f"{value:.8g}", f"{exact[name]:.8g}")
+    table.add_row("loss", f"{loss:.8g}", f"{solution.loss:.8g}")
+    Console(highlight=False).print(table)
+
+
+def say_json(answer: dict[str, object]) -> None:
+    """Write one JSON object; what is not finite has no number in JSON and becomes null."""
+    typer.echo(json.dumps(_finite(answer), indent=2))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write(text: str, out: Path | None) -> None:
+    """Write to a file, whole or not at all, or to stdout."""
+    from thalweg.atomic import write_atomically
+
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    with write_atomically(out) as file:
+        file.write(text.encode())
+
+
+def write_report(runs: dict[str, Run], out: Path) -> None:
+    """Write the page about some runs, and say where it is."""
+    from thalweg.report import report_page
+
+    write(report_page(runs), out)
+    errors.print(f"The report is {out.resolve()}", markup=False, soft_wrap=True)

@@ -1,0 +1,226 @@
+"""``thalweg fit``, ``solve`` and ``predict``: numbers from files.
+
+Not here: reading the files (:mod:`thalweg.cli.rows`), how the answers look
+(:mod:`thalweg.cli.answers`).
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+import thalweg
+from thalweg.cli.answers import say_json, say_run, write_report
+from thalweg.cli.app import DIVERGED, INTERRUPTED, app, errors
+from thalweg.cli.options import (
+    DataPath,
+    Decimal,
+    Delimiter,
+    Features,
+    Json,
+    Missing,
+    Out,
+    RunPath,
+    Target,
+)
+from thalweg.cli.progress import Bar
+from thalweg.cli.rows import character, paths_of, rows_of, scan_of
+from thalweg.errors import InvalidSetting, sentence
+
+if TYPE_CHECKING:
+    from thalweg.run import Run
+
+
+@app.command()
+def fit(
+    data: DataPath,
+    target: Target,
+    features: Features = None,
+    missing: Missing = "error",
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
+    optimizer: Annotated[str, typer.Option(help="PyTorch's name.")] = "nadam",
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.01,
+    epochs: Annotated[int, typer.Option(help="Passes over the rows.")] = 250,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Rows a step; all of them if left out.", show_default=False)
+    ] = None,
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="A new order each epoch.")] = False,
+    drop_last: Annotated[
+        bool, typer.Option("--drop-last", help="Leave out a short last batch.")
+    ] = False,
+    loss: Annotated[str, typer.Option(help="mse, l1 or huber.")] = "mse",
+    delta: Annotated[float, typer.Option(help="Where the Huber loss turns straight.")] = 1.0,
+    standardize: Annotated[
+        bool, typer.Option("--standardize", help="Walk in standardised features.")
+    ] = False,
+    intercept: Annotated[bool, typer.Option(help="Whether there is a bias.")] = True,
+    seed: Annotated[int, typer.Option(help="Of the start and the shuffling.")] = 0,
+    engine: Annotated[str, typer.Option(help="auto, compiled or reference.")] = "auto",
+    tolerance: Annotated[
+        float | None, typer.Option(help="Stop early; see --tolerance-on.", show_default=False)
+    ] = None,
+    tolerance_on: Annotated[str, typer.Option(help="gradient_norm or loss.")] = "gradient_norm",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of the optimiser, as momentum=0.9; may be repeated."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Keep the run so far in this file.", show_default=False)
+    ] = None,
+    every: Annotated[float, typer.Option(help="Seconds between checkpoints.")] = 60.0,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on from this checkpoint.", show_default=False)
+    ] = None,
+    out: Out = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write a report to this page.", show_default=False)
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Fit a linear regression by gradient descent.
+
+    Files of more than 64 MB together are not held in memory but scanned: once for batch descent
+    on mse, else once an epoch; --shuffle and PyTorch's own engine need all the rows in memory.
+    """
+    from thalweg.descent.parts import fit_in_parts
+    from thalweg.diagnosis import message
+    from thalweg.optimizers import RULES
+
+    in_memory = shuffle or engine == "reference" or optimizer.lower() not in RULES
+    with Bar() as bar:
+        rows = rows_of(
+            scan_of(data, target, features, missing, delimiter, decimal), bar, in_memory=in_memory
+        )
+        run = fit_in_parts(
+            rows,
+            progress=bar.epochs,
+            checkpoint=checkpoint,
+            every=every,
+            resume=resume,
+            optimizer=optimizer,
+            lr=lr,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            loss=loss,
+            delta=delta,
+            standardize=standardize,
+            intercept=intercept,
+            seed=seed,
+            engine=engine,
+            tolerance=tolerance,
+            tolerance_on=tolerance_on,
+            **_settings(set_ or []),
+        )
+    if out is not None:
+        run.save(out)
+    if report is not None:
+        write_report({run.settings.optimizer: run}, report)
+    solution = run.summary.solve(intercept=intercept)
+    say_run(run, solution, json_)
+    errors.print(message(run), markup=False, soft_wrap=True)
+    if run.outcome is thalweg.Outcome.DIVERGED:
+        raise typer.Exit(DIVERGED)
+    if run.outcome is thalweg.Outcome.STOPPED:
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def solve(
+    data: DataPath,
+    target: Target,
+    features: Features = None,
+    missing: Missing = "error",
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
+    intercept: Annotated[bool, typer.Option(help="Whether there is a bias.")] = True,
+    json_: Json = False,
+) -> None:
+    """Give the exact least-squares answer; the rows are scanned, not held in memory."""
+    from thalweg.dataset import parameter_names
+
+    scan = scan_of(data, target, features, missing, delimiter, decimal)
+    with Bar() as bar:
+        scan.watcher = bar.rows
+        solution = thalweg.solve(scan, intercept=intercept)
+    names = parameter_names(scan.features, intercept=intercept)
+    values = dict(zip(names, solution.parameters.tolist(), strict=True))
+    if json_:
+        say_json({"parameters": values, "loss": solution.loss, "rows": scan.summary.n})
+        return
+    for name, value in values.items():
+        typer.echo(f"{name}\t{value!r}")
+    typer.echo(f"loss\t{solution.loss!r}")
+
+
+@app.command()
+def predict(
+    run: RunPath,
+    data: DataPath,
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
+    out: Out = None,
+) -> None:
+    """Predict with a run, for each row of files that have its features: a CSV of one column."""
+    from thalweg.atomic import write_atomically
+
+    fitted = thalweg.load(run)
+    if out is None:
+        with Bar() as bar:
+            _predict(fitted, data, delimiter, decimal, sys.stdout.buffer, bar)
+        sys.stdout.buffer.flush()
+        return
+    with write_atomically(out) as file, Bar() as bar:
+        _predict(fitted, data, delimiter, decimal, file, bar)
+
+
+def _predict(
+    fitted: Run, data: list[Path], delimiter: str | None, decimal: str, file: IO[bytes], bar: Bar
+) -> None:
+    """Write the predictions batch by batch: neither they nor the rows are ever all in memory."""
+    import csv
+    import io
+
+    import pyarrow as pa
+    import pyarrow.csv
+
+    from thalweg.reading.files import scan_features
+
+    batches = scan_features(
+        paths_of(data), features=fitted.features, delimiter=character(delimiter), decimal=decimal
+    )
+    done, options = 0, pa.csv.WriteOptions(include_header=False)
+    with closing(batches):
+        for X in batches:
+            if not done:
+                header = io.StringIO()
+                csv.writer(header, lineterminator="\n").writerow([fitted.target])
+                file.write(header.getvalue().encode())
+            pa.csv.write_csv(pa.table({"": fitted.predict(X)}), file, options)
+            done += len(X)
+            bar.rows(done, None)
+
+
+def _settings(given: list[str]) -> dict[str, object]:
+    """Read ``--set momentum=0.9`` as Python would; what it does not know stays a word."""
+    settings: dict[str, object] = {}
+    for item in given:
+        name, equals, value = item.partition("=")
+        if not equals:
+            raise InvalidSetting(
+                sentence(
+                    "--set", got=repr(item), expected="name=value", advice="try --set momentum=0.9"
+                )
+            )
+        try:
+            settings[name.strip()] = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError):
+            settings[name.strip()] = value.strip()
+    return settings

@@ -1,0 +1,88 @@
+"""``thalweg explain``, ``report`` and ``export``: what is made of a run.
+
+Not here: making one (:mod:`thalweg.cli.fitting`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import thalweg
+from thalweg.cli.answers import say_json, write, write_report
+from thalweg.cli.app import app
+from thalweg.cli.options import Decimal, Delimiter, Features, Json, Missing, Out, RunPath
+from thalweg.cli.progress import Bar
+from thalweg.cli.rows import rows_of, scan_of
+from thalweg.errors import InvalidSetting, sentence
+
+
+@app.command()
+def explain(
+    what: Annotated[
+        list[Path], typer.Argument(help="A run file, or data with --target.", show_default=False)
+    ],
+    target: Annotated[
+        str | None, typer.Option("--target", "-y", help="The column to predict: explains data.")
+    ] = None,
+    features: Features = None,
+    missing: Missing = "error",
+    delimiter: Delimiter = None,
+    decimal: Decimal = ".",
+    json_: Json = False,
+) -> None:
+    """Explain why a descent went as it did, and recommend a setting that was tried."""
+    if target is None and len(what) > 1:
+        raise InvalidSetting(
+            sentence(
+                "explain",
+                got=f"{len(what)} files",
+                expected="one run file, or data with --target",
+                advice="name the column to predict with --target, or give one run",
+            )
+        )
+    if target is None:
+        found = thalweg.explain(thalweg.load(what[0]))
+    else:
+        with Bar() as bar:
+            scan = scan_of(what, target, features, missing, delimiter, decimal)
+            found = thalweg.explain(rows_of(scan, bar))
+    if json_:
+        say_json(
+            {
+                "text": found.text,
+                "recommended": found.recommended,
+                "condition_number": found.condition_number,
+                "condition_number_standardized": found.condition_number_standardized,
+                "stable_learning_rate": found.stable_learning_rate,
+            }
+        )
+        return
+    typer.echo(found.text)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run files.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path(
+        "report.html"
+    ),
+) -> None:
+    """Write one HTML page about one or several runs."""
+    write_report({path.stem: thalweg.load(path) for path in runs}, out)
+
+
+@app.command()
+def export(
+    run: RunPath,
+    to: Annotated[str, typer.Option(help="What to write: pytorch.")] = "pytorch",
+    out: Out = None,
+) -> None:
+    """Write a run as a plain PyTorch script that reproduces it."""
+    from thalweg.checks import check_choice
+    from thalweg.export import to_pytorch
+
+    check_choice("to", to, ("pytorch",))
+    write(to_pytorch(thalweg.load(run)), out)

@@ -1,4 +1,8 @@
-"""Measure every claim and write ``benchmarks/RESULTS.md``: ``make bench``."""
+"""Measure every claim and write ``benchmarks/RESULTS.md``: ``make bench``.
+
+``python -m benchmarks once`` measures what takes too long for each time (files of up to a hundred
+million rows, 9 GB in the temporary folder) and writes the second part of that file.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +25,33 @@ PACKAGES = (
 )  # fmt: skip
 
 
+ONCE = "## Measured once"
+
+
 def main() -> None:
     """Run what was asked for by name, or everything; write the table where it is everything."""
     asked = sys.argv[1:]
+    table, once = _written()
+    if asked == ["once"]:
+        lines = [f"- {line}" for line in files.once()]
+        _write(table, "\n".join([ONCE, "", _where(), "", *lines, ""]))
+        return
     chosen = [s for s in SUBJECTS if not asked or s.__name__.rpartition(".")[2] in asked]
     lines = list(_table(chosen))
     if not asked:
-        RESULTS.write_text("\n".join([*_head(), *lines, ""]), encoding="utf-8")
-        print(f"\nWritten to {RESULTS}")
+        _write("\n".join([*_head(), *lines, ""]), once)
+
+
+def _written() -> tuple[str, str]:
+    """Give the two parts of what was last written: what is measured each time, and once."""
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    table, heading, once = text.partition(ONCE)
+    return table.rstrip() + "\n", heading + once
+
+
+def _write(table: str, once: str) -> None:
+    RESULTS.write_text(f"{table}\n{once}" if once else table, encoding="utf-8")
+    print(f"\nWritten to {RESULTS}")
 
 
 def _table(subjects: list[ModuleType]) -> Iterator[str]:
@@ -53,18 +76,24 @@ def _say(cells: tuple[str, ...]) -> str:
     return line
 
 
-def _head() -> list[str]:
+def _where() -> str:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         cpu = names[0].partition(":")[2].strip() if names else cpu
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d}, {cpu}, {os.cpu_count()} cores, Python "
+        f"{platform.python_version()}, {versions}."
+    )
+
+
+def _head() -> list[str]:
     return [
         "# Results of `make bench`",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, {cpu}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, {versions}.",
+        _where(),
         "",
         "Medians of several runs, both sides by turns in one process. The ratio is theirs / ours;",
         "*reached* says which mark it passes.",

@@ -2,8 +2,8 @@
 
 Parquet of ten million rows and ten features against a scan by PyArrow alone; CSV of two million
 rows against PyArrow's parse alone. Memory is measured in processes of their own, above what they
-hold before they read. ``python -m benchmarks.files`` measures these alone; ``--huge`` adds a
-Parquet file of a hundred million rows (9 GB in the temporary folder, a few minutes).
+hold before they read, up to a hundred million rows (9 GB in the temporary folder, a few minutes):
+``python -m benchmarks once``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 import thalweg
-from benchmarks.measure import Comparison, in_words, run
+from benchmarks.measure import Comparison, in_words
 
 FEATURES = 10
 PARQUET_ROWS, CSV_ROWS, HUGE_ROWS = 10**7, 2 * 10**6, 10**8
@@ -130,23 +130,21 @@ def _agree(ours: object, theirs: object) -> None:
         raise AssertionError(f"{ours} rows, not {theirs}")
 
 
-def once(rows: int) -> Iterator[str]:
-    """Measure a Parquet file of so many rows once, and say the time of each side and the memory."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_parquet(Path(folder) / "rows.parquet", rows)
-        for name, work in (("PyArrow's scan alone", _scan_alone), ("summary", _summary)):
-            start = time.perf_counter()
-            work(path)
-            yield f"{name}, {rows:,} × {FEATURES}: {in_words(time.perf_counter() - start)}"
-        yield f"its peak: {memory(path):.0f} MB above the base (at most {MOST_MEMORY})"
-
-
-if __name__ == "__main__":
-    for comparison in comparisons():
-        row = run(comparison)
-        print(
-            f"{comparison.work}: {in_words(row.ours)} against {in_words(row.theirs)}, "
-            f"{row.ours / row.theirs:.2f} times as long (at most {1 / comparison.at_least:.2g})"
-        )
-    for said in once(HUGE_ROWS if "--huge" in sys.argv[1:] else PARQUET_ROWS):
-        print(said)
+def once() -> Iterator[str]:
+    """Measure Parquet files of ten and of a hundred million rows once: each side, and memory."""
+    for rows in (PARQUET_ROWS, HUGE_ROWS):
+        with tempfile.TemporaryDirectory() as folder:
+            path = write_parquet(Path(folder) / "rows.parquet", rows)
+            seconds = {}
+            for work in (_scan_alone, _summary):
+                start = time.perf_counter()
+                work(path)
+                seconds[work] = time.perf_counter() - start
+            said = (
+                f"Summary of Parquet, {rows:,} × {FEATURES}: {in_words(seconds[_summary])}, "
+                f"{seconds[_summary] / seconds[_scan_alone]:.2f} times PyArrow's scan alone "
+                f"({in_words(seconds[_scan_alone])}; at most 2 times); peak memory "
+                f"{memory(path):.0f} MB above the process's base (at most {MOST_MEMORY} MB)."
+            )
+            print(said, flush=True)
+            yield said

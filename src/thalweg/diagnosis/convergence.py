@@ -9,6 +9,7 @@ rules whose steps do not scale with the gradient: nothing but running them tells
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -199,7 +200,12 @@ def _plain_epochs(lr: float, values: Array, away: Array, excess: float, limit: i
     def within(k: int) -> bool:
         return bool(_plain_excess(lr, values, away, np.array([k], dtype=float))[0] <= excess)
 
-    high = 1
+    return _first_within(within, 1, limit)
+
+
+def _first_within(within: Callable[[int], bool], start: int, limit: int) -> int | None:
+    """Double until it holds, then bisect: the first number at which it does, none up to a limit."""
+    high = start
     while not within(high):
         if high >= limit:
             return None
@@ -239,16 +245,7 @@ def _bracketed(rule: SGD, values: Array, away: Array, excess: float, limit: int)
         state = _apply(_power(matrix, k - 1), first)
         return bool(0.5 * values @ state[:, 0] ** 2 <= excess)
 
-    high = LOOKED_AT
-    while not within(high):
-        if high >= limit:
-            return None
-        high = min(2 * high, limit)
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if within(middle) else (middle, high)
-    return high
+    return _first_within(within, LOOKED_AT, limit)
 
 
 def _first_step(rule: SGD, values: Array, away: Array) -> tuple[Array, Array]:

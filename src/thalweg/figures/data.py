@@ -90,11 +90,8 @@ def fit_figure(
         Whose lines.
     exact : bool
         Whether to add the exact least-squares line, where there is one feature.
-    first_style : int
-        The number of the first run's colour, dash and marker, so that a run looks the same on
-        figures that show it beside others and alone.
-    theme : str
-        ``"light"`` or ``"dark"``.
+    first_style, theme
+        As for :func:`~thalweg.figures.path_figure`.
 
     Returns
     -------

@@ -118,11 +118,8 @@ def loss_figure(
         Whose losses. Long ones are thinned for drawing; ends and extremes are kept.
     exact : bool
         Whether to draw the floor; only the mean squared error has one that is known.
-    first_style : int
-        The number of the first run's colour, dash and marker, so that a run looks the same on
-        figures that show it beside others and alone.
-    theme : str
-        ``"light"`` or ``"dark"``.
+    first_style, theme
+        As for :func:`path_figure`.
 
     Returns
     -------

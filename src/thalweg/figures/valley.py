@@ -57,11 +57,8 @@ def surface_figure(
         The surface; for data, one that contains the paths and the exact solution.
     runs : Run, sequence of Run, or mapping of str to Run, optional
         Whose paths.
-    first_style : int
-        The number of the first run's colour, dash and marker, so that a run looks the same on
-        figures that show it beside others and alone.
-    theme : str
-        ``"light"`` or ``"dark"``.
+    first_style, theme
+        As for :func:`~thalweg.figures.path_figure`.
 
     Returns
     -------
@@ -130,11 +127,8 @@ def contour_figure(
         Whose paths, projected onto the plane; where a path leaves it, the pointer reads both
         the true loss and that on the plane, and the legend says what share of the path's
         movement the plane holds.
-    first_style : int
-        The number of the first run's colour, dash and marker, so that a run looks the same on
-        figures that show it beside others and alone.
-    theme : str
-        ``"light"`` or ``"dark"``.
+    first_style, theme
+        As for :func:`~thalweg.figures.path_figure`.
 
     Returns
     -------

@@ -8,6 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -91,6 +92,28 @@ def test_the_summary_serves_in_place_of_the_rows(run: Run, tmp_path: Path) -> No
     assert again.summary.loss(run.parameters) == run.summary.loss(run.parameters)
 
 
+def test_figures_of_a_run_that_was_read_name_its_rows_and_units(run: Run, tmp_path: Path) -> None:
+    run.save(tmp_path / "run.parquet")
+    thalweg.load(tmp_path / "run.parquet").save(tmp_path / "again.parquet")
+    again = thalweg.load(tmp_path / "again.parquet")
+    assert again.source is not None
+    assert again.source.name == CHAPTERS.name == "Salammbô"
+    assert again.source.units == CHAPTERS.units
+    for draw in (thalweg.figures.path_figure, thalweg.figures.loss_figure):
+        assert draw(again).layout.to_plotly_json() == draw(run).layout.to_plotly_json()
+    over = thalweg.figures.contour_figure(again.summary, again).layout
+    expected = thalweg.figures.contour_figure(CHAPTERS, run).layout
+    assert over.xaxis.title.text == expected.xaxis.title.text
+    assert over.title.to_plotly_json() == expected.title.to_plotly_json()
+
+
+def test_the_name_of_the_rows_is_no_part_of_what_they_are() -> None:
+    other = thalweg.Dataset(CHAPTERS.X, CHAPTERS.y, features=CHAPTERS.features, target="A")
+    assert other.name != CHAPTERS.name
+    assert other.digest == CHAPTERS.digest
+    assert other.summary.digest == CHAPTERS.summary.digest
+
+
 def test_a_run_that_was_read_goes_on_exactly(run: Run, tmp_path: Path) -> None:
     run.save(tmp_path / "run.parquet")
     again = thalweg.load(tmp_path / "run.parquet")
@@ -157,6 +180,29 @@ def test_polars_reads_epochs_between_recorded_points_as_nulls(tmp_path: Path) ->
     assert frame["bias"].is_null().to_list()[:6] == [False, True, False, True, False, True]
     assert frame["loss"].is_null().to_list()[:6] == [False, False, True, False, False, False]
     np.testing.assert_array_equal(frame["walked_weight"].drop_nulls().to_numpy(), run.walked[:, 1])
+
+
+def test_duckdb_reads_the_file_as_it_is(run: Run, tmp_path: Path) -> None:
+    run.save(tmp_path / "run.parquet")
+    with duckdb.connect() as database:
+        asked = "SELECT epoch, step, loss, bias, weight FROM read_parquet(?) ORDER BY step"
+        rows = database.execute(asked, [str(tmp_path / "run.parquet")]).fetchall()
+    epochs, steps, loss, bias, weight = zip(*rows, strict=True)
+    assert list(epochs) == list(steps) == list(range(21))
+    assert list(loss) == [*run.loss.tolist(), None]
+    np.testing.assert_array_equal(np.column_stack([bias, weight]), run.path)
+
+
+def test_duckdb_takes_column_names_that_differ_in_case_alone(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(1.0, 2.0, (9, 3))
+    run = thalweg.fit(
+        thalweg.Dataset(rows, rows.sum(axis=1), features=["Loss", "loss", 'a "b"']), epochs=3
+    )
+    run.save(tmp_path / "run.parquet")
+    with duckdb.connect() as database:
+        table = database.read_parquet(str(tmp_path / "run.parquet"))
+        assert table.columns == pq.read_schema(tmp_path / "run.parquet").names
+        assert table.fetchall()[-1][-3:] == tuple(run.weights.tolist())
 
 
 def test_columns_have_different_names_also_where_case_is_ignored(tmp_path: Path) -> None:
@@ -282,6 +328,7 @@ def test_a_file_from_a_newer_version_is_refused(
         {"scaling": [{"array": [1.0], "shape": [2]}, {"array": [1.0], "shape": [1]}]},
         {"optimizer_state": {"what": 1}},
         {"summary": "AAAA"},
+        {"units": 3},
         {"beginning": {}},
     ],
 )

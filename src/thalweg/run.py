@@ -198,6 +198,11 @@ class Run:
             )
         return self.data.summary
 
+    @property
+    def source(self) -> Dataset | Summary | None:
+        """What is known of the rows: themselves, or their summary where they are not at hand."""
+        return self.stored_summary if self.data is None else self.data
+
     def predict(self, X: ArrayLike) -> Array:
         """Predict the target with the last parameters, in the precision that the run was made in.
 

@@ -15,10 +15,10 @@ The table has a row for each recorded point, and for each epoch that began betwe
     The same in standardised coordinates, where the descent walked in those.
 
 All else is JSON under the key ``thalweg`` of the file's metadata: settings, outcome, optimiser
-state, random stream, scaling, the summary of the rows, the digest of the data. Finite numbers
-are written so that they are read back to the bit; others are written as their bits. Under
-``thalweg.checksum`` stands the SHA-256 of the whole file with that digest blanked, so that no
-cut and no changed byte passes. There is no pickle anywhere.
+state, random stream, scaling, the summary of the rows, their name, the columns' units, the
+digest of the data. Finite numbers are written so that they are read back to the bit; others are
+written as their bits. Under ``thalweg.checksum`` stands the SHA-256 of the whole file with that
+digest blanked, so that no cut and no changed byte passes. There is no pickle anywhere.
 """
 
 from __future__ import annotations
@@ -292,7 +292,7 @@ def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:
         target=description["target"],
         data=None,
         scaling=None if scaling is None else Scaling(*map(_decode, scaling)),
-        stored_summary=_summary_from(description["summary"]),
+        stored_summary=_summary_from(description),
         beginning=_beginning_from(description["beginning"]),
     )
     return Stored(run, description["data_digest"])
@@ -313,6 +313,7 @@ def _describe(run: Run) -> dict[str, Any]:
         "written_by": __version__,
         "features": list(run.features),
         "target": run.target,
+        **_names_of(run),
         "outcome": run.outcome.name.lower(),
         "settings": {
             field.name: _encode(field.name, getattr(run.settings, field.name))
@@ -347,6 +348,12 @@ def _beginning_from(description: Mapping[str, Any] | None) -> Beginning | None:
     )
 
 
+def _names_of(run: Run) -> dict[str, Any]:
+    """Give what titles and axes call the rows; a summary's bytes do not hold it."""
+    source = run.source
+    return {"name": source.name, "units": source.units} if source is not None else {}
+
+
 def _digest_of(run: Run) -> str | None:
     """Tell the data by their rows, or by their summary where the rows are not at hand."""
     if run.data is not None:
@@ -361,12 +368,15 @@ def _summary_of(run: Run) -> str | None:
     return base64.b64encode(contents).decode() if len(contents) <= SUMMARY_BYTES else None
 
 
-def _summary_from(text: str | None) -> Summary | None:
-    if text is None:
+def _summary_from(description: Mapping[str, Any]) -> Summary | None:
+    if description["summary"] is None:
         return None
     from thalweg.summary import Summary  # SciPy's LAPACK: only for a file that has one
 
-    return Summary.from_bytes(base64.b64decode(text))
+    summary = Summary.from_bytes(base64.b64decode(description["summary"]))
+    summary.name = str(description["name"])
+    summary.units = dict(description["units"])
+    return summary
 
 
 # --- Plain data as JSON, to the bit ---------------------------------------------------------------

@@ -20,6 +20,7 @@ from thalweg.figures.thin import compact, sample
 
 if TYPE_CHECKING:
     from thalweg.run import Run
+    from thalweg.summary import Summary
 
 _ROWS = 20_000  # drawn at most: more are one blot, and slow
 _PREDICTED = 400  # rows of predicted against actual: each frame repeats them
@@ -65,13 +66,12 @@ def data_figure(data: Data, *, feature: str | None = None, theme: str = "light")
     return figure
 
 
-def describe(data: Dataset | None, drawn: int | None = None) -> str:
+def describe(data: Dataset | Summary | None, drawn: int | None = None) -> str:
     """Say what the rows are, and how many of them are drawn."""
     if data is None:
         return ""
-    count = f"{len(data):,} rows"
-    if drawn is not None and len(data) > drawn:
-        count = f"{drawn:,} of {len(data):,} rows"
+    n = len(data) if isinstance(data, Dataset) else data.n
+    count = f"{n:,} rows" if drawn is None or n <= drawn else f"{drawn:,} of {n:,} rows"
     return f"{data.name}, {count}" if data.name else count
 
 

@@ -78,7 +78,7 @@ def path_figure(
     check_choice("axes", across, first.names)
     check_choice("axes", up, first.names)
     columns = [first.names.index(across), first.names.index(up)]
-    units = Units(first.features, first.target, first.data)
+    units = Units(first.features, first.target, first.source)
     figure, parts = go.Figure(), []
     for index, (name, run) in enumerate(named.items(), first_style):
         drawn = thin(run.path[:, columns], DRAWN)
@@ -163,7 +163,7 @@ def loss_figure(
         legend=True,
         height=380,
     )
-    units = Units(first.features, first.target, first.data)
+    units = Units(first.features, first.target, first.source)
     figure.update_xaxes(title_text="epoch")
     figure.update_yaxes(title_text=units.loss(kinds.pop()) if len(kinds) == 1 else "loss")
     losses = np.concatenate([run.loss for run in named.values()] + [np.full(1, floor)])
@@ -229,7 +229,7 @@ def need_runs(runs: Runs) -> dict[str, Run]:
 
 def describe_runs(named: dict[str, Run]) -> str:
     """Say which rows the runs were fitted to, where they are the same."""
-    names = {run.data.name for run in named.values() if run.data is not None}
+    names = {run.source.name for run in named.values() if run.source is not None}
     return names.pop() if len(names) == 1 else ""
 
 

@@ -189,7 +189,7 @@ def distances_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figure
         legend=True,
         height=380,
     )
-    unit = Units(run.features, run.target, run.data).target
+    unit = Units(run.features, run.target, run.source).target
     figure.update_xaxes(title_text="epoch")
     figure.update_yaxes(
         title_text=f"predictions off by ({unit})",

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from thalweg.dataset import Dataset
-
 if TYPE_CHECKING:
+    from thalweg.dataset import Dataset
     from thalweg.run import Run
+    from thalweg.summary import Summary
 
 Runs: TypeAlias = "Run | Sequence[Run] | Mapping[str, Run]"
 """One run, several, or several by the names that figures shall call them."""
@@ -67,7 +67,9 @@ class Units:
     ``€ per m²``, or in ``A per characters``.
     """
 
-    def __init__(self, features: Sequence[str], target: str, data: Dataset | None) -> None:
+    def __init__(
+        self, features: Sequence[str], target: str, data: Dataset | Summary | None
+    ) -> None:
         self.features = tuple(features)
         self._units = data.units if data is not None else {}
         self.target = self._unit(target)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from thalweg.dataset import Array, Data, Dataset
+from thalweg.dataset import Array, Data
 from thalweg.figures.data import describe
 from thalweg.figures.descent import STAR, add_path, recorded_epochs, star
 from thalweg.figures.labels import Runs, Units, log_ticks, name_runs, percent
@@ -101,7 +101,7 @@ def surface_figure(
         figure,
         theme_name=theme,
         title="Loss surface",
-        subtitle=_beyond(outside) or describe(_rows(plane)),
+        subtitle=_beyond(outside) or describe(plane.data),
         legend=True,
         height=430,
     )
@@ -178,7 +178,7 @@ def contour_figure(
         figure,
         theme_name=theme,
         title="Map of the loss",
-        subtitle=describe(_rows(plane)),
+        subtitle=describe(plane.data),
         legend=True,
         height=420,
     )
@@ -345,12 +345,12 @@ def _title(text: str) -> dict[str, Any]:
 
 def _eye(plane: Surface, tracks: list[_Track]) -> dict[str, float]:
     """Look from across the valley: a path that starts on the near ridge goes down out of sight."""
-    eye = np.array([1.5, -1.7])
+    eye = np.array([1.35, -1.53])
     if tracks:
         extents = np.array([axis[-1] - axis[0] for axis in plane.axes])
         start = (tracks[0].flat[0] - plane.project(plane.solution)) / extents
         eye = np.where(start * eye > 0.05, -eye, eye)
-    return {"x": float(eye[0]), "y": float(eye[1]), "z": 1.0}
+    return {"x": float(eye[0]), "y": float(eye[1]), "z": 0.9}
 
 
 def _level_lines(plane: Surface) -> dict[str, Any]:
@@ -366,11 +366,7 @@ def _level_lines(plane: Surface) -> dict[str, Any]:
 
 
 def _units(plane: Surface) -> Units:
-    return Units(plane.data.features, plane.data.target, _rows(plane))
-
-
-def _rows(plane: Surface) -> Dataset | None:
-    return plane.data if isinstance(plane.data, Dataset) else None
+    return Units(plane.data.features, plane.data.target, plane.data)
 
 
 def _axis(plane: Surface, axis: int) -> str:

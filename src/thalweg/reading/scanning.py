@@ -128,7 +128,9 @@ class Scan:
         """What one pass over the rows leaves: enough for loss, gradient and exact solution."""
         from thalweg.summary import Summary  # only when something is computed
 
-        return Summary.of_batches(self.batches(), features=self.features, target=self.target)
+        summary = Summary.of_batches(self.batches(), features=self.features, target=self.target)
+        summary.name = self.name
+        return summary
 
     @property
     def digest(self) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,10 @@ class Summary:
         The d names.
     target : str
         The target's name.
+    name : str
+        What the rows are, for titles; no part of :meth:`to_bytes`.
+    units : dict of str to str
+        The units of the columns that have one, for axes; no part of :meth:`to_bytes`.
 
     Examples
     --------
@@ -102,10 +106,21 @@ class Summary:
     0.0833...
     """
 
-    def __init__(self, n: int, matrix: Matrix, features: Sequence[str], target: str) -> None:
+    def __init__(
+        self,
+        n: int,
+        matrix: Matrix,
+        features: Sequence[str],
+        target: str,
+        *,
+        name: str = "",
+        units: Mapping[str, str] | None = None,
+    ) -> None:
         self.n = n
         self.features = tuple(features)
         self.target = target
+        self.name = name
+        self.units: dict[str, str] = dict(units or {})
         self._gram = matrix
         self._triangles: dict[bool, Matrix] = {}
 
@@ -125,7 +140,14 @@ class Summary:
             On shapes that do not fit together, values that are not finite numbers, no rows.
         """
         if isinstance(data, Dataset):
-            return cls(len(data), gram_of(data.X, data.y), data.features, data.target)
+            return cls(
+                len(data),
+                gram_of(data.X, data.y),
+                data.features,
+                data.target,
+                name=data.name,
+                units=data.units,
+            )
         if isinstance(data, Scan):
             return data.summary
         X, y = _real_arrays(*as_pair(data))
@@ -210,7 +232,8 @@ class Summary:
                 )
             )
         total = add((self._gram[0].copy(), self._gram[1].copy()), other._gram)
-        return Summary(self.n + other.n, total, self.features, self.target)
+        n = self.n + other.n
+        return Summary(n, total, self.features, self.target, name=self.name, units=self.units)
 
     def standardized(self, *, intercept: bool = True) -> tuple[Summary, Array, Array]:
         """Give the summary that the same rows have once their features are standardised.

@@ -1,7 +1,8 @@
 """The diagnosis on the threads that it is for, each with data made by the thread's recipe.
 
 Every recommended setting is run here again, through ``thalweg.fit``, and held against
-``numpy.linalg.lstsq`` on the rows.
+``numpy.linalg.lstsq`` on the rows. Where a thread gives numbers, they are an oracle too: PyTorch's
+or statsmodels', written down by whoever asked.
 """
 
 from __future__ import annotations
@@ -30,14 +31,18 @@ class Case(NamedTuple):
 
 
 def blowing_up() -> thalweg.Dataset:
-    """One feature, x = 100·U(0,1), y = 5x + 3 + noise."""
+    """One feature, x = 100·U(0,1), y = 5x + 3 + noise: 500 rows, noise of deviation 0.1."""
     rng = np.random.default_rng(0)
-    x = 100.0 * rng.random(100)
-    return thalweg.Dataset(x, 5.0 * x + 3.0 + rng.normal(size=100))
+    x = 100.0 * rng.random(500)
+    return thalweg.Dataset(x, 5.0 * x + 3.0 + 0.1 * rng.normal(size=500))
 
 
 def celsius() -> thalweg.Dataset:
-    """Celsius to Fahrenheit over −500…500, measured with an error of 0.3 degrees."""
+    """Celsius to Fahrenheit over −500…500, measured with an error of 0.3 degrees.
+
+    The fast.ai forum's thread 18783. It does not give its rate; 1e-6 is the one at which 5000
+    epochs move a bias from −0.5949 to −0.2762, as they did there.
+    """
     rng = np.random.default_rng(1)
     c = rng.uniform(-500.0, 500.0, 2000)
     f = 1.8 * c + 32.0 + 0.3 * rng.normal(size=2000)
@@ -60,7 +65,11 @@ def scales() -> thalweg.Dataset:
 
 
 def sixteen() -> thalweg.Dataset:
-    """Sixteen features that nearly say the same, and coefficients that hardly show in the loss."""
+    """Sixteen features that nearly say the same, and coefficients that hardly show in the loss.
+
+    As in pytorch 109104, whose own rows are in a file that is not here: x1 … x16 without a
+    constant, scaled features, and SGD beside the least-squares coefficients.
+    """
     rng = np.random.default_rng(4)
     shared = rng.normal(size=(1000, 1))
     X = shared + 0.02 * rng.normal(size=(1000, 16))
@@ -75,16 +84,17 @@ def twins() -> thalweg.Dataset:
 
 
 def column_target() -> thalweg.Dataset:
-    """A target of shape (n, 1), which broadcasting turns into a silent wrong fit elsewhere."""
+    """A target of shape (n, 1), of which pytorch 16045 made a silent wrong fit by broadcasting."""
     rng = np.random.default_rng(6)
-    x = 100.0 * rng.random(100)
-    return thalweg.Dataset(x[:, None], (0.5 * x + 20.0 + rng.normal(size=100))[:, None])
+    X = rng.normal(size=(100, 2))
+    y = 10.0 + 9.0 * X[:, 0] - 2.0 * X[:, 1] + rng.normal(size=100)
+    return thalweg.Dataset(X, y[:, None])
 
 
 CASES = {
     "blowing up": Case(
         blowing_up,
-        {"lr": 0.01, "epochs": 100},
+        {"lr": 0.01, "epochs": 2000},
         Verdict.DIVERGED,
         (
             r"diverged: the loss grew from the start",
@@ -94,14 +104,14 @@ CASES = {
     ),
     "Celsius": Case(
         celsius,
-        {"lr": 1e-5, "epochs": 1000},
+        {"lr": 1e-6, "epochs": 5000, "start": [-0.5949, 0.3]},
         Verdict.CRAWLED,
         (
-            r"crawled: after 1,000 epochs",
+            r"crawled: after 5,000 epochs",
             r"Nearly all of the loss still to lose lies along one direction, nearly all bias",
-            r"bias ended at \d\.\d+, exactly it is 32",
-            r"takes off one part in \d\d,000 of the distance along nearly all bias",
-            r"come within 1 % of the exact loss after \d{3},\d{3} epochs",
+            r"bias ended at -0\.2\d+, exactly it is 32",
+            r"takes off one part in 500,000 of the distance along nearly all bias",
+            r"come within 1 % of the exact loss after 3\.\de6 epochs",
         ),
     ),
     "six orders apart": Case(
@@ -121,12 +131,12 @@ CASES = {
     ),
     "sixteen correlated": Case(
         sixteen,
-        {"lr": 0.05, "epochs": 2000},
+        {"lr": 0.05, "epochs": 2000, "intercept": False},
         Verdict.CRAWLED,
         (
             r"it is not a matter of units, but of columns that nearly say the same \(foremost x",
             r"standard errors away",
-            r"of 17 directions of curvature|Of 17 directions of curvature",
+            r"Of 16 directions of curvature|None of the 16 directions of curvature",
         ),
     ),
     "two columns that are one": Case(
@@ -137,16 +147,16 @@ CASES = {
     ),
     "a target of shape (n, 1)": Case(
         column_target,
-        {"lr": 1e-4, "epochs": 300},
-        Verdict.CRAWLED,
-        (r"nearly all bias",),
+        {"lr": 0.1, "epochs": 30},
+        Verdict.CONVERGED,
+        (r"All are within their standard error", r"Nothing needs to change"),
     ),
 }
 
 
-def least_loss(data: thalweg.Dataset) -> float:
+def least_loss(data: thalweg.Dataset, *, intercept: bool = True) -> float:
     """Give the exact loss by NumPy's SVD, on columns scaled to one length."""
-    design = np.column_stack([np.ones(len(data)), data.X])
+    design = np.column_stack([np.ones(len(data)), data.X]) if intercept else data.X
     lengths = np.linalg.norm(design, axis=0)
     solved = np.linalg.lstsq(design / lengths, data.y, rcond=1e-13)[0]
     return float(np.mean((design / lengths @ solved - data.y) ** 2))
@@ -182,10 +192,11 @@ def test_the_recommended_setting_comes_within_one_percent(
     case, _, diagnosis = found
     data = case.make()
     run = thalweg.fit(data, **diagnosis.recommended)
-    assert last_loss(run) <= 1.01 * least_loss(data)
+    exact = least_loss(data, intercept=run.settings.intercept)
+    assert last_loss(run) <= 1.01 * exact
     assert diagnosis.recommended_run is not None
     np.testing.assert_array_equal(run.path, diagnosis.recommended_run.path)
-    ratio = last_loss(run) / least_loss(data)
+    ratio = last_loss(run) / exact
     assert f"reaches {ratio:.3f} times the exact loss in {run.epochs:,} epochs" in diagnosis.text
 
 
@@ -200,8 +211,9 @@ def test_the_data_alone_get_a_setting_that_works_too(
 
 
 def test_the_exact_loss_is_that_of_the_rows(found: tuple[Case, thalweg.Run, Diagnosis]) -> None:
-    case, _, diagnosis = found
-    assert diagnosis.exact_loss == pytest.approx(least_loss(case.make()), rel=1e-9)
+    case, run, diagnosis = found
+    exact = least_loss(case.make(), intercept=run.settings.intercept)
+    assert diagnosis.exact_loss == pytest.approx(exact, rel=1e-9)
 
 
 def test_the_losses_along_the_path_are_those_of_the_rows(
@@ -211,14 +223,15 @@ def test_the_losses_along_the_path_are_those_of_the_rows(
     data, seen = case.make(), diagnosis.judgement
     assert seen is not None
     for k in (0, len(run.path) // 2):
-        residual = run.path[k, 0] + data.X @ run.path[k, 1:] - data.y
+        bias = run.path[k, 0] if run.settings.intercept else 0.0
+        residual = bias + data.X @ run.path[k, -data.X.shape[1] :] - data.y
         assert seen.loss[k] == pytest.approx(np.mean(residual**2), rel=1e-9)
         above = seen.loss[k] - diagnosis.exact_loss
         assert seen.excess[k].sum() == pytest.approx(above, rel=1e-6)
 
 
 def test_the_promised_epochs_are_those_that_a_run_needs() -> None:
-    for make, lr in ((twins, 0.001), (column_target, 2e-4)):
+    for make, lr in ((twins, 0.001), (column_target, 0.02)):
         data = make()
         short = thalweg.fit(data, optimizer="sgd", epochs=50, lr=lr)
         needed = explain(short).epochs_needed
@@ -242,6 +255,56 @@ def test_so_are_those_of_a_rule_without_a_closed_form(optimizer: str) -> None:
     goal = 1.01 * least_loss(data)
     losses = ((longer.path[:, :1] + longer.path[:, 1:] @ data.X.T - data.y) ** 2).mean(axis=1)
     assert losses[-1] <= goal < losses[:-1].min()
+
+
+# --- Numbers that a thread gives ------------------------------------------------------------------
+
+
+def test_the_bias_crawls_as_far_as_it_did_there() -> None:
+    run = thalweg.fit(celsius(), optimizer="sgd", **CASES["Celsius"].tried)
+    # The rows of the thread were drawn anew by whoever ran it: their mean is only about 0.
+    assert run.bias == pytest.approx(-0.2762, abs=0.01)
+    assert run.weights[0] == pytest.approx(1.8, abs=1e-3)
+
+
+def test_a_system_of_two_rows_whose_curvatures_lie_six_orders_apart() -> None:
+    """PyTorch's forum, thread 208572. Its loss is a sum: rates are half of those here."""
+    A = np.array([[-249.69, -4.1511], [-4.1511, -0.20755]])
+    data = thalweg.Dataset(A, [0.0, 10.0])
+    tried: dict[str, Any] = {"optimizer": "sgd", "intercept": False, "start": [0.0, 0.0]}
+    run = thalweg.fit(data, lr=2e-5, epochs=1_000_000, **tried)
+    # In float32 there; it writes the matrix to five digits.
+    assert 2.0 * run.loss[-1] == pytest.approx(46.44608688354492, rel=2e-3)
+    diagnosis = explain(run)
+    assert diagnosis.verdict is Verdict.CRAWLED
+    assert diagnosis.condition_number == pytest.approx(np.linalg.cond(A) ** 2, rel=1e-6)
+    assert 1e6 < diagnosis.condition_number < 1e7
+    # 1.603e-5 converged there, 1.604e-5 diverged.
+    assert 2 * 1.603e-5 < diagnosis.stable_learning_rate < 2 * 1.604e-5
+    assert "as curved along its steepest direction (nearly all x1)" in diagnosis.text
+    for advised in (diagnosis.recommended, explain(data, intercept=False).recommended):
+        assert last_loss(thalweg.fit(data, **advised)) <= diagnosis.landscape.goal
+
+
+def test_the_least_squares_coefficients_are_those_of_statsmodels() -> None:
+    """The rows that pytorch 109104 can be reproduced with, and what its author got for them."""
+    legacy = np.random.RandomState(0)
+    X = legacy.rand(1000, 3)
+    y = X @ [2.5, 3.7, -1.2] + legacy.randn(1000)
+    there = [2.370151652709953, 3.644314533388675, -1.1861498969992876]
+    diagnosis = explain((X, y), intercept=False)
+    np.testing.assert_allclose(diagnosis.landscape.solution, there, rtol=1e-13)
+    run = thalweg.fit((X, y), **diagnosis.recommended)
+    data = thalweg.Dataset(X, y)
+    assert last_loss(run) <= 1.01 * least_loss(data, intercept=False)
+
+
+def test_the_shape_of_the_target_makes_no_difference() -> None:
+    data = column_target()
+    asked: dict[str, Any] = {"optimizer": "sgd", "lr": 0.1, "epochs": 30}
+    flat = thalweg.fit((data.X, data.y), **asked)
+    tall = thalweg.fit((data.X, data.y[:, None]), **asked)
+    np.testing.assert_array_equal(flat.path, tall.path)
 
 
 # --- The lesson -----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ import pytest
 import thalweg
 from thalweg import errors, run_file
 from thalweg.descent import parts
-from thalweg.descent.parts import Progress, fit_in_parts
+from thalweg.progress import Progress
 from thalweg.run import Outcome, Run
 
 CHAPTERS = thalweg.salammbo()
@@ -51,6 +51,11 @@ RULES: dict[str, dict[str, Any]] = {
     "asgd": {"lr": 1e-11, "t0": 50},
     "rprop": {},
 }
+
+
+def fit_in_parts(data: thalweg.Dataset, **asked: Any) -> Run:
+    """Ask for progress, which nobody looks at: that cuts a fit into parts."""
+    return thalweg.fit(data, **{"progress": lambda _: None, **asked})
 
 
 @pytest.fixture(params=["one epoch a part", "parts of any length"])
@@ -130,7 +135,7 @@ def test_a_fit_that_goes_on_from_another_is_walked_in_parts_too() -> None:
 @pytest.mark.usefixtures("cut")
 def test_progress_counts_up_to_the_end() -> None:
     seen: list[Progress] = []
-    run = fit_in_parts(CHAPTERS, epochs=40, progress=seen.append)
+    run = thalweg.fit(CHAPTERS, epochs=40, progress=seen.append)
     done = [progress.epochs_done for progress in seen]
     assert done == sorted(set(done))
     assert done[-1] == 40
@@ -161,13 +166,13 @@ def test_ctrl_c_returns_the_run_so_far(engine: str, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"epochs": 50, "batch_size": 4, "shuffle": True, "engine": engine}
     path = tmp_path / "run.parquet"
     whole = thalweg.fit(CHAPTERS, **asked)
-    stopped = fit_in_parts(CHAPTERS, progress=Interrupt(2), checkpoint=path, **asked)
+    stopped = thalweg.fit(CHAPTERS, progress=Interrupt(2), checkpoint=path, **asked)
     assert stopped.outcome is Outcome.STOPPED
     assert 2 <= stopped.epochs < 50
     np.testing.assert_array_equal(stopped.path, whole.path[: stopped.epochs + 1])
     np.testing.assert_array_equal(stopped.loss, whole.loss[: stopped.epochs])
     assert_same(thalweg.load(path), stopped)
-    assert_same(fit_in_parts(CHAPTERS, resume=path, **asked), whole)
+    assert_same(thalweg.fit(CHAPTERS, resume=path, **asked), whole)
 
 
 def test_ctrl_c_before_the_first_epoch_passes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +212,7 @@ def test_checkpoints_come_first_then_when_due_then_last(
         now[0] += 1.0
 
     path = tmp_path / "run.parquet"
-    fit_in_parts(CHAPTERS, epochs=8, checkpoint=path, every=3.0, progress=pass_time)
+    thalweg.fit(CHAPTERS, epochs=8, checkpoint=path, every=3.0, progress=pass_time)
     assert written == [(1, "STOPPED"), (4, "STOPPED"), (7, "STOPPED"), (8, "OUT_OF_EPOCHS")]
 
 
@@ -228,23 +233,23 @@ def test_a_checkpoint_is_resumed_to_the_same_bits(
         if progress.epochs_done == at:
             copy.write_bytes(path.read_bytes())
 
-    whole = fit_in_parts(CHAPTERS, checkpoint=path, every=1e-9, progress=keep, **asked)
+    whole = thalweg.fit(CHAPTERS, checkpoint=path, every=1e-9, progress=keep, **asked)
     assert thalweg.load(copy).epochs == at
-    assert_same(fit_in_parts(CHAPTERS, resume=copy, **asked), whole)
+    assert_same(thalweg.fit(CHAPTERS, resume=copy, **asked), whole)
     assert_same(thalweg.load(copy), whole)  # which was kept on
 
 
 def test_a_finished_checkpoint_is_given_back(tmp_path: Path) -> None:
     path = tmp_path / "run.parquet"
-    whole = fit_in_parts(CHAPTERS, epochs=5, checkpoint=path)
-    assert_same(fit_in_parts(CHAPTERS, epochs=5, resume=path), whole)
+    whole = thalweg.fit(CHAPTERS, epochs=5, checkpoint=path)
+    assert_same(thalweg.fit(CHAPTERS, epochs=5, resume=path), whole)
 
 
 def test_a_resumed_fit_can_keep_its_checkpoints_elsewhere(tmp_path: Path) -> None:
     first, second = tmp_path / "first.parquet", tmp_path / "second.parquet"
-    whole = fit_in_parts(CHAPTERS, epochs=5, checkpoint=first)
+    whole = thalweg.fit(CHAPTERS, epochs=5, checkpoint=first)
     before = first.read_bytes()
-    fit_in_parts(CHAPTERS, epochs=5, resume=first, checkpoint=second)
+    thalweg.fit(CHAPTERS, epochs=5, resume=first, checkpoint=second)
     assert first.read_bytes() == before
     assert_same(thalweg.load(second), whole)
 
@@ -283,10 +288,10 @@ def test_a_checkpoint_of_another_fit_is_refused(
     data: thalweg.Dataset, asked: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "run.parquet"
-    fit_in_parts(CHAPTERS, epochs=50, checkpoint=path, progress=Interrupt(1))
+    thalweg.fit(CHAPTERS, epochs=50, checkpoint=path, progress=Interrupt(1))
     before = path.read_bytes()
     with pytest.raises(errors.InvalidSetting) as error:
-        fit_in_parts(data, resume=path, **{"epochs": 50, **asked})
+        thalweg.fit(data, resume=path, **{"epochs": 50, **asked})
     assert str(error.value) == f"resume: got {said}; {ADVICE}"
     assert path.read_bytes() == before
 
@@ -294,10 +299,10 @@ def test_a_checkpoint_of_another_fit_is_refused(
 def test_another_optimiser_state_at_the_start_is_another_fit(tmp_path: Path) -> None:
     path = tmp_path / "run.parquet"
     first = thalweg.fit(CHAPTERS, epochs=3)
-    fit_in_parts(CHAPTERS, epochs=50, start=first, checkpoint=path)
+    thalweg.fit(CHAPTERS, epochs=50, start=first, checkpoint=path)
     state = {**first.optimizer_state, "step": 17.0}
     with pytest.raises(errors.InvalidSetting, match="began elsewhere"):
-        fit_in_parts(CHAPTERS, epochs=50, resume=path, start=replace(first, optimizer_state=state))
+        thalweg.fit(CHAPTERS, epochs=50, resume=path, start=replace(first, optimizer_state=state))
 
 
 def test_the_interval_must_be_positive() -> None:
@@ -308,10 +313,10 @@ def test_the_interval_must_be_positive() -> None:
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.parquet"
-    fit_in_parts(CHAPTERS, epochs=5, checkpoint=path)
+    thalweg.fit(CHAPTERS, epochs=5, checkpoint=path)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(errors.UnreadableFile, match="cut short"):
-        fit_in_parts(CHAPTERS, epochs=5, resume=path)
+        thalweg.fit(CHAPTERS, epochs=5, resume=path)
 
 
 # Forks a child for each life of the fit, so that the libraries are loaded once.
@@ -334,7 +339,7 @@ KILLER = """
 
     def live(path):
         resume = path if os.path.exists(path) else None
-        return parts.fit_in_parts(data, checkpoint=path, every=1e-3, resume=resume, **asked)
+        return thalweg.fit(data, checkpoint=path, every=1e-3, resume=resume, **asked)
 
     lifetimes = []
     for each in ("first", "second"):  # the first also loads what later ones find

@@ -238,8 +238,8 @@ def test_predictions_are_written_whole_or_not_at_all(river: Path) -> None:
     assert said.code == 2
     assert said.err == (
         "thalweg: new.parquet: got missing values in 1 of 200,001 rows, in columns 'depth' (1); "
-        "rows 200000 (counted from 0), expected a value in each cell; fill them in, or pass "
-        "missing='drop'\n"
+        "rows 200000 (counted from 0), expected a value in each cell; fill them in, or take "
+        "those rows out\n"
     )
     assert not Path("flow.csv").exists()
 
@@ -301,22 +301,52 @@ def test_warnings_are_one_line_on_stderr(river: Path) -> None:
     assert said.err == (f"thalweg: {river}: 1 of 21 rows with missing values are left out\n")
 
 
+MISTAKES = [
+    (("fit", "river.csv", "-y", "flow", "--lr", "-1"), "lr: got -1.0"),
+    (("fit", "river.csv", "-y", "flw"), "target: got 'flw', expected a column of river.csv"),
+    (("fit", "river.csv", "-y", "flow", "--set", "momentum"), "--set: got 'momentum'"),
+    (("fit", "river.csv", "-y", "flow", "--set", "momentm=1"), "fit: got unknown setting"),
+    (
+        ("fit", "river.csv", "-y", "flow", "--set", "batch_size=3"),
+        "--set: got 'batch_size=3', expected a setting that has no option of its own; "
+        "use --batch-size",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--set", "data=3"),
+        "--set: got 'data=3', expected a setting that has no option of its own; leave it out",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--set", "betas=1", "--set", "betas=2"),
+        "--set: got 'betas=2', expected one value for betas; leave out the other",
+    ),
+    (("fit", "river.csv", "-y", "flow", "--out", "no/run.parquet"), "no/run.parquet: got"),
+    (("fit", "none.csv", "-y", "flow"), "none.csv: got no such file"),
+    (("fit", "river.csv", "-y", "flow", "--resume", "none.parquet"), "none.parquet: got"),
+    (("solve", "river.csv", "-y", "flow", "--missing", "drp"), "missing: got 'drp'"),
+    (("solve", "river.csv", "-y", "flow", "--decimal", ";"), "decimal: got ';'"),
+    (("predict", "river.csv", "river.csv"), "river.csv: got another kind of file"),
+    (("explain", "a.parquet", "b.parquet"), "explain: got 2 files, expected one run file"),
+    (("export", "river.csv", "--to", "jax"), "to: got 'jax'"),
+]
+
+
+def test_advice_is_given_as_it_is_typed(river: Path) -> None:
+    river.write_text("a,b,when,flow\n1,2,2024-01-01,3\n2,,2024-01-02,5\n4,1,2024-01-03,4\n")
+    dates, gaps = run("fit", river, "-y", "flow"), run("fit", river, "-y", "flow", "-x", "a,b")
+    assert dates.err == (
+        f"thalweg: {river}: got columns that are not numbers: 'when' (date), expected numbers in "
+        "each column that is fitted; leave them out with --features a,b, or turn them into "
+        "numbers first\n"
+    )
+    assert gaps.err.endswith("; fill them in, or pass --missing drop\n")
+    assert run("fit", river, "-y", "flow", "--features", "a").code == 0
+    taken = run("fit", river, "-y", "flow", "--features", "a,b", "--missing", "drop", "--json")
+    assert json.loads(taken.out)["epochs"] == 250
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [
-        (("fit", "river.csv", "-y", "flow", "--lr", "-1"), "lr: got -1.0"),
-        (("fit", "river.csv", "-y", "flw"), "target: got 'flw', expected a column of river.csv"),
-        (("fit", "river.csv", "-y", "flow", "--set", "momentum"), "--set: got 'momentum'"),
-        (("fit", "river.csv", "-y", "flow", "--set", "momentm=1"), "fit: got unknown setting"),
-        (("fit", "river.csv", "-y", "flow", "--out", "no/run.parquet"), "no/run.parquet: got"),
-        (("fit", "none.csv", "-y", "flow"), "none.csv: got no such file"),
-        (("fit", "river.csv", "-y", "flow", "--resume", "none.parquet"), "none.parquet: got"),
-        (("solve", "river.csv", "-y", "flow", "--missing", "drp"), "missing: got 'drp'"),
-        (("solve", "river.csv", "-y", "flow", "--decimal", ";"), "decimal: got ';'"),
-        (("predict", "river.csv", "river.csv"), "river.csv: got another kind of file"),
-        (("explain", "a.parquet", "b.parquet"), "explain: got 2 files, expected one run file"),
-        (("export", "river.csv", "--to", "jax"), "to: got 'jax'"),
-    ],
+    MISTAKES,
 )
 @pytest.mark.usefixtures("river")
 def test_mistakes_with_own_data_get_one_sentence(arguments: tuple[str, ...], said: str) -> None:
@@ -387,7 +417,26 @@ FIT = {
     "--tolerance": REALS,
     "--tolerance-on": st.sampled_from(["gradient_norm", "loss", "x"]),
     "--set": st.sampled_from(
-        ["momentum=0.9", "momentum=-1", "betas=(0.5,0.9)", "betas=1", "=", "x"]
+        [
+            "momentum=0.9",
+            "momentum=-1",
+            "betas=(0.5,0.9)",
+            "betas=1",
+            "=",
+            "x",
+            "lr=1",
+            "start=7",
+            "start=[1]",
+            "data=1",
+            "progress=True",
+            "record=step",
+            "record=0",
+            "dtype=float32",
+            "batch_sampler=[[0]]",
+            "batch_sampler=[[99]]",
+            "json=1",
+            "every=1",
+        ]
     ),
     "--every": REALS,
     "--checkpoint": OUT,

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 import thalweg
 from thalweg import errors
 from thalweg.descent import parts, streaming
-from thalweg.descent.parts import fit_in_parts
 from thalweg.descent.streaming import segments
 from thalweg.optimizers import RULES
+from thalweg.progress import Progress
 from thalweg.reading import rows
 from thalweg.reading.scanning import Scan
 from thalweg.run import Outcome, Run
@@ -197,7 +197,8 @@ def an_epoch_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_parts_make_the_whole(regime: str, file: Path, in_memory: thalweg.Dataset) -> None:
     asked = {"epochs": 5, "seed": 3, **REGIMES[regime]}
     scan = thalweg.scan(file, target="flow")
-    assert_same(fit_in_parts(scan, **asked), thalweg.fit(in_memory, **asked))
+    walked = thalweg.fit(scan, progress=lambda _: None, **asked)
+    assert_same(walked, thalweg.fit(in_memory, **asked))
 
 
 class Interrupted(Exception):
@@ -209,25 +210,25 @@ def test_a_checkpoint_is_resumed_from_the_file(file: Path, tmp_path: Path) -> No
     asked: dict[str, Any] = {"epochs": 6, "batch_size": 16, "standardize": True}
     path = tmp_path / "run.parquet"
 
-    def stop(at: parts.Progress) -> None:
+    def stop(at: Progress) -> None:
         if at.epochs_done == 3:
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        fit_in_parts(
+        thalweg.fit(
             thalweg.scan(file, target="flow"), checkpoint=path, every=1e-9, progress=stop, **asked
         )
     assert thalweg.load(path).epochs == 3
-    resumed = fit_in_parts(thalweg.scan(file, target="flow"), resume=path, **asked)
+    resumed = thalweg.fit(thalweg.scan(file, target="flow"), resume=path, **asked)
     assert_same(resumed, thalweg.fit(thalweg.scan(file, target="flow"), **asked))
 
 
 def test_a_checkpoint_of_another_file_is_refused(file: Path, tmp_path: Path) -> None:
     path, other = tmp_path / "run.parquet", tmp_path / "other.parquet"
-    fit_in_parts(thalweg.scan(file, target="flow"), epochs=3, checkpoint=path)
+    thalweg.fit(thalweg.scan(file, target="flow"), epochs=3, checkpoint=path)
     pq.write_table(TABLE.slice(1), other)
     with pytest.raises(errors.InvalidSetting, match="a checkpoint of other data"):
-        fit_in_parts(thalweg.scan(other, target="flow"), epochs=3, resume=path)
+        thalweg.fit(thalweg.scan(other, target="flow"), epochs=3, resume=path)
 
 
 # --- Whatever takes data takes a scan -------------------------------------------------------------

@@ -8,6 +8,9 @@ it runs, so that ``--help`` is quick.
 
 from __future__ import annotations
 
+import ast
+import re
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -30,11 +33,43 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with _warnings_in_a_line():
             app(arguments)
     except ThalwegError as error:
-        errors.print(f"thalweg: {error}", style="red", markup=False, soft_wrap=True)
+        said = f"thalweg: {_with_options(str(error))}"
+        errors.print(said, style="red", markup=False, soft_wrap=True)
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
         errors.print("thalweg: interrupted", markup=False)
         sys.exit(INTERRUPTED)
+
+
+# What the library's sentences advise, and the command line calls by the same name.
+_ADVISED = re.compile(
+    r"\b(pass|with|use|try) "
+    r"(decimal|delimiter|engine|epochs|every|features|lr|missing|tolerance|tolerance_on)="
+    r"('[^']*'|\[[^\]]*\]|[\w.+-]*\w)"
+)
+
+
+def _with_options(sentence: str) -> str:
+    """Write the advice ``pass missing='drop'`` as it is typed here: ``pass --missing drop``.
+
+    Examples
+    --------
+    >>> _with_options("leave them out with features=['a', 'b c'], or try lr=0.01")
+    "leave them out with --features 'a,b c', or try --lr 0.01"
+    """
+
+    def typed(advice: re.Match[str]) -> str:
+        verb, name, value = advice.groups()
+        try:
+            meant = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            return advice[0]
+        names = meant if isinstance(meant, list) else [str(meant)]
+        if len(names) > 1 and any("," in name for name in names):
+            return advice[0]  # which --features cannot say
+        return f"{verb} --{name.replace('_', '-')} {shlex.quote(','.join(names))}"
+
+    return _ADVISED.sub(typed, sentence)
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,9 +29,9 @@ from thalweg.cli.options import (
     RunPath,
     Target,
 )
-from thalweg.cli.progress import Bar
 from thalweg.cli.rows import character, paths_of, rows_of, scan_of
 from thalweg.errors import InvalidSetting, sentence
+from thalweg.progress import Bar
 
 if TYPE_CHECKING:
     from thalweg.run import Run
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def fit(
+    context: typer.Context,
     data: DataPath,
     target: Target,
     features: Features = None,
@@ -88,16 +90,15 @@ def fit(
     Files of more than 64 MB together are not held in memory but scanned: once for batch descent
     on mse, else once an epoch; --shuffle and PyTorch's own engine need all the rows in memory.
     """
-    from thalweg.descent.parts import fit_in_parts
     from thalweg.diagnosis import message
     from thalweg.optimizers import RULES
 
     in_memory = shuffle or engine == "reference" or optimizer.lower() not in RULES
-    with Bar() as bar:
+    with Bar(errors) as bar:
         rows = rows_of(
             scan_of(data, target, features, missing, delimiter, decimal), bar, in_memory=in_memory
         )
-        run = fit_in_parts(
+        run = thalweg.fit(
             rows,
             progress=bar.epochs,
             checkpoint=checkpoint,
@@ -117,7 +118,7 @@ def fit(
             engine=engine,
             tolerance=tolerance,
             tolerance_on=tolerance_on,
-            **_settings(set_ or []),
+            **_settings(set_ or [], _options_of(context)),
         )
     if out is not None:
         run.save(out)
@@ -147,7 +148,7 @@ def solve(
     from thalweg.dataset import parameter_names
 
     scan = scan_of(data, target, features, missing, delimiter, decimal)
-    with Bar() as bar:
+    with Bar(errors) as bar:
         scan.watcher = bar.rows
         solution = thalweg.solve(scan, intercept=intercept)
     names = parameter_names(scan.features, intercept=intercept)
@@ -173,11 +174,11 @@ def predict(
 
     fitted = thalweg.load(run)
     if out is None:
-        with Bar() as bar:
+        with Bar(errors) as bar:
             _predict(fitted, data, delimiter, decimal, sys.stdout.buffer, bar)
         sys.stdout.buffer.flush()
         return
-    with write_atomically(out) as file, Bar() as bar:
+    with write_atomically(out) as file, Bar(errors) as bar:
         _predict(fitted, data, delimiter, decimal, file, bar)
 
 
@@ -208,19 +209,35 @@ def _predict(
             bar.rows(done, None)
 
 
-def _settings(given: list[str]) -> dict[str, object]:
-    """Read ``--set momentum=0.9`` as Python would; what it does not know stays a word."""
-    settings: dict[str, object] = {}
+def _settings(given: list[str], options: Mapping[str, str]) -> dict[str, Any]:
+    """Read ``--set momentum=0.9`` as Python would; what it does not know stays a word.
+
+    What the command says itself is refused: ``options`` gives its option for it.
+    """
+    settings: dict[str, Any] = {}
     for item in given:
-        name, equals, value = item.partition("=")
+        name, equals, value = (part.strip() for part in item.partition("="))
         if not equals:
-            raise InvalidSetting(
-                sentence(
-                    "--set", got=repr(item), expected="name=value", advice="try --set momentum=0.9"
-                )
-            )
+            raise _no_setting(item, "name=value", "try --set momentum=0.9")
+        if name in settings:
+            raise _no_setting(item, f"one value for {name}", "leave out the other")
+        if name in options:
+            raise _no_setting(item, "a setting that has no option of its own", options[name])
         try:
-            settings[name.strip()] = ast.literal_eval(value.strip())
+            settings[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            settings[name.strip()] = value.strip()
+            settings[name] = value
     return settings
+
+
+def _options_of(context: typer.Context) -> dict[str, str]:
+    """Say what to use for each thing that the command says to ``thalweg.fit`` itself."""
+    said = dict.fromkeys(("data", "progress"), "leave it out")
+    for parameter in context.command.params:
+        if parameter.name is not None and parameter.opts[0].startswith("--"):
+            said[parameter.name.rstrip("_")] = f"use {parameter.opts[0]}"
+    return said
+
+
+def _no_setting(item: str, expected: str, advice: str) -> InvalidSetting:
+    return InvalidSetting(sentence("--set", got=repr(item), expected=expected, advice=advice))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import thalweg
 
 if TYPE_CHECKING:
-    from thalweg.cli.progress import Bar
     from thalweg.dataset import Dataset
+    from thalweg.progress import Bar
     from thalweg.reading.scanning import Scan
 
 LARGE = 1 << 26  # bytes: beyond them files are scanned for each pass, not held in memory

@@ -12,11 +12,11 @@ import typer
 
 import thalweg
 from thalweg.cli.answers import say_json, write, write_report
-from thalweg.cli.app import app
+from thalweg.cli.app import app, errors
 from thalweg.cli.options import Decimal, Delimiter, Features, Json, Missing, Out, RunPath
-from thalweg.cli.progress import Bar
 from thalweg.cli.rows import rows_of, scan_of
 from thalweg.errors import InvalidSetting, sentence
+from thalweg.progress import Bar
 
 
 @app.command()
@@ -46,7 +46,7 @@ def explain(
     if target is None:
         found = thalweg.explain(thalweg.load(what[0]))
     else:
-        with Bar() as bar:
+        with Bar(errors) as bar:
             scan = scan_of(what, target, features, missing, delimiter, decimal)
             found = thalweg.explain(rows_of(scan, bar))
     if json_:

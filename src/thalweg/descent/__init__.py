@@ -7,10 +7,11 @@ settings' checks (:mod:`~thalweg.descent.settings`).
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,7 +30,10 @@ from thalweg.run import Beginning, OptimizerState, Run, Scaling, Start
 if TYPE_CHECKING:
     from thalweg.descent.streaming import Streamed
     from thalweg.optimizers import Rule
+    from thalweg.progress import Callback
     from thalweg.summary import Summary
+
+PathLike: TypeAlias = str | os.PathLike[str]
 
 # A path of more than this is refused before the descent starts: it would not fit in memory.
 PATH_BYTES = 2**30
@@ -39,6 +43,7 @@ _OWN_SETTINGS = (
     "delta", "seed", "start", "intercept", "standardize", "engine", "dtype", "record",
     "tolerance", "tolerance_on",
 )  # fmt: skip
+_IN_PARTS = ("progress", "checkpoint", "every", "resume")
 
 
 def fit(
@@ -62,6 +67,10 @@ def fit(
     record: str | int = "epoch",
     tolerance: float | None = None,
     tolerance_on: str = "gradient_norm",
+    progress: bool | Callback = False,
+    checkpoint: PathLike | None = None,
+    every: float = 60.0,
+    resume: PathLike | None = None,
     **hyperparameters: Any,
 ) -> Run:
     r"""Fit a linear regression by gradient descent, and keep everything the descent did.
@@ -117,6 +126,16 @@ def fit(
     tolerance_on : {"gradient_norm", "loss"}
         ``gradient_norm``: an epoch's gradient norm is at most ``tolerance``. ``loss``: its loss
         is within the fraction ``tolerance`` above the exact solution's; for ``mse`` only.
+    progress : bool or callable
+        True shows a bar in a terminal or a notebook, on anything longer than a second; a
+        function is called some times a second with a :class:`thalweg.progress.Progress`.
+    checkpoint : path-like, optional
+        Where to keep the run so far, as a run file: written after the first epoch, then every
+        ``every`` seconds, and at the end. Left out with ``resume``, that file is kept on.
+    every : float
+        Seconds between two checkpoints. Default a minute: what a person would not mind to lose.
+    resume : path-like, optional
+        A checkpoint of the same fit to go on from; the end is the same to the bit.
     **hyperparameters
         The optimiser's own settings under PyTorch's names, such as ``momentum``.
 
@@ -132,6 +151,13 @@ def fit(
         On a setting that does not exist or a value it cannot take.
     MissingExtra
         If the fit needs PyTorch and it is not installed.
+    UnreadableFile, UnwritableFile
+        If ``resume`` is missing or damaged, or ``checkpoint`` cannot be written.
+
+    Notes
+    -----
+    With any of ``progress``, ``checkpoint`` and ``resume`` Ctrl-C (``KeyboardInterrupt``) ends
+    the fit and gives the run so far, with :attr:`Outcome.STOPPED`. The bits are the same without.
 
     Examples
     --------
@@ -145,6 +171,13 @@ def fit(
         loss, delta, seed, intercept, standardize, engine, dtype, record, tolerance,
         tolerance_on, tuple(hyperparameters.items()),
     )  # fmt: skip
+    if progress or checkpoint is not None or resume is not None:
+        from thalweg.descent.parts import fit_in_parts  # run files: only for a fit that has one
+
+        return fit_in_parts(
+            data, start, asked,
+            progress=progress, checkpoint=checkpoint, every=every, resume=resume,
+        )  # fmt: skip
     task = prepare(data, start, asked)
     return task.run(descend(task.plan, task.settings))
 
@@ -182,6 +215,16 @@ class Task(NamedTuple):
 
 def prepare_as_fit(data: Data | Scan, given: Mapping[str, Any]) -> Task:
     """Make the task of ``fit(data, **given)`` without walking it."""
+    for name in _IN_PARTS:
+        if name in given:
+            raise InvalidSetting(
+                sentence(
+                    name,
+                    got=repr(given[name]),
+                    expected="a setting of the descent alone",
+                    advice="it is for a single fit, with thalweg.fit",
+                )
+            )
     bound = inspect.signature(fit).bind(data, **given)
     bound.apply_defaults()
     settings = bound.arguments
@@ -236,7 +279,9 @@ def _prepare(
     """Check the settings once; a slider that comes back to a place costs nothing."""
     check_number("lr", lr, low=0.0, advice="try lr=0.01")
     check_choice("engine", engine, known.ENGINES)
-    name, rule = known.choose_rule(optimizer, lr, dict(hyperparameters), _OWN_SETTINGS)
+    name, rule = known.choose_rule(
+        optimizer, lr, dict(hyperparameters), (*_OWN_SETTINGS, *_IN_PARTS)
+    )
     loss_name, loss_rule = known.choose_loss(loss, delta)
     engine, dtype = _choose_engine(engine, dtype, rule)
     of_rule = rule.settings if isinstance(rule, TorchRule) else rule._asdict()

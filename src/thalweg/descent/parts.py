@@ -2,28 +2,30 @@
 
 Each part goes on exactly where the last one ended, so the whole is the uninterrupted fit to the
 bit, however it was cut. Not here: the walking (the engines), what a checkpoint looks like on
-disk (:mod:`thalweg.run_file`), drawing a progress bar (:mod:`thalweg.cli`).
+disk (:mod:`thalweg.run_file`), drawing a progress bar (:mod:`thalweg.progress`).
 """
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cached_property
 from time import monotonic, perf_counter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from thalweg.checks import check_number
 from thalweg.dataset import Array, Data
-from thalweg.descent import Task, descend, loss_limit, prepare_as_fit
+from thalweg.descent import PathLike, Task, descend, loss_limit, prepare
 from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting, sentence
+from thalweg.progress import Bar, Callback, Progress
 from thalweg.reading.scanning import Scan
-from thalweg.run import Beginning, Outcome, Run
+from thalweg.run import Beginning, Outcome, Run, Start
 from thalweg.run_file import read, save
 
 # A part takes about this long: often enough for a bar that moves and for Ctrl-C, seldom enough
@@ -34,91 +36,57 @@ PART_SECONDS = 0.15
 GROWTH = 8
 
 
-class Progress(NamedTuple):
-    """How far a fit has come."""
-
-    epochs_done: int
-    epochs: int
-    loss: float  # of the last epoch
-    epochs_per_second: float  # in the last part
-    seconds_left: float  # at that rate, should all the epochs be walked
-
-
-Callback: TypeAlias = Callable[[Progress], object]
-PathLike: TypeAlias = str | os.PathLike[str]
-
-
 def fit_in_parts(
     data: Data | Scan,
+    start: ArrayLike | int | Run | Start | None,
+    asked: tuple[Any, ...],
     *,
-    progress: Callback | None = None,
-    checkpoint: PathLike | None = None,
-    every: float = 60.0,
-    resume: PathLike | None = None,
-    **settings: Any,
+    progress: bool | Callback,
+    checkpoint: PathLike | None,
+    every: float,
+    resume: PathLike | None,
 ) -> Run:
     """Fit as :func:`thalweg.fit` does, to the same bits, with progress and checkpoints.
 
-    On Ctrl-C (``KeyboardInterrupt``) the fit ends after the part it is in and returns the run
-    so far, with :attr:`Outcome.STOPPED`.
-
-    Parameters
-    ----------
-    data : Dataset, pair (X, y) or Scan
-        The rows.
-    progress : callable, optional
-        Called with a :class:`Progress` after each part, some times a second.
-    checkpoint : path-like, optional
-        Where to keep the run so far, as a run file: written after the first epoch, then every
-        ``every`` seconds, and at the end. Left out with ``resume``, that file is kept on.
-    every : float
-        Seconds between two checkpoints. Default a minute: what a person would not mind to lose.
-    resume : path-like, optional
-        A checkpoint of the same fit to go on from.
-    **settings
-        Those of :func:`thalweg.fit`, ``start`` included.
-
-    Returns
-    -------
-    Run
-
-    Raises
-    ------
-    InvalidSetting
-        As :func:`thalweg.fit`, and if ``resume`` is a checkpoint of another fit.
-    InvalidData
-        On rows that cannot be fitted, or that are not the checkpoint's.
-    UnreadableFile
-        If ``resume`` is missing or damaged.
-    UnwritableFile
-        If ``checkpoint`` cannot be written.
-
-    Examples
-    --------
-    >>> import thalweg
-    >>> chapters = thalweg.salammbo()
-    >>> run = fit_in_parts(chapters, epochs=1000, seed=4321)
-    >>> bool((run.path == thalweg.fit(chapters, epochs=1000, seed=4321).path).all())
-    True
+    The first three are those of :func:`thalweg.descent.prepare`; the others are described, with
+    what is raised, at :func:`thalweg.fit`.
     """
     check_number("every", every, low=0.0, advice="try every=60")
-    task = prepare_as_fit(data, settings)
-    walk = _Walk(task)
-    if resume is not None:
-        walk.go_on_from(*_matching(resume, task))
-        checkpoint = resume if checkpoint is None else checkpoint
-    keeper = _Keeper(walk, checkpoint, every)
-    try:
-        while walk.outcome is Outcome.STOPPED:
-            rate = walk.step()
-            keeper.keep_if_due()
-            if progress is not None:
-                progress(_progress(walk, rate))
-    except KeyboardInterrupt:
-        if not walk.parts:
-            raise
-    keeper.keep()
+    with _shown(progress, data) as show:
+        task = prepare(data, start, asked)
+        walk = _Walk(task)
+        if resume is not None:
+            walk.go_on_from(*_matching(resume, task))
+            checkpoint = resume if checkpoint is None else checkpoint
+        keeper = _Keeper(walk, checkpoint, every)
+        try:
+            while walk.outcome is Outcome.STOPPED:
+                rate = walk.step()
+                keeper.keep_if_due()
+                if show is not None:
+                    show(_progress(walk, rate))
+        except KeyboardInterrupt:
+            if not walk.parts:
+                raise
+        keeper.keep()
     return walk.run()
+
+
+@contextmanager
+def _shown(progress: bool | Callback, data: Data | Scan) -> Iterator[Callback | None]:
+    """Give what is called with the progress; a bar shows the reading of files too."""
+    if callable(progress) or not progress:
+        yield progress or None
+        return
+    with Bar() as bar:
+        if not isinstance(data, Scan) or data.watcher is not None:
+            yield bar.epochs
+            return
+        data.watcher = bar.rows
+        try:
+            yield bar.epochs
+        finally:
+            data.watcher = None
 
 
 class _Part(NamedTuple):

@@ -182,7 +182,9 @@ def scan_features(
         delimiter=delimiter,
         decimal=decimal,
     )
-    sieve = Sieve(files.choice.features, missing="error", source=files.source)
+    # A prediction for each row: none is dropped.
+    advice = "fill them in, or take those rows out"
+    sieve = Sieve(files.choice.features, missing="error", source=files.source, advice=advice)
     for X, _ in through(sieve, files.batches(), has_target=False):
         yield X
 

@@ -60,6 +60,8 @@ class Sieve:
         What a missing value means.
     source : str
         What the rows are called in an error.
+    advice : str
+        What to do about missing values.
 
     Attributes
     ----------
@@ -69,11 +71,19 @@ class Sieve:
         How many of them had missing values.
     """
 
-    def __init__(self, names: Sequence[str], *, missing: Missing, source: str) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        missing: Missing,
+        source: str,
+        advice: str = "fill them in, or pass missing='drop'",
+    ) -> None:
         check_missing(missing)
         self.names = tuple(names)
         self.missing = missing
         self.source = source
+        self.advice = advice
         self.rows = 0
         self.dropped = 0
         self._first: list[int] = []
@@ -141,7 +151,7 @@ class Sieve:
                 f"missing values in {self.dropped:,} of {self.rows:,} rows, in columns {where}; "
                 f"rows {shown}{more} (counted from 0)"
             )
-            expected, advice = "a value in each cell", "fill them in, or pass missing='drop'"
+            expected, advice = "a value in each cell", self.advice
         elif self.rows == 0:
             got, expected = "no rows", "at least one row"
             advice = "check the filter or the program that wrote them"

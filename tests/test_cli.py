@@ -286,6 +286,81 @@ def test_reports_of_one_run_and_of_several(river: Path) -> None:
     assert "two" in Path("both.html").read_text(encoding="utf-8")
 
 
+def test_runs_of_one_name_are_all_in_the_report(river: Path) -> None:
+    for folder, rate in (("fast", "0.3"), ("slow", "0.001")):
+        Path(folder).mkdir()
+        run("fit", river, "-y", "flow", "--lr", rate, "--out", f"{folder}/run.parquet")
+    said = run("report", "fast/run.parquet", "slow/run.parquet", "slow/run.parquet")
+    assert said.code == 0
+    page = Path("report.html").read_text(encoding="utf-8")
+    head = re.findall(r"<h3>(.*?)</h3>", page)
+    assert [name for name in head if name.endswith("run.parquet")] == [
+        "fast/run.parquet",
+        "slow/run.parquet",
+    ]
+
+
+def test_a_fit_on_another_loss_is_held_against_the_exact_solution_on_its_own(river: Path) -> None:
+    asked = ("fit", river, "-y", "flow", *STABLE, "--loss", "l1")
+    answer = json.loads(run(*asked, "--json").out)
+    data = thalweg.read(river, target="flow")
+    walked = thalweg.fit(data, optimizer="adam", lr=0.3, standardize=True, epochs=300, loss="l1")
+    squared = np.mean((walked.predict(data.X) - data.y) ** 2)
+    assert answer["loss"] == walked.loss[-1]
+    assert answer["mean_squared_error"] == pytest.approx(squared, rel=1e-9)
+    lines = run(*asked).out.splitlines()
+    exact = thalweg.solve(data).loss
+    assert lines[-2].split() == ["mean", "squared", "error", f"{squared:.8g}", f"{exact:.8g}"]
+    assert lines[-1].split() == [
+        "l1",
+        "loss",
+        "of",
+        "the",
+        "last",
+        "epoch",
+        f"{answer['loss']:.8g}",
+    ]
+
+
+def test_a_run_on_another_loss_is_explained(river: Path) -> None:
+    run("fit", river, "-y", "flow", *STABLE, "--loss", "huber", "--out", "run.parquet")
+    said = run("explain", "run.parquet")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("Adam with lr = 0.3 on the Huber loss with delta = 1 walked 300 ")
+    assert "All that follows is about the mean squared error on these rows." in said.out
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_ctrl_c_ends_with_what_was_reached(river: Path, kept: bool) -> None:
+    asked = ["fit", "river.csv", "-y", "flow", "--batch-size", "1", "--epochs", "40000000",
+             "--lr", "1e-4", "--json"]  # fmt: skip
+    asked += ["--checkpoint", "run.parquet", "--every", "0.1"] if kept else []
+    shown = "import sys, thalweg.cli as c\nfrom thalweg.progress import Bar\n" + (
+        "was = Bar.epochs\n"
+        "def told(bar, at): was(bar, at); print('walking', file=sys.stderr, flush=True)\n"
+        "Bar.epochs = told\n"
+        f"c.main({asked!r})"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", shown], cwd=river.parent, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stderr is not None
+    assert child.stderr.readline() == "walking\n"
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate()
+    answer = json.loads(out)
+    assert child.returncode == 130
+    assert answer["outcome"] == "stopped"
+    advice = "go on with --resume run.parquet" if kept else "nothing is kept without --checkpoint"
+    assert err.splitlines()[-1] == (
+        f"stopped: interrupted after {answer['epochs']:,} of 40,000,000 epochs; {advice}"
+    )
+    assert Path("run.parquet").exists() == kept
+    if kept:
+        assert thalweg.load("run.parquet").epochs == answer["epochs"]
+
+
 def test_delimiter_and_decimal_mark(river: Path) -> None:
     text = ROWS.replace(",", "\t").replace(".", ",")
     Path("river.txt").write_text(text, encoding="utf-8")

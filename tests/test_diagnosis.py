@@ -10,15 +10,17 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
 import thalweg
 from thalweg.diagnosis import Diagnosis, explain, message
 from thalweg.diagnosis.verdict import Verdict
-from thalweg.errors import InvalidData, InvalidSetting
+from thalweg.errors import InvalidData
 
 
 class Case(NamedTuple):
@@ -504,15 +506,50 @@ def test_a_run_on_other_columns_is_refused() -> None:
     )
 
 
-def test_a_run_of_another_loss_is_refused() -> None:
-    run = thalweg.fit(noisy(), optimizer="sgd", lr=0.1, epochs=1)
-    run = dataclasses.replace(run, settings=dataclasses.replace(run.settings, loss="huber"))
-    with pytest.raises(InvalidSetting) as error:
-        explain(run)
-    assert str(error.value) == (
-        "run: got a run with loss='huber', expected one with loss='mse', whose exact solution is "
-        "known; explain the data alone, with thalweg.explain(data)"
+@pytest.mark.parametrize("epochs", [5, 3000])
+@pytest.mark.parametrize("loss", ["l1", "huber"])
+def test_a_run_of_another_loss_is_held_against_least_squares(loss: str, epochs: int) -> None:
+    data = noisy()
+    asked: dict[str, Any] = {"loss": loss, **({"delta": 0.5} if loss == "huber" else {})}
+    run = thalweg.fit(data, optimizer="sgd", lr=0.05, epochs=epochs, **asked)
+    diagnosis = explain(run)
+    assert diagnosis.verdict is None
+    theirs = {"l1": torch.nn.L1Loss(), "huber": torch.nn.HuberLoss(delta=0.5)}[loss]
+    ended, least = (
+        theirs(torch.as_tensor(data.X @ w[1:] + w[0]), torch.tensor(data.y)).item()
+        for w in (run.parameters, np.linalg.lstsq(np.c_[np.ones(300), data.X], data.y)[0])
     )
+    named = {"l1": "mean absolute error", "huber": "Huber loss with delta = 0.5"}[loss]
+    started = f"Plain SGD with lr = 0.05 on the {named} walked {epochs:,} epochs: that loss was "
+    assert diagnosis.text.startswith(started + f"{run.loss[0]:.4g} in the first and")
+    beside = (
+        f"Over all the rows it ended at {ended:.4g}; the least-squares solution has {least:.4g}"
+    )
+    assert beside in diagnosis.text
+    if epochs == 5:
+        assert ended > least
+        assert "so the run has not arrived: at least " in diagnosis.text
+    else:
+        assert ended <= least
+        assert "How low it can get is not known: no exact solution of it" in diagnosis.text
+    squared = f"Its mean squared error ended at {last_loss(run):.4g}; the least there is"
+    assert squared in diagnosis.text
+    assert f"is {least_loss(data):.4g}. All that follows is about the mean" in diagnosis.text
+    assert diagnosis.recommended["loss"] == "mse"
+    assert last_loss(thalweg.fit(data, **diagnosis.recommended)) <= 1.01 * least_loss(data)
+
+
+def test_what_is_not_computed_of_another_loss_is_not_said(tmp_path: Path) -> None:
+    """Without its rows a run's own loss over all of them is not known."""
+    thalweg.fit(noisy(), optimizer="sgd", lr=0.05, loss="l1").save(tmp_path / "run.parquet")
+    diagnosis = explain(thalweg.load(tmp_path / "run.parquet"))
+    assert "Over all the rows" not in diagnosis.text
+    assert "not arrived" not in diagnosis.text
+    assert "All that follows is about the mean squared error" in diagnosis.text
+    assert diagnosis._repr_html_().count("<tr>") == 5
+    far = explain(thalweg.fit(noisy(), optimizer="sgd", lr=1e300, loss="l1"))
+    assert "on the mean absolute error diverged: its loss left all bounds in" in far.text
+    assert "Its mean squared error" not in far.text
 
 
 def test_names_cannot_inject_html() -> None:

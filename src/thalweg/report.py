@@ -6,7 +6,7 @@ here: computing any of it, the page's frame (:mod:`thalweg.page`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,6 @@ class _Report:
     names: tuple[str, ...]
     parameters: list[tuple[str, ...]]
     diagnoses: Mapping[str, Diagnosis]
-    unexplained: Sequence[str]
     drawn: list[Drawn]
 
 
@@ -61,7 +60,7 @@ def report_page(runs: Run | Mapping[str, Run]) -> str:
     named = {runs.settings.optimizer: runs} if isinstance(runs, Run) else dict(runs)
     _check(named)
     first = next(iter(named.values()))
-    diagnoses = {name: explain(run) for name, run in named.items() if run.settings.loss == "mse"}
+    diagnoses = {name: explain(run) for name, run in named.items()}
     solution = first.summary.solve(intercept=first.settings.intercept)
     exact = solution.parameters
     filled = _Report(
@@ -77,7 +76,6 @@ def report_page(runs: Run | Mapping[str, Run]) -> str:
             for j, parameter in enumerate(first.names)
         ],
         diagnoses=diagnoses,
-        unexplained=[name for name in named if name not in diagnoses],
         drawn=[*_draw(named), *_draw_directions(diagnoses)],
     )
     columns = ", ".join(first.features)
@@ -148,7 +146,8 @@ def _draw(named: Mapping[str, Run]) -> list[Drawn]:
 def _draw_directions(diagnoses: Mapping[str, Diagnosis]) -> list[Drawn]:
     """Draw what the explanations speak of: directions of curvature, distance along each."""
     drawn = []
-    for place, (name, diagnosis) in enumerate(diagnoses.items()):
+    judged = {name: found for name, found in diagnoses.items() if found.judgement is not None}
+    for place, (name, diagnosis) in enumerate(judged.items()):
         drawn.append(
             Drawn(
                 f"distances-{place}",
@@ -156,8 +155,8 @@ def _draw_directions(diagnoses: Mapping[str, Diagnosis]) -> list[Drawn]:
                 f"{name}: how far from the exact solution, along each direction of curvature.",
             )
         )
-    if diagnoses:
-        first = next(iter(diagnoses.values()))
+    if judged:
+        first = next(iter(judged.values()))
         drawn.append(
             Drawn(
                 "directions",

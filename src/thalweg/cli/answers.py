@@ -26,14 +26,17 @@ def say_run(run: Run, solution: Solution, as_json: bool) -> None:
     """Say where a run ended, beside the exact answer."""
     parameters = dict(zip(run.names, run.parameters.tolist(), strict=True))
     exact = dict(zip(run.names, solution.parameters.tolist(), strict=True))
-    loss = run.loss[-1].item()
-    if run.settings.loss == "mse" and math.isfinite(sum(parameters.values())):
-        loss = run.summary.loss(run.parameters, intercept=run.settings.intercept)
+    is_squared = run.settings.loss == "mse"
+    last = run.loss[-1].item()
+    squared = last if is_squared else math.inf
+    if math.isfinite(sum(parameters.values())):
+        squared = run.summary.loss(run.parameters, intercept=run.settings.intercept)
     if as_json:
         say_json(
             {
                 "parameters": parameters,
-                "loss": loss,
+                "loss": squared if is_squared else last,
+                "mean_squared_error": squared,
                 "epochs": run.epochs,
                 "outcome": run.outcome.name.lower(),
                 "exact": {"parameters": exact, "loss": solution.loss},
@@ -46,7 +49,10 @@ def say_run(run: Run, solution: Solution, as_json: bool) -> None:
         table.add_column(heading, justify="right" if heading else "left")
     for name, value in parameters.items():
         table.add_row(name, f"{value:.8g}", f"{exact[name]:.8g}")
-    table.add_row("loss", f"{loss:.8g}", f"{solution.loss:.8g}")
+    name = "loss" if is_squared else "mean squared error"
+    table.add_row(name, f"{squared:.8g}", f"{solution.loss:.8g}")
+    if not is_squared:  # the exact solution is not of that loss
+        table.add_row(f"{run.settings.loss} loss of the last epoch", f"{last:.8g}", "")
     Console(highlight=False).print(table)
 
 

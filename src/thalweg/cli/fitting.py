@@ -126,7 +126,12 @@ def fit(
         write_report({run.settings.optimizer: run}, report)
     solution = run.summary.solve(intercept=intercept)
     say_run(run, solution, json_)
-    errors.print(message(run), markup=False, soft_wrap=True)
+    ended = message(run)
+    if run.outcome is thalweg.Outcome.STOPPED:
+        kept = checkpoint or resume
+        go_on = f"go on with --resume {kept}" if kept else "nothing is kept without --checkpoint"
+        ended = f"stopped: interrupted after {run.epochs:,} of {epochs:,} epochs; {go_on}"
+    errors.print(ended, markup=False, soft_wrap=True)
     if run.outcome is thalweg.Outcome.DIVERGED:
         raise typer.Exit(DIVERGED)
     if run.outcome is thalweg.Outcome.STOPPED:

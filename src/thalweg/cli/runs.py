@@ -71,7 +71,14 @@ def report(
     ),
 ) -> None:
     """Write one HTML page about one or several runs."""
-    write_report({path.stem: thalweg.load(path) for path in runs}, out)
+    write_report({name: thalweg.load(path) for name, path in _named(runs).items()}, out)
+
+
+def _named(paths: list[Path]) -> dict[str, Path]:
+    """Call files by what comes before the suffix, or by all of their paths if those are alike."""
+    chosen = list(dict.fromkeys(paths))
+    stems = {path.stem: path for path in chosen}
+    return stems if len(stems) == len(chosen) else {str(path): path for path in chosen}
 
 
 @app.command()

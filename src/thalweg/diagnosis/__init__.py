@@ -8,14 +8,14 @@ words among them (:mod:`thalweg.diagnosis.explanation`). Not here: figures
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from thalweg.dataset import Array, Data, Dataset
-from thalweg.diagnosis import explanation
+from thalweg.diagnosis import explanation, other_loss
 from thalweg.diagnosis.candidates import Choice, certain_rate, drawn_start, needed_epochs
 from thalweg.diagnosis.convergence import LONGEST, best_plain
 from thalweg.diagnosis.curvature import Curvature, dependencies, distances, stable_rate
@@ -23,7 +23,7 @@ from thalweg.diagnosis.landscape import Landscape
 from thalweg.diagnosis.recommendation import Recommendation, recommend
 from thalweg.diagnosis.verdict import Judgement, Verdict, judge
 from thalweg.diagnosis.wording import number
-from thalweg.errors import InvalidData, InvalidSetting, sentence
+from thalweg.errors import InvalidData, sentence
 from thalweg.optimizers import SGD, Rule
 from thalweg.reading.scanning import Scan, rows_of
 from thalweg.run import Outcome, Run
@@ -45,7 +45,8 @@ class Diagnosis:
     choice : Choice or None
         The run's settings, where its rule is one of Thalweg's own.
     judgement : Judgement or None
-        The run held against the exact solution, point by point.
+        The run held against the exact solution, point by point; None for the data alone, and for
+        a run on another loss.
     epochs_needed : int or None
         The epochs of batch descent after which the loss is within 1 % of the exact one: for the
         run's settings from its start, for the data alone for plain SGD at ``plain_learning_rate``.
@@ -143,6 +144,15 @@ class Diagnosis:
         return not sampled and (size is None or size >= self.landscape.n)
 
     @property
+    def is_of_another_loss(self) -> bool:
+        """Whether the run was on another loss than the mean squared error.
+
+        Then curvature, exact solution and recommendation are of the mean squared error on the
+        same rows, and there is no verdict.
+        """
+        return self.run is not None and self.run.settings.loss != "mse"
+
+    @property
     def is_closed_form(self) -> bool:
         """Whether ``epochs_needed`` was worked out, not tried: None then means never."""
         if self.run is not None and self.choice is None:
@@ -193,8 +203,11 @@ class Diagnosis:
     @cached_property
     def text(self) -> str:
         """The explanation in plain words; its last paragraph is the recommendation."""
-        said = [*explanation.what_happened(self), *explanation.why(self)]
-        return f"{' '.join(s for s in said if s)}\n\n{explanation.what_to_do(self)}"
+        about, first = self, list[str]()
+        if self.run is not None and self.is_of_another_loss:
+            about, first = replace(self, run=None), other_loss.what_happened(self, self.run)
+        said = [*first, *explanation.what_happened(about), *explanation.why(about)]
+        return f"{' '.join(s for s in said if s)}\n\n{explanation.what_to_do(about)}"
 
     def __str__(self) -> str:
         return self.text
@@ -234,11 +247,12 @@ def explain(
     ------
     InvalidData
         If the run was fitted to other columns.
-    InvalidSetting
-        If the run's loss is not ``mse``: only that has an exact solution to compare with.
 
     Notes
     -----
+    A run on another loss than ``mse``, which has no exact solution, is told where it ended beside
+    the least-squares solution; the rest is then about the mean squared error.
+
     "Within 1 %" is 1 % above the exact loss over all the rows. Where the data fit exactly it is
     a millionth of the target's variance.
 
@@ -263,6 +277,8 @@ def explain(
     if run is None:
         return _of_data(summary, rows, intercept=intercept)
     _check(run, summary)
+    if run.settings.loss != "mse":
+        return _of_another_loss(summary, rows, run)
     return _of_run(summary, rows, run)
 
 
@@ -308,21 +324,20 @@ def _of_run(summary: Summary, rows: Dataset | None, run: Run) -> Diagnosis:
     )
 
 
+def _of_another_loss(summary: Summary, rows: Dataset | None, run: Run) -> Diagnosis:
+    alone = _of_data(summary, rows, intercept=run.settings.intercept)
+    # Said in full: whoever lays it over the run's settings changes the loss too.
+    settings = {**alone.recommended, "loss": "mse"}
+    advice = replace(alone.recommendation, settings=settings)
+    return replace(alone, run=run, recommendation=advice)
+
+
 def _plain(landscape: Landscape, start: Array) -> tuple[SGD, int | None]:
     away = distances(landscape.curvature, start[None, :], landscape.solution)[0]
     return best_plain(landscape.curvature, away, landscape.allowed_excess)
 
 
 def _check(run: Run, summary: Summary) -> None:
-    if run.settings.loss != "mse":
-        raise InvalidSetting(
-            sentence(
-                "run",
-                got=f"a run with loss={run.settings.loss!r}",
-                expected="one with loss='mse', whose exact solution is known",
-                advice="explain the data alone, with thalweg.explain(data)",
-            )
-        )
     if run.features != summary.features:
         raise InvalidData(
             sentence(

@@ -1,0 +1,87 @@
+"""A run on another loss than the squared error: what can be said of it without its solution.
+
+No exact solution of the absolute error or the Huber loss is computed here, nor a curvature: they
+have none in closed form. But the least-squares solution is a point like any other, and a run
+that ended above it, on its own loss, has not arrived. Not here: the words about the squared error
+(:mod:`thalweg.diagnosis.explanation`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thalweg.dataset import Array, Dataset
+from thalweg.diagnosis.wording import capital, epochs_in_words, number, rule_name
+from thalweg.losses import Huber, Loss, make_loss
+from thalweg.run import Outcome, Run
+
+if TYPE_CHECKING:
+    from thalweg.diagnosis import Diagnosis
+
+
+def mean_loss(loss: Loss, residuals: Array) -> float:
+    """Give the mean of the absolute error, or of the Huber loss, over residuals, shape (n,).
+
+    Examples
+    --------
+    >>> mean_loss(Huber(delta=1.0), np.array([0.5, -3.0]))
+    1.3125
+    """
+    if isinstance(loss, Huber):
+        inner = np.clip(residuals, -loss.delta, loss.delta)
+        return float(np.mean(inner * (residuals - 0.5 * inner)))
+    return float(np.mean(np.abs(residuals)))
+
+
+def what_happened(d: Diagnosis, run: Run) -> list[str]:
+    """Say how the run's own loss went, and where it ended beside the least-squares solution."""
+    rows = run.data
+    sentences = [_course(run)]
+    if np.isfinite(run.parameters).all() and run.outcome is not Outcome.DIVERGED:
+        if rows is not None:
+            sentences.append(_beside(d, run, rows))
+        squared = float(d.landscape.loss(run.parameters))
+        least = d.landscape.exact_loss
+        sentences.append(
+            f"Its mean squared error ended at {number(squared)}; the least there is, that of the "
+            f"least-squares solution, is {number(least)}."
+        )
+    return [*sentences, "All that follows is about the mean squared error on these rows."]
+
+
+def _named(run: Run) -> str:
+    if run.settings.loss == "huber":
+        return f"Huber loss with delta = {run.settings.delta:g}"
+    return "mean absolute error"
+
+
+def _course(run: Run) -> str:
+    name = rule_name(run)
+    rule = capital(f"{name} {'and' if ' with ' in name else 'with'} lr = {run.settings.lr:g}")
+    ended = {
+        Outcome.CONVERGED: "reached its tolerance after",
+        Outcome.DIVERGED: "diverged: its loss left all bounds in",
+        Outcome.OUT_OF_EPOCHS: "walked",
+        Outcome.STOPPED: "was stopped after",
+    }[run.outcome]
+    first, last = number(float(run.loss[0])), number(float(run.loss[-1]))
+    return (
+        f"{rule} on the {_named(run)} {ended} {epochs_in_words(run.epochs)}: that loss was "
+        f"{first} in the first and {last} in the last."
+    )
+
+
+def _beside(d: Diagnosis, run: Run, rows: Dataset) -> str:
+    loss = make_loss(run.settings.loss, run.settings.delta)
+    design = np.column_stack([np.ones(len(rows)), rows.X]) if run.settings.intercept else rows.X
+    ended = mean_loss(loss, design @ run.parameters - rows.y)
+    there = mean_loss(loss, design @ d.landscape.solution - rows.y)
+    first = (
+        f"Over all the rows it ended at {number(ended)}; the least-squares solution has "
+        f"{number(there)}"
+    )
+    if ended > there:
+        return f"{first}, so the run has not arrived: at least {number(ended - there)} was to go."
+    return f"{first}. How low it can get is not known: no exact solution of it is computed."

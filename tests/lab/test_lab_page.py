@@ -7,28 +7,38 @@ import importlib.util
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import numpy as np
 import pytest
 from playwright.sync_api import FilePayload
 
 import thalweg
+from lab.conftest import Served
+from thalweg.lab.serving import make_lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Page
 
-    from lab.conftest import Served
 
 CSV = "length,depth,flow,name\n" + "".join(
     f"{3 + i % 7},{-20 + i % 5},{2 * (3 + i % 7) - 0.3 * (-20 + i % 5) + (i % 3) / 4},r{i}\n"
     for i in range(40)
 )
+FLOAT32 = 1e-6
+"""What single precision leaves of a number on its way to the page."""
 FOCUSED = "() => document.activeElement.id || document.activeElement.ariaLabel"
 RIVERS = FilePayload(name="rivers.csv", mimeType="text/csv", buffer=CSV.encode())
+LONG = FilePayload(  # too long for an address
+    name="long.csv",
+    mimeType="text/csv",
+    buffer=("x,y\n" + "".join(f"{i / 7},{i % 13 + i / 5}\n" for i in range(3000))).encode(),
+)
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -112,9 +122,33 @@ def lab(served: Served, browser: Browser) -> Iterator[Lab]:
     assert opened.faults == []
 
 
-def drop(page: Page, *files: FilePayload) -> None:
+def choose(page: Page, *files: FilePayload) -> None:
     """Give the page files, as its button does."""
     page.set_input_files("#file", list(files))
+
+
+def drop(page: Page, *files: FilePayload) -> None:
+    """Drag files over the page and let them go above a chart."""
+    contents = [[each["name"], each["mimeType"], list(each["buffer"])] for each in files]
+    said = page.evaluate(
+        """(files) => {
+          const carried = new DataTransfer();
+          for (const [name, type, bytes] of files) {
+            carried.items.add(new File([Uint8Array.from(bytes)], name, { type }));
+          }
+          const chart = document.querySelector(".plot");
+          const happen = (kind) => chart.dispatchEvent(new DragEvent(kind,
+            { bubbles: true, cancelable: true, dataTransfer: carried }));
+          const veil = document.getElementById("drop");
+          happen("dragenter");
+          const invited = !veil.hidden;
+          const taken = !happen("dragover"); // the browser would open the file itself otherwise
+          happen("drop");
+          return [invited, taken, veil.hidden];
+        }""",
+        contents,
+    )
+    assert said == [True, True, True]
 
 
 def path_shown(lab: Lab) -> Any:
@@ -123,20 +157,23 @@ def path_shown(lab: Lab) -> Any:
 
 
 def assert_shows(lab: Lab, run: thalweg.Run, data: thalweg.Dataset) -> None:
-    """Hold all four charts against one run of the library's."""
+    """Hold all four charts, from end to end, against one run of the library's."""
     path = path_shown(lab)
     extent = np.ptp(run.path, axis=0) + np.abs(run.path).max(axis=0)
-    np.testing.assert_allclose((path[-1] - run.path[-1]) / extent, 0.0, atol=1e-6)
-    np.testing.assert_allclose((path[0] - run.path[0]) / extent, 0.0, atol=1e-6)
+    np.testing.assert_allclose((path - run.path) / extent, 0.0, atol=FLOAT32)
     loss = lab.traces("loss", "current")
-    np.testing.assert_allclose(loss["y"][-1], run.loss[-1], rtol=1e-6)
-    assert loss["x"][-1] == run.epochs
+    np.testing.assert_allclose(loss["y"], run.loss, rtol=FLOAT32)
+    assert loss["x"] == list(range(1, run.epochs + 1))
     line = lab.traces("data", "current")
     expected = run.predict(np.array(line["x"])[:, None])
     np.testing.assert_allclose(line["y"], expected, atol=1e-5 * np.abs(data.y).max())
     surface = lab.traces("surface", "current run")
-    at_end = np.log10(data.summary.loss(run.path[-1]))
-    np.testing.assert_allclose(surface["z"][-1], at_end, atol=1e-5)
+    drawn = [i for i, z in enumerate(surface["z"]) if z is not None]  # what is above the surface
+    assert drawn[-1] == len(run.path) - 1
+    heights = np.log10([data.summary.loss(run.path[i]) for i in drawn])
+    np.testing.assert_allclose([surface["z"][i] for i in drawn], heights, atol=1e-5)
+    place = np.array([[surface["x"][i], surface["y"][i]] for i in drawn])
+    np.testing.assert_allclose((place - run.path[drawn]) / extent, 0.0, atol=FLOAT32)
 
 
 def test_all_charts_show_the_library_s_run(lab: Lab) -> None:
@@ -220,8 +257,65 @@ def test_the_moment_is_the_same_on_all_charts(lab: Lab) -> None:
     page.wait_for_function("() => !document.getElementById('gradient').innerText.includes('…')")
     cells = page.locator("#gradient table").first.locator("tbody tr").first.locator("td").all()
     by_hand, by_autograd = cells[1].inner_text(), cells[2].inner_text()
+    expected = thalweg.gradients(thalweg.salammbo(), run.path[40]).by_autograd[0]
     assert by_hand == by_autograd
+    assert float(by_hand.replace(",", "").replace("−", "-")) == pytest.approx(expected, rel=1e-5)
     assert page.evaluate("() => lab.gradient.found.epoch") == 40
+
+
+def test_the_pointer_on_the_loss_chooses_the_epoch(lab: Lab) -> None:
+    page = lab.open().page
+    place = page.evaluate(
+        """() => {
+          const plot = lab.charts.plots.loss;
+          const [axis, rect] = [plot._fullLayout.xaxis, plot.getBoundingClientRect()];
+          const x = (epoch) => rect.left + axis._offset + axis.l2p(epoch);
+          return { y: rect.top + rect.height / 2, at: [60, 100, 180].map(x) };
+        }"""
+    )
+    first, second, third = place["at"]
+    page.mouse.move(first, place["y"])
+    page.wait_for_function("() => lab.gradient.found?.epoch === 60")
+    assert page.evaluate("() => lab.state.epoch") is None  # only the gradient follows a hover
+    page.mouse.move(first, 5)
+    page.wait_for_function("() => lab.gradient.found.epoch === 250")
+    page.mouse.move(second, place["y"])
+    page.mouse.down()
+    page.mouse.move(third, place["y"], steps=4)
+    assert page.locator(".plot.live-all").count() == 3  # all charts go along
+    page.mouse.up()
+    lab.rest()
+    assert page.evaluate("() => lab.state.epoch") == 180
+    assert len(path_shown(lab)) == 181
+    assert page.evaluate("() => lab.gradient.found.epoch") == 180
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd", "lr": 1e-10},
+        {"optimizer": "nadam", "batch_size": 4, "shuffle": True},
+        {"loss": "huber", "delta": 30.0},
+    ],
+    ids=["sgd", "batches", "huber"],
+)
+def test_any_loss_is_explained_and_has_its_gradient(lab: Lab, settings: dict[str, Any]) -> None:
+    fragment = urlencode({name: json.dumps(value) for name, value in settings.items()})
+    page = lab.open(f"#{fragment}&epoch=30").page
+    assert page.locator("#trouble").is_hidden()
+    page.locator("#gradient").scroll_into_view_if_needed()
+    page.wait_for_function("() => !document.getElementById('gradient').innerText.includes('…')")
+    rows = page.locator("#gradient table").first.locator("tbody tr").all()
+    cells = [[cell.inner_text() for cell in row.locator("td").all()] for row in rows]
+    assert [row[1] for row in cells] == [row[2] for row in cells]
+    sums = page.locator("#gradient details tbody tr").last.locator("td").all_inner_texts()
+    assert sums[-2:] == [row[1] for row in cells]
+    about = "about these rows and the mean squared error" in lab.text("#why")
+    assert about == ("loss" in settings)
+    if about:
+        page.click("#recommended")
+        lab.rest()
+        assert page.input_value("#loss") == "mse"
 
 
 def test_play_pause_and_play_on(lab: Lab) -> None:
@@ -307,7 +401,7 @@ def test_a_dropped_table_is_fitted_and_fits_into_the_link(lab: Lab) -> None:
 def test_texts_are_counted(lab: Lab) -> None:
     page = lab.open().page
     texts = [("1.txt", "À la mer, allons !"), ("2.txt", "Non."), ("3.txt", "Ah, la vague.")]
-    drop(
+    choose(
         page,
         *(FilePayload(name=n, mimeType="text/plain", buffer=t.encode()) for n, t in texts),
     )
@@ -400,8 +494,51 @@ def test_an_error_is_said_and_the_page_goes_on(lab: Lab) -> None:
     page.evaluate("() => lab.change({ settings: { ...lab.state.settings, lr: -1 } }, true)")
     page.wait_for_selector("#trouble:not([hidden])")
     assert lab.text("#trouble") == "lr: got -1, expected a positive number; try lr=0.01"
+    page.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+    box = page.locator("#trouble").bounding_box()
+    assert box is not None
+    assert box["y"] >= 0  # wherever the page is scrolled to
     lab.set("lr-box", "0.02")
     assert page.locator("#trouble").is_hidden()
+
+
+@pytest.mark.parametrize(
+    ("fragment", "said"),
+    [
+        ("#lr=-1&epochs=20", "lr: got -1, expected a positive number; try lr=0.01"),
+        ("#epochs=20&lr=abc", "This link's lr cannot be read: "),
+        ("#data={%22source%22:%22file%22}", "data: got the file of another lab, expected "),
+    ],
+    ids=["wrong", "damaged", "elsewhere"],
+)
+def test_a_wrong_link_is_said_and_shows_the_rest(lab: Lab, fragment: str, said: str) -> None:
+    lab.open(fragment)
+    assert lab.text("#trouble").startswith(said)
+    epochs = 20 if "lr=abc" in fragment else 250
+    data = thalweg.salammbo()
+    assert_shows(lab, thalweg.fit(data, epochs=epochs), data)
+    lab.set("lr-box", "0.02")
+    assert lab.page.locator("#trouble").is_hidden()
+
+
+def test_a_lab_that_starts_with_a_file_shows_it(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "rivers.csv").write_text(CSV)
+    with ThreadPoolExecutor() as away:  # from the browser's event loop
+        served = Served(away.submit(make_lab, tmp_path / "rivers.csv").result())
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    lab = Lab(page, served.address).open()
+    assert "rivers.csv: 40 rows, flow by length, depth." in lab.text("#data-name")
+    page.get_by_role("checkbox", name="depth").uncheck()
+    page.click("#apply-columns")
+    lab.rest()
+    address = page.url
+    page.close()
+    again = browser.new_context().new_page()  # a browser that knows nothing of it
+    lab = Lab(again, served.address).open(address.removeprefix(served.address))
+    assert "flow by length." in lab.text("#data-name")
+    again.close()
+    served.stop()
+    assert lab.faults == []
 
 
 def test_a_restarted_server_finds_the_page_as_it_was(
@@ -411,16 +548,24 @@ def test_a_restarted_server_finds_the_page_as_it_was(
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     lab = Lab(page, first.address).open()
     lab.set("lr-box", "0.3")
-    page.evaluate("() => lab.rowsPanel.add([50000], 100)")
+    drop(page, LONG)
+    page.wait_for_selector("#apply-columns")
     lab.rest()
-    before, shown = page.evaluate("() => lab.state"), path_shown(lab)
+    page.click("#keep")
+    lab.rest()
+    lab.set("lr-box", "0.35")
+    assert page.evaluate("() => lab.state.data.source") == "upload"
+    # The server's own word for the file is another afterwards; the page has the file itself.
+    state = "() => ({ ...lab.state, data: { ...lab.state.data, upload: null } })"
+    before, shown = page.evaluate(state), path_shown(lab)
     first.stop()
     page.wait_for_selector("#connection[data-state=lost]")
     second = serve(first.port)
     page.wait_for_selector("#connection[data-state=open]", timeout=30_000)
     lab.rest()
-    assert page.evaluate("() => lab.state") == before
+    assert page.evaluate(state) == before
     np.testing.assert_array_equal(path_shown(lab), shown)
+    assert len(lab.traces("loss", "kept-1")["x"]) == 250
     lab.set("lr-box", "0.4")
     page.close()
     second.stop()
@@ -472,11 +617,16 @@ def test_nothing_is_inaccessible_in_any_state(
 
     def check(state: str) -> None:
         page.evaluate(checker)
-        # What Plotly draws is one image to a reader, said in words below it.
-        result = page.evaluate(
-            "(tags) => axe.run({ exclude: ['.main-svg'] }, { runOnly: tags })", WCAG
+        # What Plotly draws is one image to a reader, said in words below it. What passes is
+        # neither gathered nor sent.
+        found[state] = page.evaluate(
+            """async (tags) => {
+              const options = { runOnly: tags, resultTypes: ["violations"] };
+              const { violations } = await axe.run({ exclude: [".main-svg"] }, options);
+              return violations.map((each) => `${each.id}: ${each.nodes[0].target}`);
+            }""",
+            WCAG,
         )
-        found[state] = [f"{v['id']}: {v['nodes'][0]['target']}" for v in result["violations"]]
         wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{state}: the page scrolls sideways by {wide} pixels"
 

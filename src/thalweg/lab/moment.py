@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.dataset import Array, Dataset
+from thalweg.errors import MissingExtra
 from thalweg.figures.descent import recorded_epochs
 from thalweg.losses import make_loss, value_and_slope
 from thalweg.run import Run
@@ -30,8 +31,7 @@ def moment(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
         each of the first rows: features, target, prediction, residual, slope, then its share of
         the gradient for each parameter. Their sum and ``others`` make the gradient.
     """
-    epochs = recorded_epochs(run)
-    index = max(0, int(np.searchsorted(epochs, epoch, side="right")) - 1)
+    epochs, index = _recorded(run, epoch)
     w = run.path[index]
     with np.errstate(over="ignore", invalid="ignore"):
         predicted = rows.X @ w[1:] + w[0]
@@ -68,17 +68,27 @@ def autograd(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
     MissingExtra
         If PyTorch is not installed.
     """
-    import thalweg
-
-    epochs = recorded_epochs(run)
-    index = max(0, int(np.searchsorted(epochs, epoch, side="right")) - 1)
-    checked = thalweg.gradients(rows, run.path[index])
-    return {
-        "epoch": epochs[index],
-        "autograd": checked.by_autograd,
-        "differences": checked.by_differences,
-        "largest_difference": checked.largest_difference,
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtra("The gradient by autograd", "torch") from error
+    losses: dict[str, torch.nn.Module] = {
+        "mse": torch.nn.MSELoss(),
+        "l1": torch.nn.L1Loss(),
+        "huber": torch.nn.HuberLoss(delta=run.settings.delta),
     }
+    epochs, index = _recorded(run, epoch)
+    X, y, w = (torch.tensor(values) for values in (rows.X, rows.y, run.path[index]))
+    w.requires_grad_()
+    loss = losses[run.settings.loss](X @ w[1:] + w[0], y)
+    (gradient,) = torch.autograd.grad(loss, w)
+    return {"epoch": epochs[index], "autograd": gradient.numpy()}
+
+
+def _recorded(run: Run, epoch: int) -> tuple[Array, int]:
+    """Give the recorded points' epochs, and which of them is the last up to an epoch."""
+    epochs = recorded_epochs(run)
+    return epochs, max(0, int(np.searchsorted(epochs, epoch, side="right")) - 1)
 
 
 def _slopes(run: Run, residual: Array) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from threading import Lock
 from typing import Any
 
@@ -41,6 +41,8 @@ _MOVING_POINTS = 300  # of a path while the hand moves
 _RESTING_POINTS = 600
 _SCATTER_ROWS = 2_000
 _PREDICTED_ROWS = 400
+_NEAR = 0.01
+"""An axis that is a smaller share of its coordinates than this has ticks that nobody can read."""
 _EDITABLE_NUMBERS = 4_000  # rows that a page gets whole, to edit and to put into its address
 
 
@@ -283,13 +285,23 @@ def _share(plane: Surface, coordinates: Array) -> Array:
 def _plane(material: Material, runs: list[Run], view: View) -> Surface:
     """Choose the plane: both parameters where there are two, else as the page says."""
     two = material.rows.X.shape[1] == 1
-    return surface(
+    draw = partial(
+        surface,
         material.rows,
         points=80,
-        along=None if two else view.along,  # type: ignore[arg-type]  # checked there
         path=[run.path for run in runs],
         ranges=view.ranges,
     )
+    plane = draw(along=None if two else view.along)  # type: ignore[arg-type]  # checked there
+    # The main directions of a path that went far away are measured from far away, in coordinates
+    # of which only the last digits differ; those of the curvature are measured from the solution.
+    if (
+        not two
+        and view.along is None
+        and any(np.ptp(axis) <= _NEAR * np.abs(axis).max() for axis in plane.axes)
+    ):
+        return draw(along="curvature")
+    return plane
 
 
 def _ranges(plane: Surface) -> list[list[float]]:

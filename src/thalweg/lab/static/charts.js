@@ -1,7 +1,7 @@
 // The four charts as Plotly draws them when the hand rests.
 // Not here: the light lines over them while it moves (preview.js).
 
-import { logTicks, power } from "./format.js";
+import { logTicks, powers } from "./format.js";
 
 /* global Plotly */
 
@@ -9,7 +9,7 @@ import { logTicks, power } from "./format.js";
 export const MARGINS = {
   data: { l: 64, r: 14, t: 8, b: 46 },
   loss: { l: 64, r: 14, t: 8, b: 46 },
-  map: { l: 76, r: 76, t: 8, b: 46 },
+  map: { l: 70, r: 66, t: 8, b: 46 },
   surface: { l: 0, r: 0, t: 0, b: 0 },
 };
 const CASING = "#ffffff"; // under a path on the map: no colour stands out from all of the scale
@@ -154,7 +154,7 @@ export class Charts {
     return {
       traces,
       layout: {
-        xaxis: axis("epoch", axes.loss.x),
+        xaxis: epochAxis(axes.loss.x),
         yaxis: logAxis(label, axes.loss.y),
       },
     };
@@ -221,7 +221,7 @@ export class Charts {
           aspectmode: "manual",
           aspectratio: { x: 1.15, y: 1.15, z: 0.8 },
           dragmode: "orbit",
-          camera: this.camera ?? { eye: { x: 1.55, y: -1.65, z: 0.95 }, center: { x: 0, y: 0, z: -0.1 } },
+          camera: this.camera ?? from(this.sizes.surface.width),
         },
       },
     };
@@ -297,17 +297,28 @@ export class Charts {
   }
 }
 
+// Where the surface is first seen from: further away on a phone, where its labels would be cut.
+function from(width) {
+  const far = Math.max(1, 360 / width);
+  return { eye: { x: 1.55 * far, y: -1.65 * far, z: 0.95 * far }, center: { x: 0, y: 0, z: -0.1 } };
+}
+
 // The current run is drawn last, over the others.
 const backwards = (results) => [...results].reverse();
 const uid = (result) => (result.current ? "current" : `kept-${result.look}`);
 
 function axis(title, range) {
-  return { title: { text: title, standoff: 6 }, range, automargin: false, fixedrange: true, ticks: "outside", nticks: 7 };
+  return { title: { text: title, standoff: 6, font: { size: 12 } }, range, automargin: false, fixedrange: true, ticks: "outside", nticks: 7 };
+}
+
+function epochAxis(range) {
+  const few = range[1] - range[0] < 7; // no ticks between two epochs
+  return { ...axis("epoch", range), ...(few ? { tick0: 0, dtick: 1 } : {}) };
 }
 
 function logAxis(title, [low, high]) {
   const at = logTicks(low, high);
-  return { ...axis(title, [low, high]), type: "log", tickvals: at.map((k) => 10 ** k), ticktext: at.map(power) };
+  return { ...axis(title, [low, high]), type: "log", tickvals: at.map((k) => 10 ** k), ticktext: powers(at) };
 }
 
 function floor(x, y, name, color) {
@@ -349,7 +360,7 @@ function ticks(plane) {
       high = Math.max(high, value);
     }
     const tickvals = logTicks(low, high);
-    plane.ticks = { tickvals, ticktext: tickvals.map(power) };
+    plane.ticks = { tickvals, ticktext: powers(tickvals) };
     plane.levels = { start: low, end: high, size: (high - low) / LEVELS || 1 };
   }
   return plane.ticks;

@@ -176,8 +176,9 @@ class NumberControl {
     this.box.onchange = () => this.typed();
     this.track = element("div", { className: "track" }, this.slider);
     this.root = element("div", { className: "control" },
-      element("label", { for: id }, label),
-      element("div", { className: "pair" }, this.track, this.box),
+      element("div", { className: "dial" },
+        element("label", { for: id }, label),
+        element("div", { className: "pair" }, this.track, this.box)),
       explanation ? element("p", { className: "hint", id: `${id}-says` }, explanation) : null);
   }
 

@@ -23,10 +23,18 @@ export function number(value, digits = 5) {
   return `${mantissa} × 10${power}`.replace("-", "−");
 }
 
-// A decimal logarithm as the number it stands for: 10⁶, or 1,893.
-export function power(exponent) {
-  if (!Number.isInteger(exponent) || (exponent > -2 && exponent < 4)) return number(10 ** exponent, 3);
-  return `10${[...String(exponent)].map((c) => SUPERSCRIPT[c]).join("")}`;
+// Decimal logarithms as the numbers that they stand for, all written one way: 100, 1,000, or 10⁵,
+// 2×10⁵ where some are long.
+export function powers(exponents) {
+  const short = exponents.every((k) => k > -3.5 && k < 4.9);
+  return exponents.map((k) => (short ? number(10 ** k, 3) : power(k)));
+}
+
+function power(exponent) {
+  const whole = Math.floor(exponent + 1e-9);
+  const ten = `10${[...String(whole)].map((c) => SUPERSCRIPT[c]).join("")}`;
+  const mantissa = number(10 ** (exponent - whole), 2);
+  return mantissa === "1" ? ten : `${mantissa}×${ten}`;
 }
 
 // Ticks of a logarithmic axis from 10^low to 10^high: whole decades, or 1, 2, 5 of each.

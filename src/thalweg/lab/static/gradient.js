@@ -28,7 +28,7 @@ export class Gradient {
 
   // PyTorch takes a while to load: it is asked only when somebody looks.
   compare() {
-    if (!this.found || this.checked || !this.torch || this.found.loss !== "mse") return;
+    if (!this.found || this.checked || !this.torch) return;
     this.askAutograd(this.found.epoch, (checked) => {
       if (checked.epoch !== this.found.epoch) return;
       this.checked = checked;
@@ -54,7 +54,7 @@ export class Gradient {
 
   sums() {
     const { found } = this;
-    const check = found.loss !== "mse" ? "for the squared loss only" : this.checked ? null : this.torch ? "…" : "PyTorch is not installed";
+    const check = this.checked ? null : this.torch ? "…" : "PyTorch is not installed";
     return table("Gradient and step", ["parameter", "value", "gradient by hand", "by autograd", "the next step"],
       found.names.map((name, j) => [name, number(found.parameters[j], 6), number(found.gradient[j], 6), check ?? number(this.checked.autograd[j], 6), found.step ? number(found.step[j], 6) : "none: the end"]));
   }

@@ -1,8 +1,9 @@
 // The page: settings in, frames out, four charts, one state. Everything else is told from here.
 
-import { Charts, MARGINS, dark } from "./charts.js";
+import { Charts, dark } from "./charts.js";
 import { Compare } from "./compare.js";
 import { Controls } from "./controls.js";
+import { listenToLoss } from "./cursor.js";
 import { byId } from "./dom.js";
 import { Gradient } from "./gradient.js";
 import { Link } from "./link.js";
@@ -89,7 +90,10 @@ class Lab {
     chartButtons(this);
     listenToMap(this.charts.plots.map, () => this.shown, (start, rests) => this.change({ settings: { ...this.state.settings, start } }, rests));
     byId("keep").onclick = () => this.keep();
-    this.charts.plots.loss.parentElement.addEventListener("click", (event) => this.clickLoss(event));
+    listenToLoss(this.charts.plots.loss, () => this.shown, {
+      go: (epoch, rests) => this.time.go(epoch, rests),
+      hover: (epoch) => this.hand || this.time.playing || this.askMoment(epoch),
+    });
     addEventListener("popstate", () => this.goTo(location.hash.slice(1)));
     dark.addEventListener("change", () => this.commit());
     let resized;
@@ -171,6 +175,8 @@ class Lab {
 
   async load() {
     const { state } = this;
+    if (state.damaged) this.trouble(`This link's ${state.damaged} cannot be read: the page shows what the rest of it says. Copy the link again, whole.`);
+    delete state.damaged;
     if (state.missing) this.trouble(`This link was made with rows that it could not hold (${state.missing}): drop that file on the page. Until then it shows the chapters.`);
     delete state.missing;
     if (state.data.source === "upload") {
@@ -315,7 +321,7 @@ class Lab {
       const settings = this.sent(this.state.settings);
       this.link.ask({ type: "explain", runs: [settings] }, (found) => {
         if (JSON.stringify(settings) === JSON.stringify(this.sent(this.state.settings))) {
-          const wanted = this.recommended(found.recommended);
+          const wanted = this.recommended(found.recommended ?? {});
           const same = JSON.stringify(this.sent(wanted)) === JSON.stringify(settings);
           showWhy(found, same, () => this.change({ settings: wanted }, true));
         }
@@ -323,9 +329,9 @@ class Lab {
     }, 200);
   }
 
-  // The library's keyword arguments as the page's settings.
+  // The library's keyword arguments as the page's settings: what they do not name is at its default.
   recommended(words) {
-    const settings = { ...copy(this.state.settings), hyperparameters: {} };
+    const settings = { ...copy(this.defaults), hyperparameters: {} };
     for (const [name, value] of Object.entries(words)) {
       if (name in this.defaults) settings[name] = value;
       else settings.hyperparameters[name] = value;
@@ -333,8 +339,9 @@ class Lab {
     return settings;
   }
 
-  askMoment() {
-    const epoch = this.state.epoch ?? this.shown.results[0].epochs_walked;
+  // The gradient at the epoch that is shown, or at another that the pointer hovers over.
+  askMoment(hovered = null) {
+    const epoch = hovered ?? this.state.epoch ?? this.shown.results[0].epochs_walked;
     this.link.ask({ type: "moment", epoch, runs: [this.sent(this.state.settings)] }, (found) => this.gradient.show(found, this.shown.rows));
   }
 
@@ -350,16 +357,6 @@ class Lab {
     while (kept.some((run) => run.look === look)) look += 1;
     this.change({ kept: [...kept, { name: `run ${look}`, look, settings: copy(this.state.settings) }] }, true);
     announce(`Kept as run ${look}.`);
-  }
-
-  clickLoss(event) {
-    const plot = this.charts.plots.loss;
-    const { l, r } = MARGINS.loss;
-    const rect = plot.getBoundingClientRect();
-    const share = (event.clientX - rect.left - l) / (rect.width - l - r);
-    if (!this.shown || share < 0 || share > 1) return;
-    const [low, high] = this.shown.axes.loss.x;
-    this.time.go(Math.round(low + share * (high - low)), true);
   }
 
   view(view) {
@@ -378,10 +375,21 @@ class Lab {
   refused(text, message) {
     this.trouble(text);
     this.hand = false;
-    if (message?.type === "data" || message?.data) {
-      this.state.data = this.source ?? { source: "chapters" };
+    if (!this.shown) this.fallBack(message?.type === "data");
+    else if ((message?.type === "data" || message?.data) && this.state.data !== this.source) {
+      this.state.data = this.source;
       if (this.established !== this.state.data) this.askAll(false);
     }
+  }
+
+  // The address asks for what cannot be: its rows at first settings, or else what a page begins with.
+  fallBack(badRows) {
+    this.falls = (this.falls ?? 0) + 1;
+    if (this.falls > 2) return;
+    const start = initial(this.defaults);
+    if (badRows) this.state.data = start.data;
+    else this.state = this.falls === 1 ? { ...start, data: this.state.data } : start;
+    this.askAll(false);
   }
 
   trouble(text) {

@@ -110,5 +110,5 @@ function lossAxes(rows, results) {
   if (low > high) [low, high] = [0.1, 10];
   const [a, b] = [Math.log10(low), Math.log10(high)];
   const margin = 0.06 * (b - a) + 0.02;
-  return { x: [1 - 0.02 * last, last * 1.02], y: [a - margin, b + margin] };
+  return { x: [1 - 0.035 * last, last * 1.035], y: [a - margin, b + margin] };
 }

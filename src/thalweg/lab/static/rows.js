@@ -170,7 +170,8 @@ export class RowsPanel {
     const opened = box.querySelector("details")?.open ?? false;
     const active = document.activeElement?.dataset?.cell;
     const { features, target, X, y } = this.rows;
-    const heads = ["row", ...features, target, "remove"].map((name) => element("th", { scope: "col" }, name));
+    const heads = ["row", ...features, target].map((name) => element("th", { scope: "col" }, name));
+    heads.push(element("th", { scope: "col" }, element("span", { className: "visually-hidden" }, "remove")));
     const body = X.slice(0, SHOWN).map((row, i) => element("tr", {},
       element("th", { scope: "row" }, String(i + 1)),
       ...[...row, y[i]].map((value, j) => element("td", {}, this.cell(value, i, j))),

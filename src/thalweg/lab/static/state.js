@@ -61,7 +61,7 @@ export async function read(fragment, defaults) {
       else if (name === "epoch") state.epoch = Math.max(0, Math.trunc(Number(text))) || 0;
       else if (name === "kept") {
         state.kept = JSON.parse(text).map((run) => ({
-          name: String(run.name),
+          name: String(run.name ?? "kept run"),
           look: Math.trunc(run.look) || 1,
           settings: { ...defaults, hyperparameters: {}, ...run.settings },
         }));

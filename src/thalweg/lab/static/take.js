@@ -14,7 +14,7 @@ export class Take {
     Object.assign(this, { picture, request, say, trouble, address });
     const copy = element("button", { type: "button", id: "copy-link" }, "Copy the link");
     copy.onclick = () => this.copy(location.href, "The link is copied.");
-    this.python = element("pre", { id: "python", tabIndex: 0, "aria-label": "The current run as Python" });
+    this.python = element("pre", { id: "python", tabIndex: 0, role: "region", "aria-label": "The current run as Python" });
     const copyPython = element("button", { type: "button", id: "copy-python" }, "Copy as Python");
     copyPython.onclick = () => this.copy(this.python.textContent, "The Python is copied.");
     this.note = element("p", { className: "hint" });

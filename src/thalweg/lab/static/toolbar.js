@@ -17,7 +17,7 @@ export function chartButtons(lab) {
   edit.setAttribute("aria-pressed", "false");
   const hint = element("p", { className: "hint", hidden: true }, "Click adds a point, dragging moves one, a right click removes it. By keyboard: Edit the rows, under Data.");
   box("data").append(edit);
-  document.querySelector('[data-chart="data"] .plot-frame').before(hint);
+  document.querySelector('[data-chart="data"] figcaption').append(hint);
 
   const plane = element("select", { id: "plane", "aria-label": "Plane of the map" });
   plane.onchange = () => lab.view({ along: plane.value === "auto" ? null : JSON.parse(plane.value), ranges: null });
@@ -57,7 +57,7 @@ export function chartButtons(lab) {
     const option = (value, label) => element("option", { value }, label);
     const pairs = rows.parameters.flatMap((a, i) => rows.parameters.slice(i + 1).map((b) => [a, b]));
     plane.replaceChildren(
-      option("auto", "the path's main directions"),
+      option("auto", "what suits the path"),
       option(JSON.stringify("curvature"), "steepest and flattest"),
       ...pairs.slice(0, 60).map((pair) => option(JSON.stringify(pair), pair.join(" and "))),
     );

@@ -34,6 +34,9 @@ FLOAT32 = 1e-6
 """What single precision leaves of a number on its way to the page."""
 FOCUSED = "() => document.activeElement.id || document.activeElement.ariaLabel"
 RIVERS = FilePayload(name="rivers.csv", mimeType="text/csv", buffer=CSV.encode())
+FEW = FilePayload(
+    name="few.csv", mimeType="text/csv", buffer="".join(CSV.splitlines(True)[:8]).encode()
+)
 LONG = FilePayload(  # too long for an address
     name="long.csv",
     mimeType="text/csv",
@@ -630,9 +633,17 @@ def test_nothing_is_inaccessible_in_any_state(
         wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{state}: the page scrolls sideways by {wide} pixels"
 
+    def unfold(opened: bool) -> None:
+        """Open everything that can be opened, or close it: what was looked at is soon done."""
+        page.evaluate(
+            """(open) => document.querySelectorAll('details').forEach((d) => { d.open = open; })""",
+            opened,
+        )
+
     check("start")
-    page.evaluate("() => document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    unfold(True)
     check("everything opened")
+    unfold(False)
     page.click("#play")
     check("running")
     page.evaluate("() => { lab.time.play(); lab.time.pause(); }")
@@ -641,10 +652,12 @@ def test_nothing_is_inaccessible_in_any_state(
     page.click("#keep")
     lab.rest()
     check("kept")
-    drop(page, RIVERS)
+    unfold(True)
+    drop(page, FEW)
     page.wait_for_selector("#apply-columns")
     lab.rest()
     check("own data")
+    unfold(False)
     page.evaluate("() => lab.change({ settings: { ...lab.state.settings, lr: -1 } }, true)")
     page.wait_for_selector("#trouble:not([hidden])")
     check("error")

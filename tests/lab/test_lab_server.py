@@ -107,28 +107,53 @@ def test_several_features_lie_on_planes_of_the_library_s(
     np.testing.assert_allclose(lifted, expected.lift([[2.0, 5.0]])[0])
 
 
-def test_the_gradient_is_that_of_autograd_and_its_terms_add_up(client: Client) -> None:
-    found = client.ask("moment", runs=[{}], epoch=7)
-    checked = client.ask("moment", runs=[{}], epoch=7, autograd=True)
+MOMENTS = [
+    {},
+    {"optimizer": "sgd", "lr": 1e-10},
+    {"batch_size": 4, "shuffle": True},
+    {"loss": "l1"},
+    {"loss": "huber", "delta": 30.0},
+    {"loss": "huber", "delta": 3.0, "batch_size": 4},
+]
+
+
+@pytest.mark.parametrize("settings", MOMENTS, ids=str)
+def test_the_gradient_is_that_of_autograd_and_its_terms_add_up(
+    client: Client, settings: dict[str, Any]
+) -> None:
+    pytest.importorskip("torch")
+    found = client.ask("moment", runs=[settings], epoch=7)
+    checked = client.ask("moment", runs=[settings], epoch=7, autograd=True)
     assert found["epoch"] == checked["epoch"] == 7
     np.testing.assert_allclose(found["gradient"], checked["autograd"], rtol=1e-7)
     shares = np.array(found["terms"])[:, -2:]
     np.testing.assert_allclose(shares.sum(axis=0), found["gradient"], rtol=1e-9)
-    path = fitted({}).path
-    np.testing.assert_array_equal(found["parameters"], path[7])
-    np.testing.assert_array_equal(found["step"], path[8] - path[7])
+    run = fitted(settings)
+    at = 7 * run.steps_per_epoch
+    index = int(np.flatnonzero(run.steps == at)[0])
+    np.testing.assert_array_equal(found["parameters"], run.path[index])
+    np.testing.assert_array_equal(found["step"], run.path[index + 1] - run.path[index])
+    if "loss" not in settings:
+        by_hand = thalweg.gradients(thalweg.salammbo(), run.path[index]).by_hand
+        np.testing.assert_allclose(found["gradient"], by_hand, rtol=1e-9)
 
 
-@pytest.mark.parametrize("loss", ["mse", "l1", "huber"])
-def test_the_gradient_of_each_loss_agrees_with_differences(client: Client, loss: str) -> None:
-    torch = pytest.importorskip("torch")
-    found = client.ask("moment", runs=[{"loss": loss, "epochs": 5}], epoch=3)
+@pytest.mark.parametrize(("loss", "delta"), [("mse", 1.0), ("l1", 1.0), ("huber", 700.0)])
+def test_the_gradient_of_each_loss_agrees_with_differences(
+    client: Client, loss: str, delta: float
+) -> None:
+    found = client.ask("moment", runs=[{"loss": loss, "delta": delta, "epochs": 5}], epoch=3)
     data = thalweg.salammbo()
-    w = torch.tensor(found["parameters"], dtype=torch.float64, requires_grad=True)
-    predicted = torch.tensor(data.X[:, 0]) * w[1] + w[0]
-    losses = {"mse": "mse_loss", "l1": "l1_loss", "huber": "huber_loss"}
-    getattr(torch.nn.functional, losses[loss])(predicted, torch.tensor(data.y)).backward()
-    np.testing.assert_allclose(found["gradient"], w.grad.numpy(), rtol=1e-9)
+
+    def loss_at(w: np.ndarray[Any, Any]) -> float:
+        away = np.abs(data.X[:, 0] * w[1] + w[0] - data.y)
+        huber = np.where(away < delta, away**2 / 2, delta * (away - delta / 2))
+        return float(np.mean({"mse": away**2, "l1": away, "huber": huber}[loss]))
+
+    w = np.array(found["parameters"])
+    steps = np.diag([1e-4, 1e-8])
+    differences = [(loss_at(w + h) - loss_at(w - h)) / (2 * h.sum()) for h in steps]
+    np.testing.assert_allclose(found["gradient"], differences, rtol=1e-5)
 
 
 def test_the_explanation_is_the_library_s(client: Client) -> None:
@@ -137,6 +162,33 @@ def test_the_explanation_is_the_library_s(client: Client) -> None:
     expected = thalweg.explain(thalweg.salammbo(), fitted(settings))
     assert found["text"] == expected.text
     assert found["recommended"] == json.loads(json.dumps(expected.recommended))
+
+
+@pytest.mark.parametrize("loss", ["l1", "huber"])
+def test_of_another_loss_the_rows_are_explained(client: Client, loss: str) -> None:
+    found = client.ask("explain", runs=[{"loss": loss}])
+    expected = thalweg.explain(thalweg.salammbo())
+    assert found["text"] == (
+        "What follows is about these rows and the mean squared error, not about this run's loss.\n"
+        + expected.text
+    )
+    assert expected.recommended is not None
+    assert found["recommended"] == {**expected.recommended, "loss": "mse"}
+
+
+@pytest.mark.parametrize("lr", [0.003, 1.0, 1e20])
+def test_of_a_descent_that_flies_off_the_map_shows_the_valley(
+    client: Client, three_features: thalweg.Dataset, lr: float
+) -> None:
+    rows = {"source": "rows", "X": three_features.X.tolist(), "y": three_features.y.tolist(),
+            "features": list(three_features.features), "target": "flow"}  # fmt: skip
+    shown = client.ask("show", runs=[{"optimizer": "sgd", "lr": lr}], data=rows)
+    assert shown["runs"][0]["outcome"] == "diverged"
+    for (low, high), where in zip(shown["plane"]["ranges"], shown["plane"]["exact"], strict=True):
+        assert high - low > 0.01 * max(abs(low), abs(high))  # ticks that can be told apart
+        assert 0 < where < 1
+    assert np.isfinite(shown["plane"]["grid"]).all()
+    assert 0 < shown["runs"][0]["flat"][0] < 1  # where it began is in sight
 
 
 def test_the_python_makes_the_same_run(client: Client) -> None:
@@ -234,17 +286,23 @@ def test_a_page_that_goes_leaves_nothing_behind(served: Served) -> None:
 
 
 def test_fifty_pages_at_once_each_get_their_last_value(served: Served) -> None:
-    def hand(number: int) -> tuple[float, list[float]]:
+    together = threading.Barrier(50)
+
+    def hand(number: int) -> tuple[float, list[float], int]:
         with served.open() as client:
-            for step in range(10):
-                lr = 0.01 * (number + 1) + 0.001 * step
+            together.wait(60)
+            for step in range(25):
+                lr = 0.01 * (number + 1) + 0.0001 * step
                 moved = client.ask("move", runs=[{"lr": lr}])
+            shown = client.ask("show", runs=[{"lr": lr}])["runs"][0]
             parameters: list[float] = moved["runs"][0]["parameters"]
-            return lr, parameters
+            assert shown["parameters"] == parameters
+            return lr, parameters, len(served.lab.pages[client.hello["page"]].workbench._runs)
 
     with ThreadPoolExecutor(50) as hands:
-        for lr, parameters in hands.map(hand, range(50)):
+        for lr, parameters, remembered in hands.map(hand, range(50)):
             assert parameters == fitted({"lr": lr}).path[-1].tolist()
+            assert remembered == 16  # of 25: what a page holds does not grow with its drags
 
 
 def test_a_page_that_asks_too_fast_is_slowed(served: Served) -> None:

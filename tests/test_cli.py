@@ -327,7 +327,7 @@ def test_a_run_on_another_loss_is_explained(river: Path) -> None:
     said = run("explain", "run.parquet")
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("Adam with lr = 0.3 on the Huber loss with delta = 1 walked 300 ")
-    assert "All that follows is about the mean squared error on these rows." in said.out
+    assert "What follows is about the mean squared error on these rows." in said.out
 
 
 @pytest.mark.parametrize("kept", [True, False])

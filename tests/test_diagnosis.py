@@ -534,7 +534,7 @@ def test_a_run_of_another_loss_is_held_against_least_squares(loss: str, epochs: 
         assert "How low it can get is not known: no exact solution of it" in diagnosis.text
     squared = f"Its mean squared error ended at {last_loss(run):.4g}; the least there is"
     assert squared in diagnosis.text
-    assert f"is {least_loss(data):.4g}. All that follows is about the mean" in diagnosis.text
+    assert f"is {least_loss(data):.4g}. What follows is about the mean" in diagnosis.text
     assert diagnosis.recommended["loss"] == "mse"
     assert last_loss(thalweg.fit(data, **diagnosis.recommended)) <= 1.01 * least_loss(data)
 
@@ -545,7 +545,7 @@ def test_what_is_not_computed_of_another_loss_is_not_said(tmp_path: Path) -> Non
     diagnosis = explain(thalweg.load(tmp_path / "run.parquet"))
     assert "Over all the rows" not in diagnosis.text
     assert "not arrived" not in diagnosis.text
-    assert "All that follows is about the mean squared error" in diagnosis.text
+    assert "What follows is about the mean squared error" in diagnosis.text
     assert diagnosis._repr_html_().count("<tr>") == 5
     far = explain(thalweg.fit(noisy(), optimizer="sgd", lr=1e300, loss="l1"))
     assert "on the mean absolute error diverged: its loss left all bounds in" in far.text

@@ -13,10 +13,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import jinja2
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 import thalweg
 from thalweg import figures
+from thalweg.diagnosis.wording import with_code
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -99,6 +101,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["number"] = number
     environment.filters["fixed"] = fixed
+    environment.filters["with_code"] = lambda text: Markup(with_code(text))  # noqa: S704  # escaped there
     return environment
 
 

@@ -14,10 +14,16 @@ import numpy as np
 from thalweg import figures
 from thalweg.diagnosis import Diagnosis, explain, message
 from thalweg.errors import InvalidData, sentence
+from thalweg.loss_surface import Surface, surface
 from thalweg.page import Drawn, number, render
-from thalweg.run import Run
+from thalweg.run import Outcome, Run
 
 SECTIONS = (("runs", "The runs"), ("why", "Why they went that way"), ("figures", "The figures"))
+
+THROUGH = (
+    " It goes through the exact solution; the legend says how much of each path's movement lies "
+    "in it."
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,15 @@ def report_page(runs: Run | Mapping[str, Run]) -> str:
     solution = first.summary.solve(intercept=first.settings.intercept)
     exact = solution.parameters
     filled = _Report(
-        head=("run", "engine", "lr", "batch size", "epochs", "final loss", "above the exact loss"),
+        head=(
+            "run",
+            "engine",
+            "lr",
+            "batch size",
+            "epochs",
+            "mean squared error",
+            "times the exact",
+        ),
         rows=[_row(name, run, solution.loss) for name, run in named.items()],
         names=tuple(named),
         parameters=[
@@ -83,7 +97,10 @@ def report_page(runs: Run | Mapping[str, Run]) -> str:
         "report.html",
         sections=SECTIONS,
         title=f"{first.target} from {columns}",
-        lead="; ".join(f"{name} {message(run)}" for name, run in named.items()) + ".",
+        leads=[
+            f"{message(run)}." if len(named) == 1 else f"{name}: {message(run)}."
+            for name, run in named.items()
+        ],
         report=filled,
     )
 
@@ -114,25 +131,18 @@ def _row(name: str, run: Run, exact: float) -> tuple[str, ...]:
         else np.inf
     )
     size = "written out" if settings.batch_sampler else settings.batch_size or "all rows"
-    above = f"{(loss / exact - 1):.3%}" if exact and np.isfinite(loss) else "–"
+    times = number(loss / exact, 5) if exact and np.isfinite(loss) else "–"
     return (
         name, settings.engine, number(settings.lr, 3), str(size), f"{run.epochs:,}",
-        number(loss, 7), above,
+        number(loss, 7), times,
     )  # fmt: skip
 
 
 def _draw(named: Mapping[str, Run]) -> list[Drawn]:
     first = next(iter(named.values()))
-    source = first.data if first.data is not None else first.summary
-    drawn = [
-        Drawn("loss", figures.loss_figure(named), "The loss of each epoch."),
-        Drawn(
-            "map",
-            figures.contour_figure(source, named),
-            "The loss over a plane of the parameters, seen from above, and the path of each run.",
-        ),
-        Drawn("surface", figures.surface_figure(source, named), "The same as a surface; turn it."),
-    ]
+    drawn = [Drawn("loss", figures.loss_figure(named), "The loss of each epoch.")]
+    if len(first.names) > 1:  # a plane has two
+        drawn += _draw_plane(named, _plane(named))
     if first.data is not None:
         drawn.insert(
             0,
@@ -141,6 +151,32 @@ def _draw(named: Mapping[str, Run]) -> list[Drawn]:
             ),
         )
     return drawn
+
+
+def _draw_plane(named: Mapping[str, Run], plane: Surface) -> list[Drawn]:
+    seen = "The loss over a plane of the parameters, seen from above, and the path of each run."
+    return [
+        Drawn(
+            "map",
+            figures.contour_figure(plane, named),
+            seen + (THROUGH if len(plane.names) > 2 else ""),
+        ),
+        Drawn("surface", figures.surface_figure(plane, named), "The same as a surface; turn it."),
+    ]
+
+
+def _plane(named: Mapping[str, Run]) -> Surface:
+    """Choose the plane of the map: what diverged leaves it, and does not stretch it."""
+    first = next(iter(named.values()))
+    source = first.data if first.data is not None else first.summary
+    intercept = first.settings.intercept
+    stayed = [run for run in named.values() if run.outcome is not Outcome.DIVERGED]
+    if len(first.names) == 2:
+        return surface(source, path=stayed or None, intercept=intercept)
+    if not stayed:
+        return surface(source, along="curvature", intercept=intercept)
+    solution = first.summary.solve(intercept=intercept).parameters
+    return surface(source, path=stayed, along="path", through=solution, intercept=intercept)
 
 
 def _draw_directions(diagnoses: Mapping[str, Diagnosis]) -> list[Drawn]:
@@ -155,13 +191,13 @@ def _draw_directions(diagnoses: Mapping[str, Diagnosis]) -> list[Drawn]:
                 f"{name}: how far from the exact solution, along each direction of curvature.",
             )
         )
-    if judged:
-        first = next(iter(judged.values()))
+    name, first = next(iter(judged.items()), ("", None))
+    if first is not None and first.curvature.rank > 1:  # less is no plane
         drawn.append(
             Drawn(
                 "directions",
                 figures.directions_figure(first),
-                "The steepest and the flattest direction through the exact solution.",
+                f"{name}: the steepest and the flattest direction through the exact solution.",
             )
         )
     return drawn

@@ -202,12 +202,18 @@ class Diagnosis:
 
     @cached_property
     def text(self) -> str:
-        """The explanation in plain words; its last paragraph is the recommendation."""
+        """The explanation in plain words: what happened, why, and the recommendation."""
         about, first = self, list[str]()
         if self.run is not None and self.is_of_another_loss:
             about, first = replace(self, run=None), other_loss.what_happened(self, self.run)
-        said = [*first, *explanation.what_happened(about), *explanation.why(about)]
-        return f"{' '.join(s for s in said if s)}\n\n{explanation.what_to_do(about)}"
+        paragraphs = (
+            first,
+            explanation.what_happened(about),
+            explanation.why(about),
+            [explanation.what_to_do(about)],
+        )
+        joined = (" ".join(filter(None, sentences)) for sentences in paragraphs)
+        return "\n\n".join(filter(None, joined))
 
     def __str__(self) -> str:
         return self.text
@@ -394,7 +400,7 @@ def message(run: Run) -> str:
     """
     settings = run.settings
     if run.outcome is Outcome.STOPPED or settings.loss != "mse":
-        return run.outcome.value
+        return run.outcome.value if run.outcome is Outcome.STOPPED else other_loss.message(run)
     landscape = Landscape.of(run.summary, intercept=settings.intercept)
     walked = landscape.standardised if run.scaling is not None else landscape
     if run.outcome is Outcome.DIVERGED:

@@ -25,6 +25,7 @@ from thalweg.diagnosis.wording import (
     rate,
     rule_name,
     told_apart,
+    with_code,
 )
 from thalweg.optimizers import RULES
 
@@ -428,7 +429,7 @@ def bound_in_words(run: Run, bound: float | None, plain: float) -> str:
 
 def as_html(d: Diagnosis) -> str:
     """Give the diagnosis as a fragment of HTML: the sentences, then a table of the directions."""
-    explained, advised = d.text.rsplit("\n\n", 1)
+    *explained, advised = (with_code(paragraph) for paragraph in d.text.split("\n\n"))
     rows = []
     spectrum = d.walked.curvature
     for i, value in enumerate(spectrum.values):
@@ -446,7 +447,7 @@ def as_html(d: Diagnosis) -> str:
     head = "".join(f'<th scope="col">{h}</th>' for h in heads)
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return (
-        f'<div class="thalweg-diagnosis"><p>{escape(explained)}</p>'
-        f"<p><strong>{escape(advised)}</strong></p>"
+        f'<div class="thalweg-diagnosis">{"".join(f"<p>{said}</p>" for said in explained)}'
+        f"<p><strong>{advised}</strong></p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -48,7 +48,18 @@ def what_happened(d: Diagnosis, run: Run) -> list[str]:
             f"Its mean squared error ended at {number(squared)}; the least there is, that of the "
             f"least-squares solution, is {number(least)}."
         )
-    return [*sentences, "All that follows is about the mean squared error on these rows."]
+    return [*sentences, "What follows is about the mean squared error on these rows."]
+
+
+def message(run: Run) -> str:
+    """Say in one sentence how such a run ended."""
+    ended = {
+        Outcome.CONVERGED: f"converged at epoch {run.epochs:,}",
+        Outcome.DIVERGED: f"diverged at epoch {run.epochs:,} with lr = {run.settings.lr:g}",
+        Outcome.OUT_OF_EPOCHS: f"out of epochs after {run.epochs:,}",
+        Outcome.STOPPED: f"stopped after {run.epochs:,} epochs",
+    }[run.outcome]
+    return f"{ended}: the {_named(run)} is {number(float(run.loss[-1]))} in the last epoch"
 
 
 def _named(run: Run) -> str:

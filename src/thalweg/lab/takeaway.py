@@ -17,15 +17,8 @@ from thalweg.run import Run
 
 def explanation(rows: Dataset, run: Run) -> dict[str, Any]:
     """Say why a run went the way it did, and which settings to try."""
-    if run.settings.loss == "mse":
-        found = thalweg.explain(rows, run)
-        return {"text": found.text, "recommended": found.recommended}
-    found = thalweg.explain(rows)
-    about = (
-        "What follows is about these rows and the mean squared error, not about this run's loss."
-    )
-    recommended = found.recommended and {**found.recommended, "loss": "mse"}
-    return {"text": f"{about}\n{found.text}", "recommended": recommended}
+    found = thalweg.explain(rows, run)
+    return {"text": found.text, "recommended": found.recommended}
 
 
 def report(runs: Sequence[Run], names: Sequence[str]) -> bytes:

@@ -6,6 +6,7 @@ Not here: reading files (:mod:`thalweg.reading.files`), sums over the rows (:mod
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from numbers import Real
@@ -95,17 +96,16 @@ class Dataset:
     def of(cls, data: Data) -> Dataset:
         """Take a ``Dataset`` as it is, or make one from a pair ``(X, y)``.
 
-        ``X`` may be a frame, whose columns name the features; a ``TensorDataset`` of PyTorch's
-        stands for the pair of its tensors.
+        ``X`` may be a frame, whose columns name the features. A ``Dataset`` of PyTorch's stands
+        for the pairs that it gives.
         """
         if isinstance(data, Dataset):
             return data
-        if hasattr(data, "tensors"):
-            from thalweg.reading.frames import (
-                from_tensors,  # what knows frames is not loaded for arrays
-            )
+        torch_data = sys.modules.get("torch.utils.data")
+        if torch_data is not None and isinstance(data, torch_data.Dataset):
+            from thalweg.reading.torch_datasets import from_dataset
 
-            return from_tensors(data)
+            return cls(*from_dataset(data))
         X, y = as_pair(data)
         if hasattr(type(X), "columns") or hasattr(type(X), "schema"):
             from thalweg.reading.frames import from_pair
@@ -174,7 +174,9 @@ def as_pair(data: object) -> tuple[Any, Any]:
             "data",
             got=f"{type(data).__name__}",
             expected="a Dataset or a pair (X, y)",
-            advice="pass thalweg.Dataset(X, y) or (X, y)",
+            advice="say which column is the target, with thalweg.read(frame, target=…)"
+            if hasattr(type(data), "columns")
+            else "pass thalweg.Dataset(X, y) or (X, y)",
         )
     )
 
@@ -247,8 +249,8 @@ def _as_float64(argument: str, values: object) -> Array:
     """Convert without a copy where possible; refuse what is not made of real numbers."""
     if np.ma.is_masked(values):
         raise _not_numbers(argument, "a masked array with masked values")
-    if hasattr(values, "detach"):  # a PyTorch tensor, maybe on a graph or another device
-        values = values.detach().cpu()
+    if hasattr(values, "detach"):
+        values = _from_tensor(argument, values)
     try:
         array = np.asarray(values)
     except (ValueError, TypeError) as error:
@@ -263,6 +265,24 @@ def _as_float64(argument: str, values: object) -> Array:
     if array.size == 0:
         return array.astype(np.float64)
     raise _not_numbers(argument, f"an array of dtype {array.dtype}")
+
+
+def _from_tensor(argument: str, tensor: Any) -> Any:
+    """Take a PyTorch tensor from its graph and its device, in a precision that NumPy has."""
+    strided = str(getattr(tensor, "layout", "torch.strided")) == "torch.strided"
+    if not strided or getattr(tensor, "is_meta", False):
+        raise InvalidData(
+            sentence(
+                argument,
+                got="a tensor without values, on the meta device"
+                if strided
+                else f"a tensor of layout {tensor.layout}",
+                expected="a dense tensor of real numbers",
+                advice="make it on a device that holds values" if strided else "call to_dense()",
+            )
+        )
+    tensor = tensor.detach().cpu()
+    return tensor.double() if tensor.is_floating_point() else tensor  # bfloat16 has no other way
 
 
 def _is_number(value: object) -> bool:

@@ -171,10 +171,11 @@ def _plane(named: Mapping[str, Run]) -> Surface:
     source = first.data if first.data is not None else first.summary
     intercept = first.settings.intercept
     stayed = [run for run in named.values() if run.outcome is not Outcome.DIVERGED]
+    starts = [run.path[:1] for run in named.values()]
     if len(first.names) == 2:
-        return surface(source, path=stayed or None, intercept=intercept)
+        return surface(source, path=[*stayed, *starts], intercept=intercept)
     if not stayed:
-        return surface(source, along="curvature", intercept=intercept)
+        return surface(source, along="curvature", path=starts, intercept=intercept)
     solution = first.summary.solve(intercept=intercept).parameters
     return surface(source, path=stayed, along="path", through=solution, intercept=intercept)
 

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import TensorDataset
 
+import thalweg
 from thalweg.dataset import Dataset
-from thalweg.errors import InvalidData, InvalidSetting, ThalwegError
-from thalweg.reading.frames import from_frame, from_pair, from_tensors, is_frame
+from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, ThalwegWarning
+from thalweg.reading.frames import from_frame, from_pair, is_frame
 
 Values = dict[str, list[Any]]
 LIBRARIES: dict[str, Callable[[Values], Any]] = {
@@ -60,7 +61,11 @@ def test_missing_values_stop_or_are_dropped(library: str) -> None:
         "frame: got missing values in 2 of 4 rows, in columns 'x' (1), 'y' (1); rows 1, 2 "
         "(counted from 0), expected a value in each cell; fill them in, or pass missing='drop'"
     )
-    data = from_frame(frame, target="y", missing="drop")
+    with pytest.warns(ThalwegWarning) as warned:
+        data = from_frame(frame, target="y", missing="drop")
+    assert [str(warning.message) for warning in warned] == [
+        "frame: 2 of 4 rows with missing values are left out"
+    ]
     np.testing.assert_array_equal(data.X, [[1], [4]])
     np.testing.assert_array_equal(data.y, [1, 4])
 
@@ -135,7 +140,8 @@ POLARS_KINDS: list[Any] = [pl.Int8, pl.UInt64, pl.Int128, pl.Float32, pl.Decimal
 def test_absent_integers_of_pandas_are_missing() -> None:
     for kind in ("Int64", "Float64", "int64[pyarrow]"):
         frame = pd.DataFrame({"x": pd.array([1, None], dtype=kind), "y": [1, 2]})
-        data = from_frame(frame, target="y", missing="drop")
+        with pytest.warns(ThalwegWarning):
+            data = from_frame(frame, target="y", missing="drop")
         np.testing.assert_array_equal(data.X, [[1]])
 
 
@@ -186,7 +192,8 @@ def test_what_is_no_frame() -> None:
 def test_the_frame_is_not_changed() -> None:
     frame = pd.DataFrame({"x": [1.0, np.nan], "y": [1.0, 2.0]})
     before = frame.copy()
-    from_frame(frame, target="y", missing="drop")
+    with pytest.warns(ThalwegWarning):
+        from_frame(frame, target="y", missing="drop")
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -243,16 +250,32 @@ def test_targets_that_cannot_stand_beside_the_frame() -> None:
         assert str(error.value) == expected
 
 
-def test_a_tensor_dataset_gives_its_two_tensors() -> None:
-    X = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
-    data = from_tensors(TensorDataset(X, torch.tensor([[5], [6]])))
-    np.testing.assert_array_equal(data.X, [[1, 2], [3, 4]])
-    np.testing.assert_array_equal(data.y, [5, 6])
+@ALL
+def test_read_takes_a_frame_as_it_takes_a_file(library: str) -> None:
+    frame = LIBRARIES[library]({"x": [1, 2], "y": [3, 5], "z": [4, 9]})
+    data = thalweg.read(frame, target="y", features=["z"])
+    assert (data.features, data.target) == (("z",), "y")
+    np.testing.assert_array_equal(data.X, [[4], [9]])
+
+
+@pytest.mark.parametrize("given", [None, np.ones((3, 2)), 7, ["a.csv", 3]])
+def test_what_is_neither_a_path_nor_a_frame(given: Any) -> None:
+    for take in (thalweg.read, thalweg.scan):
+        with pytest.raises(InvalidData) as error:
+            take(given, target="y")
+        assert str(error.value) == (
+            f"path: got a {type(given).__name__}, expected a file, several, or a folder; for "
+            "thalweg.read also a frame; arrays and tensors need no reading: pass a pair (X, y) to "
+            "thalweg.fit"
+        )
+
+
+def test_a_frame_alone_does_not_say_its_target() -> None:
     with pytest.raises(InvalidData) as error:
-        from_tensors(TensorDataset(X))
+        thalweg.fit(pd.DataFrame({"x": [1.0], "y": [2.0]}))
     assert str(error.value) == (
-        "data: got a TensorDataset of 1 tensors, expected two, X and y; "
-        "make it of TensorDataset(X, y)"
+        "data: got DataFrame, expected a Dataset or a pair (X, y); say which column is the "
+        "target, with thalweg.read(frame, target=…)"
     )
 
 

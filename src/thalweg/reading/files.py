@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from thalweg.dataset import Array, Dataset
-from thalweg.errors import UnreadableFile, sentence
+from thalweg.errors import InvalidData, UnreadableFile, sentence
 from thalweg.reading.columns import Choice, choose, find_features
 from thalweg.reading.delimited import Delimited, check_format
 from thalweg.reading.rows import Missing, Sieve, batch_rows, check_missing
@@ -25,7 +25,7 @@ Opener: TypeAlias = Callable[[Path], tuple[Table, Choice]]
 
 
 def read(
-    path: AnyPath | Sequence[AnyPath],
+    path: AnyPath | Sequence[AnyPath] | Any,
     *,
     target: str,
     features: Sequence[str] | None = None,
@@ -33,14 +33,15 @@ def read(
     delimiter: str | None = None,
     decimal: str = ".",
 ) -> Dataset:
-    r"""Read the rows of a file, of several, or of a folder, into memory.
+    r"""Read the rows of a file, of several, of a folder, or of a frame, into memory.
 
     Parameters
     ----------
-    path : path-like or sequence of path-like
+    path : path-like, sequence of path-like, or frame
         CSV or TSV in UTF-8 (also compressed by gzip, bzip2, xz, Zstandard or LZ4), Parquet,
         Arrow or Feather. A folder stands for the files in it and below, in the order of their
-        names, without those whose names begin with a dot or an underscore.
+        names, without those whose names begin with a dot or an underscore. A frame is one of
+        pandas, Polars (lazy too), PyArrow, or whatever narwhals knows.
     target : str
         The target's name.
     features : sequence of str, optional
@@ -75,6 +76,11 @@ def read(
     ...     read(file, target="girth")
     Dataset(2 rows, features=('height',), target='girth')
     """
+    if not _are_paths(path):
+        from thalweg.reading.frames import from_frame, is_frame  # narwhals: only for a frame
+
+        if is_frame(path):
+            return from_frame(path, target=target, features=features, missing=missing)
     return scan(
         path,
         target=target,
@@ -115,6 +121,15 @@ def scan(
     [2]
     """
     check_missing(missing)
+    if not _are_paths(path):
+        raise InvalidData(
+            sentence(
+                "path",
+                got=f"a {type(path).__name__}",
+                expected="a file, several, or a folder; for thalweg.read also a frame",
+                advice="arrays and tensors need no reading: pass a pair (X, y) to thalweg.fit",
+            )
+        )
     files = _opening(
         path,
         lambda table, source: choose(
@@ -134,6 +149,11 @@ def scan(
         size=files.size(),
         expected=files.expected_rows(),
     )
+
+
+def _are_paths(given: object) -> bool:
+    several = given if isinstance(given, list | tuple) else [given]
+    return all(isinstance(path, str | os.PathLike) for path in several)
 
 
 def scan_features(

@@ -1,11 +1,13 @@
-"""Rows in frames and tensors: pandas, Polars, PyArrow and their kin, through narwhals.
+"""Rows in frames: pandas, Polars, PyArrow and their kin, through narwhals.
 
-Not here: arrays (:mod:`thalweg.dataset`), files (:mod:`thalweg.reading.files`), which columns can
-be fitted (:mod:`thalweg.reading.columns`).
+Not here: arrays and tensors (:mod:`thalweg.dataset`), PyTorch's datasets
+(:mod:`thalweg.reading.torch_datasets`), files (:mod:`thalweg.reading.files`), which columns can be
+fitted (:mod:`thalweg.reading.columns`).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 
-from thalweg.dataset import Dataset, as_arrays
-from thalweg.errors import InvalidData, sentence
+from thalweg.dataset import Dataset
+from thalweg.errors import InvalidData, ThalwegWarning, sentence
 from thalweg.reading.columns import Column, choose
 from thalweg.reading.rows import Missing, Sieve
 
@@ -56,7 +58,7 @@ def from_frame(
     features : sequence of str, optional
         The features' names; every column but the target when left out.
     missing : {"error", "drop"}
-        Rows with a missing value (null or NaN) are refused, or dropped.
+        Rows with a missing value (null or NaN) are refused, or dropped with a warning.
     name : str
         What the rows are, for titles.
 
@@ -86,6 +88,12 @@ def from_frame(
         X[:, j] = _values(table[:, position])
     sieve = Sieve((*choice.features, choice.target), missing=missing, source="frame")
     rows = list(sieve.through([(X, _values(table[:, last]))]))
+    if sieve.dropped:
+        warnings.warn(
+            f"frame: {sieve.dropped:,} of {sieve.rows:,} rows with missing values are left out",
+            ThalwegWarning,
+            stacklevel=2,
+        )
     X, y = rows[0]
     return Dataset(X, y, features=choice.features, target=choice.target, name=name)
 
@@ -143,37 +151,6 @@ def _beside(y: Any) -> tuple[Column, Any]:
     numeric = series.dtype.is_numeric()
     name = "y" if series.name in (None, "") else str(series.name)
     return Column(name, _kind(series.dtype), numeric), _values(series) if numeric else series
-
-
-def from_tensors(tensors: Any) -> Dataset:
-    """Take the rows of a ``torch.utils.data.TensorDataset`` of two tensors, X and y.
-
-    Parameters
-    ----------
-    tensors : TensorDataset
-        Of tensors of shapes (n, d) or (n,), and (n,) or (n, 1).
-
-    Raises
-    ------
-    InvalidData
-        If it holds another number of tensors, or values that cannot be fitted.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> from_tensors(SimpleNamespace(tensors=(np.ones((3, 2)), np.ones(3))))
-    Dataset(3 rows, features=('x1', 'x2'), target='y')
-    """
-    if len(tensors.tensors) != 2:
-        raise InvalidData(
-            sentence(
-                "data",
-                got=f"a TensorDataset of {len(tensors.tensors)} tensors",
-                expected="two, X and y",
-                advice="make it of TensorDataset(X, y)",
-            )
-        )
-    return Dataset(*as_arrays(*tensors.tensors))
 
 
 def _collected(frame: Any) -> nw.DataFrame[Any]:

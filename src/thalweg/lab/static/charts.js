@@ -14,6 +14,8 @@ export const MARGINS = {
 };
 const CASING = "#ffffff"; // under a path on the map: no colour stands out from all of the scale
 const SMALL = { size: 10 };
+const SPATIAL = { size: 11 }; // titles in three dimensions, which run out of the picture soonest
+const PHONE = 360; // pixels
 const LEVELS = 24; // of the map
 const PLAIN = {
   displayModeBar: false, responsive: false, doubleClick: false, showTips: false,
@@ -215,9 +217,9 @@ export class Charts {
       traces,
       layout: {
         scene: {
-          xaxis: { title: { text: plane.along[0] }, range: x, nticks: 4, tickfont: SMALL },
-          yaxis: { title: { text: plane.along[1] }, range: y, nticks: 4, tickfont: SMALL },
-          zaxis: { title: { text: "loss" }, ...ticks(plane), tickfont: SMALL },
+          xaxis: { title: { text: plane.along[0], font: SPATIAL }, range: x, nticks: 4, tickfont: SMALL },
+          yaxis: { title: { text: plane.along[1], font: SPATIAL }, range: y, nticks: 4, tickfont: SMALL },
+          zaxis: { title: { text: this.sizes.surface.width < PHONE ? "" : "loss", font: SPATIAL }, ...ticks(plane), tickfont: SMALL },
           aspectmode: "manual",
           aspectratio: { x: 1.15, y: 1.15, z: 0.8 },
           dragmode: "orbit",
@@ -299,7 +301,7 @@ export class Charts {
 
 // Where the surface is first seen from: further away on a phone, where its labels would be cut.
 function from(width) {
-  const far = Math.max(1, 360 / width);
+  const far = Math.max(1, PHONE / width);
   return { eye: { x: 1.55 * far, y: -1.65 * far, z: 0.95 * far }, center: { x: 0, y: 0, z: -0.1 } };
 }
 

@@ -74,7 +74,7 @@ export class Compare {
     const entries = results.map((run) => element("li", {}, swatch(this.style(run.look)), run.current ? "current run" : run.name));
     const exact = svg("svg", { width: 34, height: 14, "aria-hidden": "true" });
     exact.append(svg("path", { d: "M1 7H33", stroke: "currentColor", "stroke-width": 1.6, "stroke-dasharray": "5 3" }));
-    byId("legend").replaceChildren(...entries, element("li", { className: "quiet" }, exact, rows.one ? "exact solution" : "exact"));
+    byId("legend").replaceChildren(...entries, element("li", { className: "quiet" }, exact, `${rows.one ? "exact solution" : "exact"}, ☆ on the map`));
   }
 }
 

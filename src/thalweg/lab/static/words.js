@@ -38,7 +38,7 @@ export function summaries(shown) {
   const when = epoch === null ? "at the end" : `at epoch ${number(run.at[run.indexAt(epoch)])}`;
   const i = run.indexAt(epoch);
   return {
-    data: rows.one ? line(rows, run, i, when) + kept : `Predictions of ${rows.target} from ${rows.features.length} features ${when}, against the actual values of ${rows.n.toLocaleString("en-US")} rows; on the dashed line they would be exact.${kept}`,
+    data: (rows.one ? line(rows, run, i, when) : `Predictions of ${rows.target} from ${rows.features.length} features ${when}, against the actual values of ${rows.n.toLocaleString("en-US")} rows; on the dashed line they would be exact.`) + beyond(shown, run, i) + kept,
     loss: lossWords(shown, run) + kept,
     map: mapWords(plane, rows, run, i, when) + kept,
     surface: `The same surface in three dimensions, from ${number(10 ** Math.min(...plane.grid), 3)} to ${number(10 ** Math.max(...plane.grid), 3)}; turn it with the buttons or the pointer.`,
@@ -51,6 +51,13 @@ function line(rows, run, i, when) {
   const [low, high] = rows.ends();
   const slope = (run.predict(i, z(high)) - run.predict(i, z(low))) / (high - low);
   return `${rows.n} rows; ${when} the line is ${rows.target} = ${number(Number.isFinite(a) ? a : b, 4)} ${slope < 0 ? "−" : "+"} ${number(Math.abs(slope), 4)} × ${rows.features[0]}.`;
+}
+
+// Why a chart shows nothing of a run.
+function beyond({ rows, axes }, run, i) {
+  const [low, high] = axes.data.y;
+  const seen = rows.Z.some((z) => run.predict(i, z) >= low && run.predict(i, z) <= high);
+  return seen ? "" : " All of the predictions lie outside the chart.";
 }
 
 function lossWords({ rows, results }, run) {

@@ -314,7 +314,7 @@ def test_any_loss_is_explained_and_has_its_gradient(lab: Lab, settings: dict[str
     sums = page.locator("#gradient details tbody tr").last.locator("td").all_inner_texts()
     assert sums[-2:] == [row[1] for row in cells]
     page.wait_for_function("() => !document.querySelector('#why .hint')")
-    about = "about these rows and the mean squared error" in lab.text("#why")
+    about = "What follows is about the mean squared error" in lab.text("#why")
     assert about == ("loss" in settings)
     if about:
         page.click("#recommended")

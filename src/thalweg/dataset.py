@@ -260,10 +260,13 @@ def _as_float64(argument: str, values: object) -> Array:
     if array.dtype.kind == "O":
         odd = next((v for v in array.flat if not _is_number(v)), None)
         if odd is None:
-            return array.astype(np.float64)
+            try:
+                return array.astype(np.float64)
+            except OverflowError as error:
+                raise _not_numbers(argument, "a whole number beyond float64") from error
         raise _not_numbers(argument, f"an object array holding {odd!r}")
     if array.size == 0:
-        return array.astype(np.float64)
+        return np.empty(array.shape)
     raise _not_numbers(argument, f"an array of dtype {array.dtype}")
 
 

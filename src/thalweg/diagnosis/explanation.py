@@ -127,7 +127,8 @@ def _parameters(d: Diagnosis) -> str:
     scale = errors if usable else np.maximum(np.abs(exact), np.finfo(float).tiny)
     if usable and (away < 0.01 * errors).all():
         return "Every parameter is within a hundredth of its standard error of the exact solution."
-    order = np.argsort(-away / scale)
+    with np.errstate(over="ignore"):  # beside an exact zero
+        order = np.argsort(-away / scale)
     parts = []
     for j in order[:_SHOWN]:
         end, truth = told_apart(float(ends[j]), float(exact[j]))

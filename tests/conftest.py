@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 import thalweg
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+# How long an example takes says something of the machine's other work, not of the code.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 BROWSER_FLAGS = [

@@ -92,8 +92,8 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     package, module = ModuleType("IPython"), ModuleType("IPython.display")
     package.get_ipython = lambda: SimpleNamespace(kernel=object())  # type: ignore[attr-defined]  # as in a kernel
-    module.HTML = lambda data: SimpleNamespace(data=data)  # type: ignore[attr-defined]
-    module.display = display  # type: ignore[attr-defined]
+    module.HTML = lambda data: SimpleNamespace(data=data)  # type: ignore[attr-defined]  # its own
+    module.display = display  # type: ignore[attr-defined]  # its own
     monkeypatch.setitem(sys.modules, "IPython", package)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     return shown

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,9 +21,14 @@ if TYPE_CHECKING:
 PRECISIONS = ("float32", "float64")
 
 
+def is_number(value: object) -> TypeGuard[float]:
+    """Tell whether something is a real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+
+
 def check_number(name: str, value: object, *, low: float, advice: str) -> None:
     """Refuse what is not a finite number above ``low``."""
-    if isinstance(value, Real) and not isinstance(value, bool) and low < float(value) < math.inf:
+    if is_number(value) and low < float(value) < math.inf:
         return
     expected = "a positive number" if low == 0 else f"a number above {low}"
     raise InvalidSetting(sentence(name, got=repr(value), expected=expected, advice=advice))

@@ -9,12 +9,12 @@ import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from thalweg.checks import is_number
 from thalweg.errors import InvalidData, nearest, sentence
 
 if TYPE_CHECKING:
@@ -290,7 +290,7 @@ def _from_tensor(argument: str, tensor: Any) -> Any:
 
 def _is_number(value: object) -> bool:
     """Tell a real number, or a missing one, from the rest; a truth value is not a number."""
-    return value is None or (isinstance(value, Real) and not isinstance(value, bool | np.bool_))
+    return value is None or is_number(value)
 
 
 def _not_numbers(argument: str, got: str) -> InvalidData:

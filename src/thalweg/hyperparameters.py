@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from thalweg.checks import is_number
 from thalweg.errors import InvalidSetting, nearest, sentence
 from thalweg.optimizers import ASGD, RULES, SGD, Pair, RMSprop, Rule
 
@@ -227,20 +227,16 @@ def _checked(setting: SettingDescription, value: object) -> float | bool | Pair:
             return bool(value)
         raise _wrong(setting, value, "True or False")
     if setting.kind == "number":
-        if _is_number(value) and setting.ranges[0].holds(float(value)):  # type: ignore[arg-type]
-            return float(value)  # type: ignore[arg-type]  # a real number, as just seen
+        if is_number(value) and setting.ranges[0].holds(float(value)):
+            return float(value)
         raise _wrong(setting, value, str(setting.ranges[0]))
     first, second = setting.ranges
-    if isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_number, value)):
+    if isinstance(value, tuple | list) and len(value) == 2 and all(map(is_number, value)):
         pair = (float(value[0]), float(value[1]))
         if first.holds(pair[0]) and second.holds(pair[1]):
             return pair
     expected = f"a pair, each {first}" if first == second else f"a pair, {first} and {second}"
     raise _wrong(setting, value, expected)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def _wrong(setting: SettingDescription, value: object, expected: str) -> InvalidSetting:

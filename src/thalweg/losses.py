@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from numbers import Real
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
-
+from thalweg.checks import is_number
 from thalweg.errors import InvalidSetting, nearest, sentence
 
 
@@ -107,9 +105,8 @@ def make_loss(loss: object, delta: object = 1.0) -> Loss:
 
 
 def _checked_delta(delta: object) -> float:
-    real = isinstance(delta, Real) and not isinstance(delta, bool | np.bool_)
-    if real and 0.0 < float(delta) < math.inf:  # type: ignore[arg-type]  # a real number
-        return float(delta)  # type: ignore[arg-type]
+    if is_number(delta) and 0.0 < float(delta) < math.inf:
+        return float(delta)
     raise InvalidSetting(
         sentence(
             "delta",

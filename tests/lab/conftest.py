@@ -36,13 +36,23 @@ class Answer(NamedTuple):
 class Served:
     """A lab on a port of its own, in a thread."""
 
-    def __init__(self, lab: Lab, door: Door | None = None, port: int = 0) -> None:
-        self.lab = lab
+    lab: Lab
+
+    def __init__(
+        self,
+        make: Callable[[], Lab] = lambda: Lab(chapters()),
+        door: Door | None = None,
+        port: int = 0,
+    ) -> None:
+        def made() -> Lab:
+            self.lab = make()
+            return self.lab
+
         self.door = door or Door.at("127.0.0.1")
         listener = listen("127.0.0.1", port)
         self.port: int = listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(configuration(lambda: lab, self.door))
+        self._server = uvicorn.Server(configuration(made, self.door))
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, daemon=True
         )
@@ -153,7 +163,7 @@ def decode() -> Decode:
 @pytest.fixture(scope="session")
 def served() -> Iterator[Served]:
     """The lab with the built-in chapters."""
-    lab = Served(Lab(chapters()))
+    lab = Served()
     yield lab
     lab.stop()
 
@@ -161,12 +171,12 @@ def served() -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def guarded() -> Iterator[Served]:
     """A lab that asks for its token, as one does that other machines can reach."""
-    lab = Served(Lab(chapters()), Door(frozenset({"127.0.0.1"}), False, "right-token"))
+    lab = Served(door=Door(frozenset({"127.0.0.1"}), False, "right-token"))
     yield lab
     lab.stop()
 
 
 @pytest.fixture
-def serve() -> Callable[[int], Served]:
-    """Start a lab at a port: who starts one stops it."""
-    return lambda port: Served(Lab(chapters()), port=port)
+def serve() -> type[Served]:
+    """Start a lab of one's own: who starts one stops it."""
+    return Served

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -21,7 +20,7 @@ from lab.conftest import Served
 from thalweg.lab.serving import make_lab
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
 
@@ -525,10 +524,11 @@ def test_a_wrong_link_is_said_and_shows_the_rest(lab: Lab, fragment: str, said: 
     assert lab.page.locator("#trouble").is_hidden()
 
 
-def test_a_lab_that_starts_with_a_file_shows_it(browser: Browser, tmp_path: Path) -> None:
+def test_a_lab_that_starts_with_a_file_shows_it(
+    browser: Browser, serve: type[Served], tmp_path: Path
+) -> None:
     (tmp_path / "rivers.csv").write_text(CSV)
-    with ThreadPoolExecutor() as away:  # from the browser's event loop
-        served = Served(away.submit(make_lab, tmp_path / "rivers.csv").result())
+    served = serve(lambda: make_lab(tmp_path / "rivers.csv"))
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     lab = Lab(page, served.address).open()
     assert "rivers.csv: 40 rows, flow by length, depth." in lab.text("#data-name")
@@ -545,10 +545,8 @@ def test_a_lab_that_starts_with_a_file_shows_it(browser: Browser, tmp_path: Path
     assert lab.faults == []
 
 
-def test_a_restarted_server_finds_the_page_as_it_was(
-    browser: Browser, serve: Callable[[int], Served]
-) -> None:
-    first = serve(0)
+def test_a_restarted_server_finds_the_page_as_it_was(browser: Browser, serve: type[Served]) -> None:
+    first = serve()
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     lab = Lab(page, first.address).open()
     lab.set("lr-box", "0.3")
@@ -564,7 +562,7 @@ def test_a_restarted_server_finds_the_page_as_it_was(
     before, shown = page.evaluate(state), path_shown(lab)
     first.stop()
     page.wait_for_selector("#connection[data-state=lost]")
-    second = serve(first.port)
+    second = serve(port=first.port)
     page.wait_for_selector("#connection[data-state=open]", timeout=30_000)
     lab.rest()
     assert page.evaluate(state) == before

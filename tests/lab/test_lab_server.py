@@ -17,7 +17,7 @@ import pytest
 import thalweg
 from thalweg.errors import InvalidData, InvalidSetting, UnreadableFile
 from thalweg.lab.messages import Source
-from thalweg.lab.pages import BURST, Bucket
+from thalweg.lab.pages import BURST, Bucket, Lab, chapters
 from thalweg.lab.serving import listen, make_lab
 from thalweg.lab.uploads import UPLOAD_BYTES
 
@@ -485,6 +485,30 @@ def test_a_lab_refuses_what_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "words.csv").write_text("a,b\nx,y\n")
     with pytest.raises(InvalidData):
         make_lab(tmp_path / "words.csv")
+
+
+def test_the_page_s_files_are_answered_before_the_lab_is_made_once(serve: type[Served]) -> None:
+    made: list[Lab] = []
+    gate = threading.Event()
+
+    def make() -> Lab:
+        assert gate.wait(30)
+        made.append(Lab(chapters()))
+        return made[-1]
+
+    served = serve(make)
+    try:
+        for path in ("/", "/static/main.js", "/plotly.js"):
+            assert served.request("GET", path).status == 200
+        assert made == []
+        with ThreadPoolExecutor(3) as pool:
+            waiting = [pool.submit(served.post, "/upload/table", "x,y\n1,2\n") for _ in range(3)]
+            gate.set()
+            assert {answer.result().status for answer in waiting} == {400}  # of no open page
+        assert len(made) == 1
+    finally:
+        gate.set()
+        served.stop()
 
 
 def test_a_taken_port_is_refused_when_it_was_asked_for() -> None:

@@ -70,7 +70,7 @@ export class Charts {
   async commit(shown, wanted, drawn) {
     const order = ["data", "loss", "map"];
     const pause = () => new Promise((resume) => setTimeout(resume));
-    if (this.begun) order.push("surface")
+    if (this.begun) order.push("surface");
     else order.unshift("surface");
     for (const name of order) {
       if (!wanted()) return;

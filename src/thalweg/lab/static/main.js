@@ -288,6 +288,7 @@ class Lab {
     if (!this.watchesCamera) {
       this.watchesCamera = true;
       this.charts.rememberCamera();
+      requestAnimationFrame(() => setTimeout(() => performance.mark("painted")));
     }
     const texts = summaries(shown);
     for (const figure of document.querySelectorAll(".chart")) {

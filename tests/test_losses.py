@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from thalweg.errors import InvalidSetting
-from thalweg.losses import L1, LOSSES, MSE, Huber, Loss, make_loss, value_and_slope
+from thalweg.losses import L1, LOSSES, MSE, Huber, Loss, make_loss, mean_loss, value_and_slope
 
 RESIDUALS = (-3.0, -1.0, -0.4, -0.0, 0.0, 1e-9, 0.5, 1.0, 2.0, 1e200)
 
@@ -29,6 +29,13 @@ def test_value_and_slope_are_pytorchs(loss: Loss, residual: float) -> None:
     value, slope = value_and_slope(loss, residual)
     assert value == pytest.approx(expected.item(), rel=1e-15)
     assert slope == pytest.approx(prediction.grad.item(), rel=1e-15)
+
+
+@pytest.mark.parametrize("loss", [MSE(), L1(), Huber(), Huber(0.3), Huber(5.0)], ids=str)
+def test_the_mean_over_rows_is_pytorchs(loss: Loss) -> None:
+    residuals = torch.tensor(RESIDUALS[:-1], dtype=torch.float64)  # the last one squared overflows
+    expected = torch_loss(loss)(residuals, torch.zeros_like(residuals)).item()
+    assert mean_loss(loss, residuals.numpy()) == pytest.approx(expected, rel=1e-14)
 
 
 @pytest.mark.parametrize(

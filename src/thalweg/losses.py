@@ -11,7 +11,10 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
+
 from thalweg.checks import is_number
+from thalweg.dataset import Array
 from thalweg.errors import InvalidSetting, nearest, sentence
 
 
@@ -67,6 +70,20 @@ def value_and_slope(loss: Loss, residual: float) -> tuple[float, float]:
     (2.5, 1.0)
     """
     return VALUE_AND_SLOPE[type(loss)](loss, residual)
+
+
+def mean_loss(loss: Loss, residuals: Array) -> float:
+    """Give the mean of a loss over residuals (prediction − target), shape (n,).
+
+    Examples
+    --------
+    >>> mean_loss(Huber(delta=1.0), np.array([0.5, -3.0]))
+    1.3125
+    """
+    if isinstance(loss, Huber):
+        inner = np.clip(residuals, -loss.delta, loss.delta)
+        return float(np.mean(inner * (residuals - 0.5 * inner)))
+    return float(np.mean(residuals**2 if isinstance(loss, MSE) else np.abs(residuals)))
 
 
 def make_loss(loss: object, delta: object = 1.0) -> Loss:

@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from thalweg.lab.guard import COOKIE, Door, is_loopback, same_origin, style_hashes
+from thalweg.lab.guard import Door, cookie_name, is_loopback, same_origin, style_hashes
 from thalweg.lab.serving import page_address
 
 if TYPE_CHECKING:
@@ -103,7 +103,10 @@ def test_without_the_token_nothing_is_given_away(guarded: Served) -> None:
         response = guarded.request("GET", path)
         assert response.status == 403
         assert response.body == (b"The lab asks for its token: open the address that it printed.")
-    with pytest.raises(InvalidStatus), guarded.open(Cookie=f"{COOKIE}=wrong-token"):
+    with (
+        pytest.raises(InvalidStatus),
+        guarded.open(Cookie=f"{cookie_name(guarded.host)}=wrong-token"),
+    ):
         pass
     with pytest.raises(InvalidStatus), guarded.open():
         pass
@@ -113,13 +116,26 @@ def test_the_token_becomes_a_cookie_that_scripts_cannot_read(guarded: Served) ->
     response = guarded.request("GET", "/?token=right-token")
     assert response.status == 303
     assert response.headers["Location"] == "/"
-    cookie = response.headers["Set-Cookie"]
-    assert cookie == f"{COOKIE}=right-token; HttpOnly; Path=/; SameSite=strict"
-    kept = f"{COOKIE}=right-token"
+    kept = f"thalweg-lab-{guarded.port}=right-token"
+    assert response.headers["Set-Cookie"] == f"{kept}; HttpOnly; Path=/; SameSite=strict"
     assert guarded.request("GET", "/", cookie=kept).status == 200
     assert guarded.request("GET", "/?token=right-token", cookie=kept).status == 303
     with guarded.open(Cookie=kept) as client:
         assert client.hello["type"] == "hello"
+
+
+def test_labs_on_one_host_keep_their_own_tokens(guarded: Served) -> None:
+    another = f"thalweg-lab-{guarded.port + 1}=its-token"
+    both = f"{another}; thalweg-lab-{guarded.port}=right-token"
+    assert guarded.request("GET", "/", cookie=both).status == 200
+    assert guarded.request("GET", "/", cookie=another).status == 403
+    names = {host: cookie_name(host) for host in ("name", "name:80", "[::1]", "[::1]:8765")}
+    assert names == {
+        "name": "thalweg-lab",
+        "name:80": "thalweg-lab-80",
+        "[::1]": "thalweg-lab",
+        "[::1]:8765": "thalweg-lab-8765",
+    }
 
 
 def test_a_token_is_drawn_for_every_address_that_others_can_reach() -> None:

@@ -164,8 +164,12 @@ def assert_shows(lab: Lab, run: thalweg.Run, data: thalweg.Dataset) -> None:
     extent = np.ptp(run.path, axis=0) + np.abs(run.path).max(axis=0)
     np.testing.assert_allclose((path - run.path) / extent, 0.0, atol=FLOAT32)
     loss = lab.traces("loss", "current")
-    np.testing.assert_allclose(loss["y"], run.loss, rtol=FLOAT32)
-    assert loss["x"] == list(range(1, run.epochs + 1))
+    whole = run.settings.batch_size is None  # then what a step recorded is the loss before it
+    np.testing.assert_allclose(loss["y"][: run.epochs], run.loss, rtol=FLOAT32)
+    assert loss["x"] == list(range(0 if whole else 1, run.epochs + 1))
+    if whole and run.settings.loss == "mse":
+        residual = run.predict(data.X) - data.y
+        np.testing.assert_allclose(loss["y"][-1], np.mean(residual**2), rtol=FLOAT32)
     line = lab.traces("data", "current")
     expected = run.predict(np.array(line["x"])[:, None])
     np.testing.assert_allclose(line["y"], expected, atol=1e-5 * np.abs(data.y).max())
@@ -253,7 +257,14 @@ def test_the_moment_is_the_same_on_all_charts(lab: Lab) -> None:
     line = lab.traces("data", "current")
     w = run.path[40]
     np.testing.assert_allclose(line["y"], w[0] + w[1] * np.array(line["x"]), rtol=1e-5)
-    assert lab.traces("loss", "current-head")["x"] == [40]
+    head = lab.traces("loss", "current-head")
+    assert head["x"] == [40]
+    [loss] = head["y"]
+    said = re.search(r"Epoch 40: mean squared error ([\d,]+)", lab.text("#result"))
+    assert said is not None
+    assert loss == pytest.approx(float(said[1].replace(",", "")), rel=1e-3)
+    data = thalweg.salammbo()
+    assert loss == pytest.approx(np.mean((data.X @ w[1:] + w[0] - data.y) ** 2), rel=FLOAT32)
     assert len(lab.traces("surface", "current run")["z"]) == 41
     page.locator("#gradient").scroll_into_view_if_needed()
     page.wait_for_function("() => !document.getElementById('gradient').innerText.includes('…')")
@@ -476,12 +487,36 @@ def test_kept_runs_are_compared_sorted_renamed_and_removed(lab: Lab) -> None:
     assert page.locator(names).count() == 2
 
 
+def test_a_path_that_leaves_the_surface_ends_on_its_edge(lab: Lab) -> None:
+    page = lab.open("#optimizer=%22sgd%22&lr=1e-9").page
+    data = thalweg.salammbo()
+    run = thalweg.fit(data, optimizer="sgd", lr=1e-9)
+    ranges = np.array(page.evaluate("() => lab.shown.plane.ranges"))
+    within = np.all((run.path >= ranges[:, 0]) & (run.path <= ranges[:, 1]), axis=1)
+    assert within[0]
+    assert not within.all()
+    shown = lab.traces("surface", "current run")
+    drawn = np.array(list(zip(*shown.values(), strict=True)), dtype=float)
+    line = drawn[: np.isnan(drawn[:, 0]).argmax()]  # to the first gap
+    left = int(within.argmin())  # the first point outside
+    assert len(line) == left + 1
+    scale = np.ptp(ranges, axis=1)
+    np.testing.assert_allclose((line[:-1, :2] - run.path[:left]) / scale, 0.0, atol=FLOAT32)
+    edge = line[-1, :2]
+    assert np.abs((edge[:, None] - ranges) / scale[:, None]).min() < FLOAT32
+    before, after = run.path[left - 1 : left + 1]
+    share = (edge - before) / (after - before)
+    assert share[0] == pytest.approx(share[1], rel=1e-3)  # on the way from one to the other
+    loss = np.mean((data.X @ edge[1:] + edge[0] - data.y) ** 2)
+    assert line[-1, 2] == pytest.approx(np.log10(loss), abs=0.02)
+    head = page.evaluate("() => lab.charts.plots.surface.data[2].x")
+    assert head == [None]
+
+
 def test_a_divergence_is_said_and_the_recommendation_mends_it(lab: Lab) -> None:
     page = lab.open("#optimizer=%22sgd%22&lr=0.01").page
     assert "Diverged after" in lab.text("#result")
-    assert "Stable below 4.9 × 10⁻¹⁰" in lab.text("#stable") or "Stable below" in lab.text(
-        "#stable"
-    )
+    assert "Stable below 4.9 × 10⁻¹⁰" in lab.text("#stable")
     axes = page.evaluate("() => lab.shown.axes.data.y")
     assert axes[0] > -5000
     assert axes[1] < 10_000
@@ -567,7 +602,7 @@ def test_a_restarted_server_finds_the_page_as_it_was(browser: Browser, serve: ty
     lab.rest()
     assert page.evaluate(state) == before
     np.testing.assert_array_equal(path_shown(lab), shown)
-    assert len(lab.traces("loss", "kept-1")["x"]) == 250
+    assert len(lab.traces("loss", "kept-1")["x"]) == 251
     lab.set("lr-box", "0.4")
     page.close()
     second.stop()

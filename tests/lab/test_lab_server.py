@@ -22,7 +22,7 @@ from thalweg.lab.serving import listen, make_lab
 from thalweg.lab.uploads import UPLOAD_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lab.conftest import Client, Served
 
@@ -105,6 +105,35 @@ def test_several_features_lie_on_planes_of_the_library_s(
     origin, (first, second) = np.array(chosen["origin"]), np.array(chosen["directions"])
     lifted = origin + (2.0 - chosen["offset"][0]) * first + (5.0 - chosen["offset"][1]) * second
     np.testing.assert_allclose(lifted, expected.lift([[2.0, 5.0]])[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "measure"),
+    [
+        ({"epochs": 30}, lambda r: r**2),
+        ({"epochs": 30, "loss": "l1"}, np.abs),
+        (
+            {"epochs": 30, "loss": "huber", "delta": 700.0, "batch_size": 99},
+            lambda r: np.where(np.abs(r) < 700, r**2 / 2, 700 * (np.abs(r) - 350)),
+        ),
+    ],
+    ids=["mse", "l1", "huber"],
+)
+def test_the_loss_is_that_after_each_epoch(
+    client: Client, settings: dict[str, Any], measure: Callable[[Any], Any]
+) -> None:
+    drawn = client.ask("show", runs=[settings])["runs"][0]
+    data, run = thalweg.salammbo(), fitted(settings)
+    residuals = run.path[:, :1] + run.path[:, 1:] @ data.X.T - data.y
+    assert list(drawn["loss_at"]) == list(range(31))
+    np.testing.assert_allclose(drawn["losses"], measure(residuals).mean(axis=1), rtol=1e-6)
+
+
+def test_of_batches_the_loss_is_what_their_steps_found(client: Client) -> None:
+    settings = {"epochs": 30, "batch_size": 8, "drop_last": True}  # one step of 8 rows per epoch
+    drawn = client.ask("show", runs=[settings])["runs"][0]
+    assert list(drawn["loss_at"]) == list(range(1, 31))
+    np.testing.assert_allclose(drawn["losses"], fitted(settings).loss, rtol=1e-6)
 
 
 MOMENTS = [

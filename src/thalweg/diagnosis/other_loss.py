@@ -12,27 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.dataset import Array, Dataset
+from thalweg.dataset import Dataset
 from thalweg.diagnosis.wording import capital, epochs_in_words, number, rule_name
-from thalweg.losses import Huber, Loss, make_loss
+from thalweg.losses import make_loss, mean_loss
 from thalweg.run import Outcome, Run
 
 if TYPE_CHECKING:
     from thalweg.diagnosis import Diagnosis
-
-
-def mean_loss(loss: Loss, residuals: Array) -> float:
-    """Give the mean of the absolute error, or of the Huber loss, over residuals, shape (n,).
-
-    Examples
-    --------
-    >>> mean_loss(Huber(delta=1.0), np.array([0.5, -3.0]))
-    1.3125
-    """
-    if isinstance(loss, Huber):
-        inner = np.clip(residuals, -loss.delta, loss.delta)
-        return float(np.mean(inner * (residuals - 0.5 * inner)))
-    return float(np.mean(np.abs(residuals)))
 
 
 def what_happened(d: Diagnosis, run: Run) -> list[str]:

@@ -23,7 +23,6 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-COOKIE = "thalweg-lab"
 _EMPTY_STYLE = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
 _POLICY_VIOLATED = 1008
 
@@ -84,6 +83,12 @@ def _is_address(name: str) -> bool:
 
 def _looks_like_host(host: str) -> bool:
     return re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?", host) is not None
+
+
+def cookie_name(host: str) -> str:
+    """Name the token's cookie after the port: a browser sends a host's cookies to all its ports."""
+    port = host.rpartition(":")[2]
+    return f"thalweg-lab-{port}" if port.isdigit() else "thalweg-lab"
 
 
 def same_origin(origin: str | None, host: str) -> bool:
@@ -176,7 +181,7 @@ class Guard:
         origin = headers.get("origin")
         if not same_origin(origin, hosts[0]) and not (reads and origin is None):
             return "Only the lab's own page may ask for this."
-        if not self.door.fits(_cookie(headers)) and not self._has_token(scope):
+        if not self.door.fits(_cookie(headers, hosts[0])) and not self._has_token(scope):
             return "The lab asks for its token: open the address that it printed."
         return None
 
@@ -194,13 +199,14 @@ class Guard:
         if not scope["query_string"] or not self._has_token(scope):
             return None
         entry = RedirectResponse("/", 303)
-        entry.set_cookie(COOKIE, self.door.token, httponly=True, samesite="strict", path="/")
+        name = cookie_name(Headers(scope=scope)["host"])
+        entry.set_cookie(name, self.door.token, httponly=True, samesite="strict", path="/")
         return entry
 
 
-def _cookie(headers: Headers) -> str | None:
+def _cookie(headers: Headers, host: str) -> str | None:
     try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        morsel = SimpleCookie(headers.get("cookie", "")).get(cookie_name(host))
     except CookieError:
         return None
     return morsel.value if morsel else None

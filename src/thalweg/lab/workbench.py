@@ -29,6 +29,7 @@ from thalweg.lab.as_python import as_python
 from thalweg.lab.controls import learning_rate_span
 from thalweg.lab.messages import COLUMNS, Frame, Settings, Source, View
 from thalweg.loss_surface import Surface, surface
+from thalweg.losses import MSE, make_loss, mean_loss
 from thalweg.run import Run
 
 WORK = 3e8
@@ -234,8 +235,7 @@ class Workbench:
     def _stable_rate(self, run: Run) -> float | None:
         landscape = self.material.landscape
         settings = run.settings
-        whole = settings.batch_size is None or settings.batch_size >= len(self.material.rows)
-        if settings.loss != "mse" or not whole:
+        if settings.loss != "mse" or not self._sees_all(run):
             return None
         if settings.standardize:
             landscape = landscape.standardised
@@ -252,14 +252,14 @@ class Workbench:
             standardised = self.material.standardised(path)
             away = (path[-1] - landscape.solution) @ landscape.triangle[:, :-1].T
             distance = float(np.linalg.norm(away)) / np.sqrt(len(self.material.rows))
-            losses = np.column_stack([run.loss, np.log10(np.abs(run.loss) + 1e-300)])
+            loss_at, losses = self._course(run, float(loss[-1]))
+            drawn = np.column_stack([losses, np.log10(np.abs(losses) + 1e-300)])
         seen = thin(np.column_stack([flat, height]), limit)
-        heard = thin(losses, limit)
+        heard = thin(drawn, limit)
         return {
             "epochs_walked": run.epochs,
             "parameters": path[-1],
             "loss": loss[-1],
-            "recorded_loss": run.loss[-1] if run.epochs else None,
             "distance": distance,
             "outcome": run.outcome.name.lower(),
             "advice": run.outcome.value,
@@ -269,9 +269,28 @@ class Workbench:
             "flat": frame.put(flat[seen]),
             "height": frame.put(height[seen]),
             "standardised": frame.put(standardised[seen]),
-            "loss_at": frame.put(heard + 1.0),
-            "losses": frame.put(run.loss[heard]),
+            "loss_at": frame.put(loss_at[heard]),
+            "losses": frame.put(losses[heard]),
         }
+
+    def _sees_all(self, run: Run) -> bool:
+        size = run.settings.batch_size
+        return size is None or size >= len(self.material.rows)
+
+    def _course(self, run: Run, squared: float) -> tuple[Array, Array]:
+        """Give the loss after each epoch, and the epochs: those of the charts beside it.
+
+        What a step over all rows recorded is the loss that it found: that after the epoch before.
+        Of batches there is only the mean of what the epoch's steps found.
+        """
+        if not (self._sees_all(run) and run.epochs):
+            return np.arange(1.0, run.epochs + 1.0), run.loss
+        loss = make_loss(run.settings.loss, run.settings.delta)
+        last = squared
+        if not isinstance(loss, MSE):
+            rows = self.material.rows
+            last = mean_loss(loss, run.predict(rows.X) - rows.y)
+        return np.arange(run.epochs + 1.0), np.append(run.loss, last)
 
 
 def _share(plane: Surface, coordinates: Array) -> Array:

@@ -1,6 +1,7 @@
 // The four charts as Plotly draws them when the hand rests.
 // Not here: the light lines over them while it moves (preview.js).
 
+import { cutOff, headOf } from "./edges.js";
 import { logTicks, powers } from "./format.js";
 
 /* global Plotly */
@@ -207,7 +208,7 @@ export class Charts {
         hovertemplate: `${plane.along[0]} %{x:,.5~g}<br>${plane.along[1]} %{y:,.5~g}<br>loss 10^%{z:.2f}<extra></extra>`,
       },
     ];
-    for (const result of results) traces.push(...this.path3d(result, epoch));
+    for (const result of results) traces.push(...this.path3d(result, epoch, plane));
     const exact = [0, 1].map((a) => plane.ranges[a][0] + plane.exact[a] * (plane.ranges[a][1] - plane.ranges[a][0]));
     traces.push({
       type: "scatter3d", x: [exact[0]], y: [exact[1]], z: [plane.exact_height], mode: "markers",
@@ -229,26 +230,19 @@ export class Charts {
     };
   }
 
-  // A path at its true loss; what lies beyond the surface's edges is left out.
-  path3d(result, epoch) {
+  // A path at its true loss, as far as it is over the surface.
+  path3d(result, epoch, plane) {
     const look = this.style(result.look);
-    const upTo = result.indexAt(epoch) + 1;
-    const inside = (i) =>
-      result.flat[2 * i] >= 0 && result.flat[2 * i] <= 1 && result.flat[2 * i + 1] >= 0 && result.flat[2 * i + 1] <= 1;
-    const line = { x: [], y: [], z: [] };
-    for (let i = 0; i < upTo; i += 1) {
-      line.x.push(inside(i) ? result.across(i) : null);
-      line.y.push(inside(i) ? result.up(i) : null);
-      line.z.push(inside(i) ? result.height[i] : null);
-    }
-    const last = [line.x.at(-1), line.y.at(-1), line.z.at(-1)].map((value) => [value]);
+    const last = result.indexAt(epoch);
+    const line = cutOff(result, plane, last);
+    const [x, y, z] = headOf(result, last);
     return [
       {
         type: "scatter3d", ...line, mode: "lines", name: result.name,
         line: { color: look.color, dash: look.dash, width: 6 }, hoverinfo: "skip",
       },
       {
-        type: "scatter3d", x: last[0], y: last[1], z: last[2], mode: "markers", name: result.name,
+        type: "scatter3d", x: [x], y: [y], z: [z], mode: "markers", name: result.name,
         marker: { color: look.color, symbol: look.symbol, size: 6, line: { color: CASING, width: 1 } },
         hovertemplate: `<b>${escape(result.name)}</b><extra></extra>`,
       },
@@ -257,10 +251,10 @@ export class Charts {
 
   // The paths on the surface alone, at another epoch: while a descent is played, as often as a
   // fifth of the time allows.
-  follow({ results, epoch }) {
+  follow({ plane, results, epoch }) {
     const now = performance.now();
     if (now < (this.nextFollow ?? 0)) return;
-    const paths = results.flatMap((result) => this.path3d(result, epoch));
+    const paths = results.flatMap((result) => this.path3d(result, epoch, plane));
     const axis = (name) => paths.map((path) => path[name]);
     Plotly.restyle(this.plots.surface, { x: axis("x"), y: axis("y"), z: axis("z") }, paths.map((_, i) => i + 1));
     this.nextFollow = performance.now() + Math.max(200, 4 * (performance.now() - now));

@@ -41,13 +41,13 @@ export class Result {
     return sum;
   }
 
-  // The loss that was recorded for an epoch, and its place on the axis.
+  // The number of the last loss up to an epoch; of batches the first is that of epoch 1.
   lossAt(epoch) {
     const last = this.loss_at.length - 1;
     if (last < 0) return null;
     if (epoch === null) return last;
     let i = last;
-    while (i > 0 && this.loss_at[i] > Math.max(1, epoch)) i -= 1;
+    while (i > 0 && this.loss_at[i] > epoch) i -= 1;
     return i;
   }
 }
@@ -110,5 +110,5 @@ function lossAxes(rows, results) {
   if (low > high) [low, high] = [0.1, 10];
   const [a, b] = [Math.log10(low), Math.log10(high)];
   const margin = 0.06 * (b - a) + 0.02;
-  return { x: [1 - 0.035 * last, last * 1.035], y: [a - margin, b + margin] };
+  return { x: [-0.035 * last, last * 1.035], y: [a - margin, b + margin] };
 }

@@ -160,7 +160,15 @@ class Interrupt:
             signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.usefixtures("cut")
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """Ctrl-C as in a terminal; it is ignored where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("cut", "terminal")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_ctrl_c_returns_the_run_so_far(engine: str, tmp_path: Path) -> None:
     asked: dict[str, Any] = {"epochs": 50, "batch_size": 4, "shuffle": True, "engine": engine}

@@ -335,7 +335,8 @@ def test_ctrl_c_ends_with_what_was_reached(river: Path, kept: bool) -> None:
     asked = ["fit", "river.csv", "-y", "flow", "--batch-size", "1", "--epochs", "40000000",
              "--lr", "1e-4", "--json"]  # fmt: skip
     asked += ["--checkpoint", "run.parquet", "--every", "0.1"] if kept else []
-    shown = "import sys, thalweg.cli as c\nfrom thalweg.progress import Bar\n" + (
+    shown = "import signal, sys, thalweg.cli as c\nfrom thalweg.progress import Bar\n" + (
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in the background
         "was = Bar.epochs\n"
         "def told(bar, at): was(bar, at); print('walking', file=sys.stderr, flush=True)\n"
         "Bar.epochs = told\n"

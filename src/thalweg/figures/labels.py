@@ -115,6 +115,8 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     ([4.0, 5.0, 6.0], ['10⁴', '10⁵', '10⁶'])
     >>> log_ticks(0.1, 1.2)[1]
     ['2', '5', '10']
+    >>> log_ticks(10.1, 11.2)[1]
+    ['2 × 10¹⁰', '5 × 10¹⁰', '10¹¹']
     """
     decades = range(ceil(low), floor(high) + 1)
     if len(decades) >= 3:
@@ -127,7 +129,15 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     ticks = [(float(at), value) for at, value in steps if low <= at <= high]
     if len(ticks) < 3:
         ticks = [(float(at), 10.0**at) for at in np.linspace(low, high, 5)]
-    return [at for at, _ in ticks], [f"{value:.4g}" for _, value in ticks]
+    return [at for at, _ in ticks], [_rounded(value) for _, value in ticks]
+
+
+def _rounded(value: float) -> str:
+    mantissa, _, exponent = f"{value:.4g}".partition("e")
+    if not exponent:
+        return mantissa
+    power = power_of_ten(int(exponent))
+    return power if mantissa == "1" else f"{mantissa} × {power}"
 
 
 def percent(share: float) -> str:

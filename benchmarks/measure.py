@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SECONDS_A_SIDE = 2.0  # enough repetitions to fill this, within the two limits below
-FEWEST, MOST = 5, 2000
+FEWEST, MOST = 5, 20_000
+FEWEST_TURNS, MOST_TURNS = 7, 50
 
 
 @dataclass(frozen=True)
@@ -70,15 +71,15 @@ def run(comparison: Comparison) -> Row:
     comparison.agree(comparison.ours(), comparison.theirs())
     comparison.ours(), comparison.theirs()  # warm
     many = _many(comparison.ours), _many(comparison.theirs)
-    rounds = 7
+    turns = min(MOST_TURNS, max(FEWEST_TURNS, min(many)))
     ours: list[float] = []
     theirs: list[float] = []
     gc.collect()
     gc.disable()
     try:
-        for _ in range(rounds):
-            ours += _time(comparison.ours, max(1, many[0] // rounds))
-            theirs += _time(comparison.theirs, max(1, many[1] // rounds))
+        for _ in range(turns):
+            ours += _time(comparison.ours, max(1, many[0] // turns))
+            theirs += _time(comparison.theirs, max(1, many[1] // turns))
     finally:
         gc.enable()
     return Row(

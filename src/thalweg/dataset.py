@@ -169,16 +169,13 @@ def as_pair(data: object) -> tuple[Any, Any]:
     """Take apart a pair ``(X, y)``, and nothing else."""
     if isinstance(data, tuple | list) and len(data) == 2:
         return data[0], data[1]
-    raise InvalidData(
-        sentence(
-            "data",
-            got=f"{type(data).__name__}",
-            expected="a Dataset or a pair (X, y)",
-            advice="say which column is the target, with thalweg.read(frame, target=…)"
-            if hasattr(type(data), "columns")
-            else "pass thalweg.Dataset(X, y) or (X, y)",
-        )
-    )
+    advice = "pass thalweg.Dataset(X, y) or (X, y)"
+    if hasattr(type(data), "columns"):
+        advice = "say which column is the target, with thalweg.read(frame, target=…)"
+    elif hasattr(data, "dataset") and hasattr(data, "batch_size"):  # PyTorch's DataLoader
+        advice = "pass loader.dataset, and batch_size= and shuffle= as the loader has them"
+    expected = "a Dataset or a pair (X, y)"
+    raise InvalidData(sentence("data", got=type(data).__name__, expected=expected, advice=advice))
 
 
 def as_arrays(X: object, y: object) -> tuple[Array, Array]:

@@ -180,12 +180,11 @@ class Lab {
     if (state.missing) this.trouble(`This link was made with rows that it could not hold (${state.missing}): drop that file on the page. Until then it shows the chapters.`);
     delete state.missing;
     if (state.data.source === "upload") {
-      try {
-        this.state.data = await this.rowsPanel.again(state.data);
-      } catch (error) {
-        this.trouble(error.message);
-        this.state.data = { source: "chapters" };
-      }
+      const { page } = this.greeting;
+      const data = await this.rowsPanel.again(state.data).catch((error) => error);
+      if (page !== this.greeting.page || !this.link.open) return; // lost again: the next greeting loads
+      if (data instanceof Error) this.trouble(data.message);
+      this.state.data = data instanceof Error ? { source: "chapters" } : data;
     }
     this.askAll(false);
   }

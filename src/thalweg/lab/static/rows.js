@@ -87,7 +87,11 @@ export class RowsPanel {
   // After a reconnection the server has forgotten the file; the page has not.
   async again(source) {
     if (!this.file) throw new Error(`${source.name}: got a file that this page does not have, expected one that was dropped; drop it again`);
-    const reply = await this.post(`/upload/table?name=${encodeURIComponent(this.file.name)}`, this.file);
+    const post = () => this.post(`/upload/table?name=${encodeURIComponent(this.file.name)}`, this.file);
+    const reply = await post().catch((error) => {
+      if (error instanceof TypeError) return post(); // it went out over a connection of before
+      throw error;
+    });
     return { ...source, upload: reply.upload };
   }
 

@@ -50,7 +50,7 @@ def fitting(draw: st.DrawFn) -> tuple[Any, Any]:
     )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.one_of(
         fitting(), st.tuples(st.one_of(ANY_ARRAYS, ANY_LISTS), st.one_of(ANY_ARRAYS, ANY_LISTS))

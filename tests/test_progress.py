@@ -91,9 +91,8 @@ def cell(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return Handle()
 
     package, module = ModuleType("IPython"), ModuleType("IPython.display")
-    package.get_ipython = lambda: SimpleNamespace(kernel=object())  # type: ignore[attr-defined]  # as in a kernel
-    module.HTML = lambda data: SimpleNamespace(data=data)  # type: ignore[attr-defined]  # its own
-    module.display = display  # type: ignore[attr-defined]  # its own
+    vars(package)["get_ipython"] = lambda: SimpleNamespace(kernel=object())
+    vars(module).update(HTML=lambda data: SimpleNamespace(data=data), display=display)
     monkeypatch.setitem(sys.modules, "IPython", package)
     monkeypatch.setitem(sys.modules, "IPython.display", module)
     return shown

@@ -522,7 +522,6 @@ def test_a_file_cut_anywhere_gives_an_error_or_its_first_rows_if_it_is_text(
 
 FUZZ = settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

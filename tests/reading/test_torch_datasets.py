@@ -56,7 +56,8 @@ def test_a_dataset_stands_for_its_rows(kind: str) -> None:
 
 
 def test_one_feature_may_be_a_number() -> None:
-    data = thalweg.Dataset.of(Mapped(lambda row: (float(row), Y[row])))  # type: ignore[arg-type]  # a number
+    rows: Any = Mapped(lambda row: (float(row), Y[row]))
+    data = thalweg.Dataset.of(rows)
     np.testing.assert_array_equal(data.X[:, 0], range(6))
 
 

@@ -114,9 +114,7 @@ def loss_limit(plan: Plan) -> float:
 
 def needs_no_rows(plan: Plan) -> bool:
     """Tell whether the summary is enough: batch descent on the squared error."""
-    batches = plan.batches
-    whole = batches.batch_size is None or batches.batch_size >= len(plan.data)
-    return whole and batches.sampler is None and isinstance(plan.loss, MSE)
+    return plan.batches.sees_all(len(plan.data)) and isinstance(plan.loss, MSE)
 
 
 def _walk_triangle(

@@ -40,6 +40,10 @@ class Batches(NamedTuple):
     drop_last: bool = False
     sampler: tuple[Rows, ...] | None = None
 
+    def sees_all(self, n: int) -> bool:
+        """Tell whether each step sees all of ``n`` rows: batch descent."""
+        return self.sampler is None and (self.batch_size is None or self.batch_size >= n)
+
     def steps_per_epoch(self, n: int) -> int:
         """Count the updates of one epoch over ``n`` rows."""
         if self.sampler is not None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.dataset import Array, Dataset
+from thalweg.descent.settings import check_rows
 from thalweg.errors import MissingExtra
 from thalweg.figures.descent import recorded_epochs
 from thalweg.losses import make_loss, value_and_slope
@@ -55,7 +56,7 @@ def moment(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
         "gradient": gradient,
         "step": step,
         "loss": run.settings.loss,
-        "batches": run.settings.batch_size is not None and run.settings.batch_size < len(rows),
+        "batches": not check_rows(run.settings, len(rows)).sees_all(len(rows)),
         "standardized": run.settings.standardize,
     }
 

@@ -18,6 +18,7 @@ import numpy as np
 
 import thalweg
 from thalweg.dataset import Array, Dataset, parameter_names
+from thalweg.descent.settings import check_rows
 from thalweg.diagnosis.curvature import stable_rate
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.errors import InvalidData, InvalidSetting, sentence
@@ -274,8 +275,8 @@ class Workbench:
         }
 
     def _sees_all(self, run: Run) -> bool:
-        size = run.settings.batch_size
-        return size is None or size >= len(self.material.rows)
+        n = len(self.material.rows)
+        return check_rows(run.settings, n).sees_all(n)
 
     def _course(self, run: Run, squared: float) -> tuple[Array, Array]:
         """Give the loss after each epoch, and the epochs: those of the charts beside it.

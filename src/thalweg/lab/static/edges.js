@@ -18,10 +18,10 @@ export function cutOff(result, plane, last) {
     const here = [result.flat[2 * i], result.flat[2 * i + 1]];
     const part = before && within(before, here);
     if (part) {
-      const at = (t) => [0, 1].map((k) => Math.min(1, Math.max(0, before[k] + t * (here[k] - before[k]))));
-      if (part[0] > 0) add(...at(part[0]), heightOf(plane, at(part[0])));
+      const edges = part.map((t) => [0, 1].map((k) => Math.min(1, Math.max(0, before[k] + t * (here[k] - before[k])))));
+      if (part[0] > 0) add(...edges[0], heightOf(plane, edges[0]));
       if (part[1] < 1) {
-        add(...at(part[1]), heightOf(plane, at(part[1])));
+        add(...edges[1], heightOf(plane, edges[1]));
         gap();
       }
     }

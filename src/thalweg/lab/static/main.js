@@ -287,6 +287,7 @@ class Lab {
     if (!this.watchesCamera) {
       this.watchesCamera = true;
       this.charts.rememberCamera();
+      // After the frame with all four: how long the page takes is measured by it.
       requestAnimationFrame(() => setTimeout(() => performance.mark("painted")));
     }
     const texts = summaries(shown);

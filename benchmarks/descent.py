@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import thalweg
 from benchmarks.measure import Comparison, in_words, run
-from thalweg.dataset import Array
+from thalweg.arrays import Array
 
 jax.config.update("jax_enable_x64", True)  # both sides in float64
 

@@ -10,7 +10,7 @@ import torch
 
 import thalweg
 from benchmarks.measure import Comparison
-from thalweg.dataset import Array
+from thalweg.arrays import Array
 
 POINTS = 100
 ROWS, MANY_ROWS = 10**4, 10**7

@@ -25,7 +25,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import thalweg
 from thalweg import errors
-from thalweg.run import Outcome
+from thalweg.runs.run import Outcome
 from thalweg.sklearn import DescentRegressor
 
 Array = NDArray[np.float64]
@@ -249,7 +249,7 @@ def test_a_weight_of_three_is_a_row_three_times() -> None:
     repeated.fit(np.repeat(X3, counts, axis=0), np.repeat(Y3, counts))
     # The whole path, in the user's units and in the coordinates it was walked in.
     np.testing.assert_allclose(weighted.run_.path, repeated.run_.path, rtol=1e-9)
-    np.testing.assert_allclose(weighted.run_.walked, repeated.run_.walked, rtol=1e-9)
+    np.testing.assert_allclose(weighted.run_.scaled_path, repeated.run_.scaled_path, rtol=1e-9)
     np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-9)
     assert weighted.run_.settings == repeated.run_.settings
     assert weighted.run_.names == repeated.run_.names
@@ -292,7 +292,7 @@ def test_weights_do_not_change_where_it_starts(start: Any, standardize: bool) ->
     weighted = DescentRegressor(**settings).fit(X3, Y3, sample_weight=weights)
     run = weighted.run_
     if start == 5 and standardize:  # drawn in coordinates that the weights shape
-        np.testing.assert_array_equal(run.walked[0], plain.run_.walked[0])
+        np.testing.assert_array_equal(run.scaled_path[0], plain.run_.scaled_path[0])
     else:
         np.testing.assert_allclose(run.path[0], plain.run_.path[0], rtol=1e-12, atol=1e-12)
 
@@ -335,7 +335,7 @@ def test_a_warm_start_goes_on_as_if_it_had_not_stopped(weights: Array | None) ->
     model = DescentRegressor(epochs=4, warm_start=True, **settings)
     model.fit(X3, Y3, sample_weight=weights)
     model.set_params(epochs=6).fit(X3, Y3, sample_weight=weights)
-    np.testing.assert_array_equal(model.run_.walked[-1], whole.run_.walked[-1])
+    np.testing.assert_array_equal(model.run_.scaled_path[-1], whole.run_.scaled_path[-1])
     np.testing.assert_array_equal(model.loss_curve_, whole.loss_curve_)
     assert model.n_iter_ == 10
 

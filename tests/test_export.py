@@ -19,7 +19,7 @@ import torch
 import thalweg
 from thalweg import errors
 from thalweg.export import to_pytorch
-from thalweg.run import Run
+from thalweg.runs.run import Run
 
 CHAPTERS = thalweg.salammbo()
 # The compiled engine against PyTorch in float64, over the few epochs walked here.

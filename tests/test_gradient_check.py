@@ -7,7 +7,7 @@ import pytest
 
 import thalweg
 from thalweg import errors
-from thalweg.dataset import Array
+from thalweg.arrays import Array
 
 
 def exact_gradient(data: thalweg.Dataset, w: Array, *, intercept: bool) -> list[float]:

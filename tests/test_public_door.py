@@ -48,7 +48,7 @@ def test_help_is_light() -> None:
     code = (
         "import sys\n"
         "sys.argv = ['thalweg', '--help']\n"
-        "from thalweg.cli import main\n"
+        "from thalweg.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "print(*sorted({'numpy', 'numba', 'torch', 'plotly'} & set(sys.modules)), file=sys.stderr)"

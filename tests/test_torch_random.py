@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from thalweg.descent.torch_random import Generator, epoch_order, initial_parameters
+from thalweg.torch_random import Generator, epoch_order, initial_parameters
 
 # torch.manual_seed takes whole numbers from -2**63 to 2**64 - 1, of which 32 bits matter.
 SEEDS = (0, 1, 4321, 2**32 - 1, 2**32, 2**32 + 5, 2**64 - 1, -1, -7, -(2**63))

@@ -13,49 +13,49 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from thalweg import errors as errors
     from thalweg import figures as figures
-    from thalweg.chapters import salammbo as salammbo
-    from thalweg.corpus import count_letters as count_letters
-    from thalweg.dataset import Dataset as Dataset
-    from thalweg.descent import fit as fit
-    from thalweg.diagnosis import Diagnosis as Diagnosis
-    from thalweg.diagnosis import explain as explain
+    from thalweg.data.chapters import salammbo as salammbo
+    from thalweg.data.dataset import Dataset as Dataset
+    from thalweg.data.files import read as read
+    from thalweg.data.files import scan as scan
+    from thalweg.data.texts import count_letters as count_letters
+    from thalweg.descent.fit import fit as fit
+    from thalweg.diagnosis.diagnosis import Diagnosis as Diagnosis
+    from thalweg.diagnosis.diagnosis import explain as explain
     from thalweg.gradient_check import gradients as gradients
-    from thalweg.loss_surface import Surface as Surface
-    from thalweg.loss_surface import surface as surface
-    from thalweg.reading.files import read as read
-    from thalweg.reading.files import scan as scan
-    from thalweg.run import Outcome as Outcome
-    from thalweg.run import Run as Run
-    from thalweg.run_file import load as load
-    from thalweg.summary import Summary as Summary
-    from thalweg.summary import solve as solve
+    from thalweg.loss_surface.surface import Surface as Surface
+    from thalweg.loss_surface.surface import surface as surface
+    from thalweg.runs.run import Outcome as Outcome
+    from thalweg.runs.run import Run as Run
+    from thalweg.runs.run_file import load as load
     from thalweg.summary.solution import Solution as Solution
-    from thalweg.sweeps import Sweep as Sweep
-    from thalweg.sweeps import sweep as sweep
+    from thalweg.summary.summary import Summary as Summary
+    from thalweg.summary.summary import solve as solve
+    from thalweg.sweeps.sweep import Sweep as Sweep
+    from thalweg.sweeps.sweep import sweep as sweep
 
 # Where each public name lives; a module itself has no home but its own.
 _HOMES = {
-    "Dataset": "dataset",
-    "Diagnosis": "diagnosis",
-    "Outcome": "run",
-    "Run": "run",
+    "Dataset": "data.dataset",
+    "Diagnosis": "diagnosis.diagnosis",
+    "Outcome": "runs.run",
+    "Run": "runs.run",
     "Solution": "summary.solution",
-    "Summary": "summary",
-    "Surface": "loss_surface",
-    "Sweep": "sweeps",
-    "count_letters": "corpus",
+    "Summary": "summary.summary",
+    "Surface": "loss_surface.surface",
+    "Sweep": "sweeps.sweep",
+    "count_letters": "data.texts",
     "errors": "",
-    "explain": "diagnosis",
+    "explain": "diagnosis.diagnosis",
     "figures": "",
-    "fit": "descent",
+    "fit": "descent.fit",
     "gradients": "gradient_check",
-    "load": "run_file",
-    "read": "reading.files",
-    "salammbo": "chapters",
-    "scan": "reading.files",
-    "solve": "summary",
-    "surface": "loss_surface",
-    "sweep": "sweeps",
+    "load": "runs.run_file",
+    "read": "data.files",
+    "salammbo": "data.chapters",
+    "scan": "data.files",
+    "solve": "summary.summary",
+    "surface": "loss_surface.surface",
+    "sweep": "sweeps.sweep",
 }
 
 __all__ = [

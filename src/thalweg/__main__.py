@@ -1,5 +1,5 @@
 """``python -m thalweg`` is the command line."""
 
-from thalweg.cli import main
+from thalweg.cli.main import main
 
 main()

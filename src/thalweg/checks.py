@@ -1,7 +1,7 @@
 """Checks of single values, each refusing with the sentence of :func:`thalweg.errors.sentence`.
 
-Not here: rows (:mod:`thalweg.dataset`), settings that must fit together
-(:mod:`thalweg.descent.settings`).
+Not here: rows (:mod:`thalweg.data.dataset`), settings that must fit together
+(:mod:`thalweg.settings`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
 
 if TYPE_CHECKING:
-    from thalweg.dataset import Array
+    from thalweg.arrays import Array
 
 PRECISIONS = ("float32", "float64")
 

@@ -12,7 +12,7 @@
     ThalwegWarning (UserWarning)      a result that holds, with something to know about it
 
 Each sentence says four things: which argument, what it got, what it expects, what to do.
-Not here: messages of a run's outcome (:mod:`thalweg.run`).
+Not here: messages of a run's outcome (:mod:`thalweg.runs.run`).
 """
 
 from collections.abc import Iterable

@@ -2,7 +2,7 @@
 
 The script needs PyTorch and nothing of ours. It begins where the run began and takes the same
 steps over the same rows in the same order; its last lines print where it ends. Not here: running
-it, files of our own (:mod:`thalweg.run_file`).
+it, files of our own (:mod:`thalweg.runs.run_file`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from thalweg import __version__
-from thalweg.dataset import Array, Dataset
-from thalweg.descent.settings import Settings
+from thalweg.arrays import Array
+from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.optimizers import RULES
-from thalweg.run import Beginning, Run
+from thalweg.runs.run import InitialState, Run
+from thalweg.settings import Settings
 
 # Up to so many numbers the rows stand in the script itself; beyond, it reads them from a CSV file.
 INLINE_NUMBERS = 1000
@@ -73,9 +74,9 @@ def to_pytorch(run: Run) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _known(run: Run) -> tuple[Beginning, int]:
+def _known(run: Run) -> tuple[InitialState, int]:
     """Say what the run began with and how many rows it saw, or refuse."""
-    if run.beginning is None or (run.data is None and run.stored_summary is None):
+    if run.initial_state is None or (run.data is None and run.stored_summary is None):
         raise InvalidSetting(
             sentence(
                 "run",
@@ -84,7 +85,7 @@ def _known(run: Run) -> tuple[Beginning, int]:
                 advice="fit again with thalweg.fit, and export that run",
             )
         )
-    return run.beginning, len(run.data) if run.data is not None else run.summary.n
+    return run.initial_state, len(run.data) if run.data is not None else run.summary.n
 
 
 def _is_small(data: Dataset) -> bool:
@@ -163,7 +164,7 @@ def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
         )
 
 
-def _model(run: Run, beginning: Beginning) -> str:
+def _model(run: Run, beginning: InitialState) -> str:
     settings = run.settings
     seeding = [f"torch.manual_seed({beginning.generator.seed & 0xFFFF_FFFF_FFFF_FFFF})"]
     if beginning.generator.drawn:
@@ -188,7 +189,7 @@ def _model(run: Run, beginning: Beginning) -> str:
 
 def _start(run: Run) -> list[str]:
     """Set the parameters where the run began."""
-    start, first = run.walked[0], int(run.settings.intercept)
+    start, first = run.scaled_path[0], int(run.settings.intercept)
     lines = [
         "with torch.no_grad():",
         _assign("    linear.weight.copy_(torch.tensor(", start[None, first:], "))"),
@@ -198,7 +199,7 @@ def _start(run: Run) -> list[str]:
     return lines
 
 
-def _training(run: Run, beginning: Beginning) -> str:
+def _training(run: Run, beginning: InitialState) -> str:
     settings = run.settings
     lines = [
         f"loss_fn = {_LOSSES[settings.loss].format(delta=settings.delta)}",

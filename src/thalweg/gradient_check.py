@@ -1,6 +1,6 @@
 """The gradient of the loss three ways, side by side: by hand, by autograd, by differences.
 
-Not here: descending along it (:mod:`thalweg.descent`).
+Not here: descending along it (:mod:`thalweg.descent.fit`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from thalweg.arrays import Array
 from thalweg.checks import PRECISIONS, check_choice, check_parameters
-from thalweg.dataset import Array, Data, Dataset, parameter_names
+from thalweg.data.dataset import Data, Dataset
+from thalweg.data.names import parameter_names
 from thalweg.errors import MissingExtra
 
 # Central differences of a loss that is a parabola have no truncation error: only rounding, which

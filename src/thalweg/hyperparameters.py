@@ -2,7 +2,7 @@
 
 The description of a setting (its kind, its range, what it does) is what the checks use and what
 the live lab draws its controls from. Ranges are PyTorch's. Not here: the rules and their
-arithmetic (:mod:`thalweg.optimizers`), the settings of a fit (:mod:`thalweg.descent.settings`).
+arithmetic (:mod:`thalweg.optimizers`), the settings of a fit (:mod:`thalweg.settings`).
 """
 
 from __future__ import annotations

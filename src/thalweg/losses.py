@@ -1,7 +1,7 @@
 """The losses: each one's value for one residual, beside its derivative.
 
 A loss is a NamedTuple of its settings, with PyTorch's name and definition; over a batch it is
-the mean. Not here: sums over rows (:mod:`thalweg.descent`), the squared loss of a whole dataset
+the mean. Not here: sums over rows (:mod:`thalweg.descent.fit`), the squared loss of a whole dataset
 from its summary (:mod:`thalweg.summary`).
 """
 
@@ -13,8 +13,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from thalweg.arrays import Array
 from thalweg.checks import is_number
-from thalweg.dataset import Array
 from thalweg.errors import InvalidSetting, nearest, sentence
 
 

@@ -16,7 +16,7 @@ compiled for the engines as they are:
     depends on the parameter, so a loop over parameters, or over runs, becomes vector code.
 
 Not here: the settings' ranges and checks (:mod:`thalweg.hyperparameters`), walking the steps
-(:mod:`thalweg.descent`), the gradients (:mod:`thalweg.losses`).
+(:mod:`thalweg.descent.fit`), the gradients (:mod:`thalweg.losses`).
 
 References
 ----------

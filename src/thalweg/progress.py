@@ -1,6 +1,6 @@
 """The bar that shows how far a fit or a file has come: in a terminal, or in a notebook.
 
-Not here: what reports it (:mod:`thalweg.descent.parts`, :mod:`thalweg.reading.scanning`).
+Not here: what reports it (:mod:`thalweg.descent.parts`, :mod:`thalweg.data.scanning`).
 """
 
 from __future__ import annotations

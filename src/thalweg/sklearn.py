@@ -1,7 +1,7 @@
 """The scikit-learn estimator: ``thalweg.fit`` with scikit-learn's manners.
 
-Not here: the descent (:mod:`thalweg.descent`), the curvature's mathematics
-(:mod:`thalweg.diagnosis.curvature`), other models than linear regression.
+Not here: the descent (:mod:`thalweg.descent.fit`), the curvature's mathematics
+(:mod:`thalweg.conditioning.curvature`), other models than linear regression.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.dataset import Array, Dataset
-from thalweg.descent import fit
-from thalweg.descent.torch_random import Generator, initial_parameters
-from thalweg.diagnosis.convergence import tuned_momentum
-from thalweg.diagnosis.curvature import sufficient_rate_shuffled
+from thalweg.arrays import Array
+from thalweg.conditioning.convergence import tuned_momentum
+from thalweg.conditioning.curvature import sufficient_rate_shuffled
+from thalweg.data.dataset import Dataset
+from thalweg.descent.fit import fit
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra, sentence
 from thalweg.optimizers import RULES
-from thalweg.run import Outcome, Run, Scaling, Start
+from thalweg.runs.run import Outcome, ResumeState, Run, Scaling
+from thalweg.torch_random import Generator, initial_parameters
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -332,7 +333,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         self,
         rows: _Rows,
         before: Run | None,
-        start: ArrayLike | int | Start,
+        start: ArrayLike | int | ResumeState,
         settings: dict[str, Any],
     ) -> Run:
         r"""Fit rows that count differently, as plain rows that are longer or shorter.
@@ -437,11 +438,11 @@ def _mean_one(sample_weight: ArrayLike | None, n: int) -> Array | None:
 
 
 def _walked(
-    start: ArrayLike | int | Start, scaling: Scaling | None, d: int, *, intercept: bool
-) -> Array | Start:
+    start: ArrayLike | int | ResumeState, scaling: Scaling | None, d: int, *, intercept: bool
+) -> Array | ResumeState:
     """Turn a start in the user's units into one in the coordinates of the design."""
-    if isinstance(start, Start):
-        return start._replace(parameters=start.walked, scaling=None)
+    if isinstance(start, ResumeState):
+        return start._replace(parameters=start.scaled_parameters, scaling=None)
     if isinstance(start, Integral):
         drawn, _ = initial_parameters(Generator(int(start), 0), d, intercept)
         return drawn

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from websockets.sync.client import ClientConnection, connect
 
-from thalweg.lab.guard import Door
+from thalweg.lab.host_policy import HostPolicy
 from thalweg.lab.messages import MAGIC, VERSION
 from thalweg.lab.pages import Lab, chapters
 from thalweg.lab.serving import configuration, listen
@@ -41,14 +41,14 @@ class Served:
     def __init__(
         self,
         make: Callable[[], Lab] = lambda: Lab(chapters()),
-        door: Door | None = None,
+        door: HostPolicy | None = None,
         port: int = 0,
     ) -> None:
         def made() -> Lab:
             self.lab = make()
             return self.lab
 
-        self.door = door or Door.at("127.0.0.1")
+        self.door = door or HostPolicy.at("127.0.0.1")
         listener = listen("127.0.0.1", port)
         self.port: int = listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
@@ -171,7 +171,7 @@ def served() -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def guarded() -> Iterator[Served]:
     """A lab that asks for its token, as one does that other machines can reach."""
-    lab = Served(door=Door(frozenset({"127.0.0.1"}), False, "right-token"))
+    lab = Served(door=HostPolicy(frozenset({"127.0.0.1"}), False, "right-token"))
     yield lab
     lab.stop()
 

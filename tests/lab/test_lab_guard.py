@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from thalweg.lab.guard import Door, cookie_name, is_loopback, same_origin, style_hashes
+from thalweg.lab.host_policy import HostPolicy, cookie_name, is_loopback, same_origin, style_hashes
 from thalweg.lab.serving import page_address
 
 if TYPE_CHECKING:
@@ -139,8 +139,13 @@ def test_labs_on_one_host_keep_their_own_tokens(guarded: Served) -> None:
 
 
 def test_a_token_is_drawn_for_every_address_that_others_can_reach() -> None:
-    assert Door.at("127.0.0.1").token is Door.at("::1").token is Door.at("localhost").token is None
-    first, second = Door.at("0.0.0.0"), Door.at("0.0.0.0")  # noqa: S104  # not bound
+    assert (
+        HostPolicy.at("127.0.0.1").token
+        is HostPolicy.at("::1").token
+        is HostPolicy.at("localhost").token
+        is None
+    )
+    first, second = HostPolicy.at("0.0.0.0"), HostPolicy.at("0.0.0.0")  # noqa: S104  # not bound
     assert first.token is not None
     assert len(first.token) >= 32
     assert first.token != second.token
@@ -148,11 +153,11 @@ def test_a_token_is_drawn_for_every_address_that_others_can_reach() -> None:
 
 
 def test_at_all_addresses_a_host_is_an_address_or_the_machine_s_own_name() -> None:
-    door = Door.at("0.0.0.0")  # noqa: S104  # not bound
+    door = HostPolicy.at("0.0.0.0")  # noqa: S104  # not bound
     assert door.knows("192.168.1.5:8765")
     assert door.knows("[fe80::1]:8765")
     assert not door.knows("evil.example:8765")
-    assert not Door.at("192.168.1.5").knows("192.168.1.6")
+    assert not HostPolicy.at("192.168.1.5").knows("192.168.1.6")
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])

@@ -279,7 +279,7 @@ def test_a_mistake_of_the_lab_s_own_is_no_end_either(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("thalweg.lab.workbench.Workbench.show", broken)
+    monkeypatch.setattr("thalweg.lab.page_state.PageState.show", broken)
     answer = client.ask("show", runs=[{}])
     assert answer["text"] == "The lab made a mistake: its terminal says which."
     assert client.ask("move", runs=[{}])["type"] == "move"
@@ -324,7 +324,7 @@ def test_fifty_pages_at_once_each_get_their_last_value(served: Served) -> None:
             shown = client.ask("show", runs=[{"lr": lr}])["runs"][0]
             parameters: list[float] = moved["runs"][0]["parameters"]
             assert shown["parameters"] == parameters
-            return lr, parameters, len(served.lab.pages[client.hello["page"]].workbench._runs)
+            return lr, parameters, len(served.lab.pages[client.hello["page"]].page_state._runs)
 
     with ThreadPoolExecutor(50) as hands:
         for lr, parameters, remembered in hands.map(hand, range(50)):

@@ -18,7 +18,7 @@ from rich.table import Table
 from thalweg.cli.app import errors
 
 if TYPE_CHECKING:
-    from thalweg.run import Run
+    from thalweg.runs.run import Run
     from thalweg.summary.solution import Solution
 
 
@@ -82,7 +82,7 @@ def write(text: str, out: Path | None) -> None:
 
 def write_report(runs: dict[str, Run], out: Path) -> None:
     """Write the page about some runs, and say where it is."""
-    from thalweg.report import report_page
+    from thalweg.pages.report import report_page
 
     write(report_page(runs), out)
     errors.print(f"The report is {out.resolve()}", markup=False, soft_wrap=True)

@@ -34,7 +34,7 @@ from thalweg.errors import InvalidSetting, sentence
 from thalweg.progress import Bar
 
 if TYPE_CHECKING:
-    from thalweg.run import Run
+    from thalweg.runs.run import Run
 
 
 @app.command()
@@ -90,7 +90,7 @@ def fit(
     Files of more than 64 MB together are not held in memory but scanned: once for batch descent
     on mse, else once an epoch; --shuffle and PyTorch's own engine need all the rows in memory.
     """
-    from thalweg.diagnosis import message
+    from thalweg.diagnosis.diagnosis import message
     from thalweg.optimizers import RULES
 
     in_memory = shuffle or engine == "reference" or optimizer.lower() not in RULES
@@ -150,7 +150,7 @@ def solve(
     json_: Json = False,
 ) -> None:
     """Give the exact least-squares answer; the rows are scanned, not held in memory."""
-    from thalweg.dataset import parameter_names
+    from thalweg.data.names import parameter_names
 
     scan = scan_of(data, target, features, missing, delimiter, decimal)
     with Bar(errors) as bar:
@@ -197,7 +197,7 @@ def _predict(
     import pyarrow as pa
     import pyarrow.csv
 
-    from thalweg.reading.files import scan_features
+    from thalweg.data.files import scan_features
 
     batches = scan_features(
         paths_of(data), features=fitted.features, delimiter=character(delimiter), decimal=decimal

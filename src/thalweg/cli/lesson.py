@@ -1,6 +1,6 @@
 """``thalweg lesson`` and ``thalweg count``: where it all begins.
 
-Not here: the lesson (:mod:`thalweg.lesson`), the counting (:mod:`thalweg.corpus`).
+Not here: the lesson (:mod:`thalweg.pages.lesson`), the counting (:mod:`thalweg.data.texts`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def lesson(
 
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task("loading PyTorch", total=None)
-        from thalweg import lesson as lesson_
+        from thalweg.pages import lesson as lesson_
 
         total = lesson_.steps_of_replay() + 1
         progress.update(task, total=total)
@@ -73,7 +73,7 @@ def count(
     out: Out = None,
 ) -> None:
     """Count a letter in the chapters of a text, as a CSV table."""
-    from thalweg.corpus import count_files, write_counts
+    from thalweg.data.texts import count_files, write_counts
 
     counts = count_files(
         files,

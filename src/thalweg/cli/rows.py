@@ -1,6 +1,6 @@
 """The rows that a command line names: scanned, or read where they are few.
 
-Not here: the reading itself (:mod:`thalweg.reading`).
+Not here: the reading itself (:mod:`thalweg.data`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import thalweg
 
 if TYPE_CHECKING:
-    from thalweg.dataset import Dataset
+    from thalweg.data.dataset import Dataset
+    from thalweg.data.scanning import Scan
     from thalweg.progress import Bar
-    from thalweg.reading.scanning import Scan
 
 LARGE = 1 << 26  # bytes: beyond them files are scanned for each pass, not held in memory
 

@@ -2,7 +2,7 @@
 
 In float64, without PyTorch. Batch descent on the squared error takes the dataset's summary in
 place of its rows. Not here: the loops
-(:mod:`~thalweg.descent.from_triangle`, :mod:`~thalweg.descent.from_rows`).
+(:mod:`~thalweg.descent.full_batch`, :mod:`~thalweg.descent.mini_batch`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.dataset import Array
-from thalweg.descent.from_rows import Walk, rows_kernel, start_kernel
-from thalweg.descent.from_triangle import triangle_kernel
+from thalweg.arrays import Array
+from thalweg.descent.full_batch import triangle_kernel
 from thalweg.descent.kernel import (
     CONVERGED,
     DIVERGED,
@@ -25,19 +24,20 @@ from thalweg.descent.kernel import (
     Arrays,
     Limits,
 )
+from thalweg.descent.mini_batch import Walk, rows_kernel, start_kernel
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
-from thalweg.descent.torch_random import (
+from thalweg.losses import MSE
+from thalweg.optimizers import RULES, Rule, Walked, memory_of, numbers_of, walked
+from thalweg.runs.run import OptimizerState, Outcome
+from thalweg.torch_random import (
     STATE,
     WORDS_PER_EPOCH,
     Generator,
     initial_parameters,
 )
-from thalweg.losses import MSE
-from thalweg.optimizers import RULES, Rule, Walked, memory_of, numbers_of, walked
-from thalweg.run import OptimizerState, Outcome
 
 if TYPE_CHECKING:
-    from thalweg.summary import Summary
+    from thalweg.summary.summary import Summary
 
 OUTCOMES = {
     OUT_OF_EPOCHS: Outcome.OUT_OF_EPOCHS,

@@ -6,8 +6,8 @@ meant when the kernel is compiled. What the machine code is made of thus stands 
 while Numba stamps what it keeps on disk by one: each kernel is therefore given a digest of them
 all as its first argument's type.
 
-Not here: the walks (:mod:`~thalweg.descent.from_triangle`, :mod:`~thalweg.descent.from_rows`,
-:mod:`~thalweg.descent.sweep_kernel`).
+Not here: the walks (:mod:`~thalweg.descent.full_batch`, :mod:`~thalweg.descent.mini_batch`,
+:mod:`~thalweg.sweeps.kernel`).
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from thalweg import losses, optimizers
-from thalweg.dataset import Array
-from thalweg.descent import torch_random
+from thalweg import losses, optimizers, torch_random
+from thalweg.arrays import Array
 from thalweg.losses import value_and_slope
 from thalweg.native import digest, entry_point
 from thalweg.optimizers import ARITHMETIC, Now, Pair, Scalars, Walked, memory_of

@@ -2,7 +2,7 @@
 
 Each part goes on exactly where the last one ended, so the whole is the uninterrupted fit to the
 bit, however it was cut. Not here: the walking (the engines), what a checkpoint looks like on
-disk (:mod:`thalweg.run_file`), drawing a progress bar (:mod:`thalweg.progress`).
+disk (:mod:`thalweg.runs.run_file`), drawing a progress bar (:mod:`thalweg.progress`).
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from thalweg.arrays import Array
 from thalweg.checks import check_number
-from thalweg.dataset import Array, Data
-from thalweg.descent import PathLike, Task, descend, loss_limit, prepare
+from thalweg.data.dataset import Data
+from thalweg.data.scanning import Scan
+from thalweg.descent.fit import PathLike, Task, descend, loss_limit, prepare
 from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.progress import Bar, Callback, Progress
-from thalweg.reading.scanning import Scan
-from thalweg.run import Beginning, Outcome, Run, Start
-from thalweg.run_file import read, save
+from thalweg.runs.run import InitialState, Outcome, ResumeState, Run
+from thalweg.runs.run_file import read, save
 
 # A part takes about this long: often enough for a bar that moves and for Ctrl-C, seldom enough
 # that calling the engine costs nothing beside it.
@@ -38,7 +39,7 @@ GROWTH = 8
 
 def fit_in_parts(
     data: Data | Scan,
-    start: ArrayLike | int | Run | Start | None,
+    start: ArrayLike | int | Run | ResumeState | None,
     asked: tuple[Any, ...],
     *,
     progress: bool | Callback,
@@ -48,7 +49,7 @@ def fit_in_parts(
 ) -> Run:
     """Fit as :func:`thalweg.fit` does, to the same bits, with progress and checkpoints.
 
-    The first three are those of :func:`thalweg.descent.prepare`; the others are described, with
+    The first three are those of :func:`thalweg.descent.fit.prepare`; the others are described, with
     what is raised, at :func:`thalweg.fit`.
     """
     check_number("every", every, low=0.0, advice="try every=60")
@@ -134,7 +135,7 @@ class _Walk:
         stopped = run.outcome is Outcome.STOPPED
         self._take(
             Trace(
-                path=run.walked,
+                path=run.scaled_path,
                 steps=run.steps,
                 loss=run.loss,
                 gradient_norm=run.gradient_norm,
@@ -248,8 +249,8 @@ def _matching(path: PathLike, task: Task) -> tuple[Run, float]:
         )
     if stored.data_digest != task.rows.digest:
         raise _other_fit(got="a checkpoint of other data", expected="one of the data given")
-    began = run.beginning
-    if began is None or not _same_start(run.walked[0], began, task):
+    began = run.initial_state
+    if began is None or not _same_start(run.scaled_path[0], began, task):
         raise _other_fit(
             got="a checkpoint that began elsewhere", expected="one with the start that is asked now"
         )
@@ -265,7 +266,7 @@ def _other_fit(*, got: str, expected: str) -> InvalidSetting:
     return InvalidSetting(sentence("resume", got=got, expected=expected, advice=advice))
 
 
-def _same_start(walked: Array, began: Beginning, task: Task) -> bool:
+def _same_start(walked: Array, began: InitialState, task: Task) -> bool:
     plan = task.plan
     if began.generator != plan.generator or began.drawn != (plan.start is None):
         return False

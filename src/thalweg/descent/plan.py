@@ -1,7 +1,7 @@
 """What an engine is given and what it gives back: the contract that both engines keep.
 
 :func:`thalweg.fit` checks the user's words and makes a :class:`Plan`; an engine walks it and
-returns a :class:`Trace`. Not here: checking (:mod:`thalweg.descent.settings`), walking
+returns a :class:`Trace`. Not here: checking (:mod:`thalweg.settings`), walking
 (:mod:`thalweg.descent.reference`, :mod:`thalweg.descent.compiled`).
 """
 
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.dataset import Array, Dataset
-from thalweg.run import OptimizerState, Outcome
+from thalweg.arrays import Array
+from thalweg.data.dataset import Dataset
+from thalweg.runs.run import OptimizerState, Outcome
 
 if TYPE_CHECKING:
     from thalweg.descent.streaming import Streamed
-    from thalweg.descent.torch_random import Generator
     from thalweg.losses import Loss
     from thalweg.optimizers import Rule
+    from thalweg.torch_random import Generator
 
 Rows: TypeAlias = NDArray[np.int64]
 

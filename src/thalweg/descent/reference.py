@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.dataset import Array
+from thalweg.arrays import Array
 from thalweg.descent.plan import DIVERGENCE, Batches, Plan, TorchRule, Trace
-from thalweg.descent.torch_random import Generator
 from thalweg.errors import InvalidSetting, MissingExtra, nearest, sentence
 from thalweg.losses import L1, MSE, Loss
-from thalweg.run import OptimizerState, Outcome
+from thalweg.runs.run import OptimizerState, Outcome
+from thalweg.torch_random import Generator
 
 try:
     import torch

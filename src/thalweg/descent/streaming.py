@@ -5,8 +5,8 @@ and a batch that a block's border cuts in two, where the block before left them.
 that of the same rows in memory, to the bit, wherever the blocks begin and end. Batch descent on
 the squared error needs no rows, but only their summary: one pass, once.
 
-Not here: the arithmetic (:mod:`thalweg.descent.from_rows`), the reading
-(:mod:`thalweg.reading.scanning`).
+Not here: the arithmetic (:mod:`thalweg.descent.mini_batch`), the reading
+(:mod:`thalweg.data.scanning`).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from thalweg.dataset import Array
+from thalweg.arrays import Array
+from thalweg.data.rows import Rows
+from thalweg.data.scanning import Scan
 from thalweg.descent import compiled
-from thalweg.descent.from_rows import Walk, rows_kernel, start_kernel
 from thalweg.descent.kernel import OUT_OF_EPOCHS, Limits
+from thalweg.descent.mini_batch import Walk, rows_kernel, start_kernel
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
-from thalweg.descent.settings import Settings
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
 from thalweg.optimizers import Rule, walked
-from thalweg.reading.rows import Rows
-from thalweg.reading.scanning import Scan
-from thalweg.run import Outcome, Scaling
-from thalweg.summary import Summary
+from thalweg.runs.run import Outcome, Scaling
+from thalweg.settings import Settings
+from thalweg.summary.summary import Summary
 
 
 class Streamed:
@@ -246,7 +246,7 @@ class _Walk:
         return 1 + (phase + self.made) // self.every
 
     def _judged(self, outcome: Outcome, loss: float) -> Outcome:
-        """Add to the kernel's judgement whether the loss left its bounds."""
+        """Add to the kernel's classification whether the loss left its bounds."""
         if math.isnan(self.limit) and loss > DIVERGENCE * (1.0 - 1e-9) * _variance(self.data):
             self.limit = loss_limit(self.plan)
         return Outcome.DIVERGED if loss > self.limit else outcome

@@ -13,17 +13,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.dataset import Array, Dataset
-from thalweg.descent import fit
-from thalweg.descent.settings import Settings
-from thalweg.descent.torch_random import Generator, initial_parameters
-from thalweg.diagnosis.convergence import best_momentum, best_rate_for, epochs_to_reach, round_down
-from thalweg.diagnosis.curvature import distances, sufficient_rate, sufficient_rate_shuffled
+from thalweg.arrays import Array
+from thalweg.conditioning.convergence import (
+    best_momentum,
+    best_rate_for,
+    epochs_to_reach,
+    round_down,
+)
+from thalweg.conditioning.curvature import distances, sufficient_rate, sufficient_rate_shuffled
+from thalweg.data.dataset import Dataset
+from thalweg.descent.fit import fit
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.gradient_check import design_matrix
 from thalweg.hyperparameters import make_rule
 from thalweg.optimizers import RULES, SGD, Rule
-from thalweg.run import Run
+from thalweg.runs.run import Run
+from thalweg.settings import Settings
+from thalweg.torch_random import Generator, initial_parameters
 
 PROBED = 16_384
 """The epochs that a rule without a closed form is tried for, on the summary."""
@@ -127,7 +133,7 @@ def probe(rule: Rule, landscape: Landscape, start: Array, limit: int) -> int | N
     while True:
         run = walk(rule, landscape, start, epochs)
         with np.errstate(invalid="ignore"):
-            arrived = np.flatnonzero(landscape.loss(run.walked) <= landscape.goal)
+            arrived = np.flatnonzero(landscape.loss(run.scaled_path) <= landscape.goal)
         if len(arrived):
             return int(run.steps[arrived[0]])
         if epochs >= limit or run.epochs < epochs:
@@ -171,14 +177,14 @@ def blames_units(landscape: Landscape) -> bool:
     the condition number: beyond the patience, no other rate will do.
     """
     raw = landscape.curvature.condition_number
-    return raw > PATIENCE and raw > 10.0 * landscape.standardised.curvature.condition_number
+    return raw > PATIENCE and raw > 10.0 * landscape.standardized.curvature.condition_number
 
 
 def batch_descents(
     landscape: Landscape, base: Choice, *, fresh: bool, try_as_is: bool
 ) -> Iterator[Candidate]:
     """List settings of batch descent, the smallest change that treats the cause first."""
-    here = landscape.standardised if base.standardize else landscape
+    here = landscape.standardized if base.standardize else landscape
     standard = base._replace(standardize=True)
     needed = None
     if not fresh:
@@ -188,7 +194,7 @@ def batch_descents(
     words = "standardised features, and a learning rate for them"
     if not base.standardize and blames_units(landscape):
         # Other rates would leave the flat directions where they are.
-        yield from _retuned(landscape.standardised, standard, words)
+        yield from _retuned(landscape.standardized, standard, words)
     else:
         if needed is not None:
             yield Candidate(base, "more epochs", needed)
@@ -197,12 +203,12 @@ def batch_descents(
             tuned = "momentum tuned to the curvatures that matter"
             yield from _by_curvature(here, base, momentum=True, words=tuned)
         if not base.standardize:
-            yield from _retuned(landscape.standardised, standard, words)
+            yield from _retuned(landscape.standardized, standard, words)
     for momentum, words in (
         (False, "plain SGD at its best fixed rate, on standardised features"),
         (True, "standardised features, and momentum tuned to the curvatures that matter"),
     ):
-        yield from _by_curvature(landscape.standardised, standard, momentum=momentum, words=words)
+        yield from _by_curvature(landscape.standardized, standard, momentum=momentum, words=words)
 
 
 def _retuned(here: Landscape, base: Choice, change: str) -> Iterator[Candidate]:
@@ -254,7 +260,7 @@ def _by_curvature(
 
 def last_resort(landscape: Landscape, base: Choice) -> Candidate:
     """Give the fastest rule there is all the epochs that are affordable."""
-    there = landscape.standardised
+    there = landscape.standardized
     start = drawn_start(there, base.seed)
     away = distances(there.curvature, start[None, :], there.solution)[0]
     rule, _ = best_momentum(there.curvature, away, there.allowed_excess)
@@ -296,7 +302,7 @@ def _batch_rates(landscape: Landscape, rows: Dataset, base: Choice) -> list[floa
         if bound is None or not math.isfinite(bound) or slowdown <= 0.0:
             return []
         return [round_down(share * slowdown * bound, 1) for share in (0.5, 0.1, 0.02)]
-    return _rates(landscape.standardised, base)[1:]
+    return _rates(landscape.standardized, base)[1:]
 
 
 def certain_rate(rows: Dataset, choice: Choice, *, standardize: bool) -> float | None:
@@ -306,7 +312,7 @@ def certain_rate(rows: Dataset, choice: Choice, *, standardize: bool) -> float |
     -------
     float or None
         None for batch descent, whose bound is exact: see
-        :func:`thalweg.diagnosis.curvature.stable_rate`.
+        :func:`thalweg.conditioning.curvature.stable_rate`.
     """
     words = dict(choice.batches)
     size = words.get("batch_size")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thalweg.diagnosis.candidates import PROBED
+from thalweg.diagnosis.classification import Classification, Verdict
 from thalweg.diagnosis.landscape import NEAR
-from thalweg.diagnosis.verdict import Judgement, Verdict
 from thalweg.diagnosis.wording import (
     call,
     capital,
@@ -30,8 +30,8 @@ from thalweg.diagnosis.wording import (
 from thalweg.optimizers import RULES
 
 if TYPE_CHECKING:
-    from thalweg.diagnosis import Diagnosis
-    from thalweg.run import Run
+    from thalweg.diagnosis.diagnosis import Diagnosis
+    from thalweg.runs.run import Run
 
 # A standardised condition number from this on means that columns say nearly the same.
 _COLLINEAR = 1_000.0
@@ -59,11 +59,11 @@ def _times(loss: float, diagnosis: Diagnosis) -> str:
 
 def what_happened(d: Diagnosis) -> list[str]:
     """Say what the run did, since when, and where it ended."""
-    run, seen = d.run, d.judgement
+    run, seen = d.run, d.classification
     if run is None or seen is None:
         return [_data_alone(d)]
     end = _times(float(seen.loss[-1]), d)
-    where = direction_name(d.walked.curvature, seen.direction)
+    where = direction_name(d.scaled_landscape.curvature, seen.direction)
     since = f"{seen.since:,.0f}"
     name = rule_name(run)
     rule = capital(f"{name} {'and' if ' with ' in name else 'with'} lr = {run.settings.lr:g}")
@@ -88,14 +88,17 @@ def what_happened(d: Diagnosis) -> list[str]:
     return [sentence, _what_is_left(d, seen, where), _parameters(d), _not_converged(d, seen)]
 
 
-def _lowest_and_last(seen: Judgement) -> tuple[float, float]:
+def _lowest_and_last(seen: Classification) -> tuple[float, float]:
     finite = seen.loss[np.isfinite(seen.loss)]
     return (float(finite.min()), float(finite[-1])) if len(finite) else (np.nan, np.nan)
 
 
-def _what_is_left(d: Diagnosis, seen: Judgement, where: str) -> str:
+def _what_is_left(d: Diagnosis, seen: Classification, where: str) -> str:
     """Say along which direction the loss that is still to lose lies, and since when."""
-    if seen.verdict in (Verdict.CONVERGED, Verdict.DIVERGED) or d.walked.curvature.rank < 2:
+    if (
+        seen.verdict in (Verdict.CONVERGED, Verdict.DIVERGED)
+        or d.scaled_landscape.curvature.rank < 2
+    ):
         return ""
     if seen.share < 0.5:
         return "The loss still to lose is spread over several directions of curvature."
@@ -145,15 +148,15 @@ def _errors(count: float) -> str:
     return f"{number(float(f'{count:.2g}'))} standard errors"
 
 
-def _not_converged(d: Diagnosis, seen: Judgement) -> str:
+def _not_converged(d: Diagnosis, seen: Classification) -> str:
     open_ones = np.flatnonzero(~seen.converged)
-    rank = d.walked.curvature.rank
+    rank = d.scaled_landscape.curvature.rank
     if seen.verdict is Verdict.DIVERGED or rank < 3 or not len(open_ones):
         return ""
     which = f"{rank} directions of curvature"
     if len(open_ones) == rank:
         return f"None of the {which} has converged."
-    names = [direction_name(d.walked.curvature, int(i)) for i in open_ones[:_SHOWN]]
+    names = [direction_name(d.scaled_landscape.curvature, int(i)) for i in open_ones[:_SHOWN]]
     more = f"; and {len(open_ones) - _SHOWN} more" if len(open_ones) > _SHOWN else ""
     done = rank - len(open_ones)
     return (
@@ -177,7 +180,7 @@ def _shape(d: Diagnosis) -> str:
     spectrum = d.curvature
     if spectrum.rank < 2:
         return ""
-    if d.walked.standardized:
+    if d.scaled_landscape.is_standardized:
         near = f": columns nearly say the same{_suspects(d)}" if standard > _COLLINEAR else ""
         return (
             f"Over standardised features the loss's condition number is {number(standard)}{near}."
@@ -245,11 +248,11 @@ def _goal(d: Diagnosis) -> str:
 
 def _rule(d: Diagnosis) -> list[str]:
     """Say what the chosen rule does with this curvature."""
-    walked, plain = d.walked, d.walked.curvature.largest_stable_rate
-    units = "standardised features" if walked.standardized else "these data"
+    walked, plain = d.scaled_landscape, d.scaled_landscape.curvature.largest_stable_rate
+    units = "standardised features" if walked.is_standardized else "these data"
     if d.run is None or d.run.settings.optimizer != "sgd":
         return [*_own_step(d), f"Plain SGD is stable only below lr = {rate(plain)} on {units}."]
-    run, seen = d.run, d.judgement
+    run, seen = d.run, d.classification
     bound = d.rule_stable_learning_rate
     lr = run.settings.lr
     sentences = []
@@ -281,7 +284,7 @@ def _rule(d: Diagnosis) -> list[str]:
 
 def _slow(d: Diagnosis, lr: float) -> str:
     """Say how little a step takes off along the slowest direction that matters."""
-    seen, spectrum = d.judgement, d.walked.curvature
+    seen, spectrum = d.classification, d.scaled_landscape.curvature
     if seen is None or d.run is None or d.run.settings.hyperparameters.get("momentum"):
         return ""
     open_ones = np.flatnonzero(~seen.converged)
@@ -298,11 +301,13 @@ def _slow(d: Diagnosis, lr: float) -> str:
 def _own_step(d: Diagnosis) -> list[str]:
     """Say how far a rule that does not scale with the gradient went, against the way to go."""
     run = d.run
-    if run is None or run.settings.optimizer not in RULES or len(run.walked) < 2:
+    if run is None or run.settings.optimizer not in RULES or len(run.scaled_path) < 2:
         return []
     with np.errstate(over="ignore", invalid="ignore"):
-        moves = np.abs(np.diff(run.walked, axis=0)) / np.maximum(np.diff(run.steps), 1)[:, None]
-    way = np.abs(run.walked[0] - d.walked.solution)
+        moves = (
+            np.abs(np.diff(run.scaled_path, axis=0)) / np.maximum(np.diff(run.steps), 1)[:, None]
+        )
+    way = np.abs(run.scaled_path[0] - d.scaled_landscape.solution)
     j = int(np.argmax(way))
     if not np.isfinite(moves).all() or way[j] == 0.0:
         return []
@@ -318,7 +323,7 @@ def _own_step(d: Diagnosis) -> list[str]:
 
 def _pace(d: Diagnosis) -> str:
     """Say how fast the distance that matters most was shrinking over the second half."""
-    seen = d.judgement
+    seen = d.classification
     if seen is None or seen.verdict not in (Verdict.CRAWLED, Verdict.OUT_OF_EPOCHS):
         return ""
     late = np.flatnonzero(seen.epochs >= 0.5 * seen.epochs[-1])
@@ -326,7 +331,7 @@ def _pace(d: Diagnosis) -> str:
     if not 0.0 < after < before or len(late) < 2:
         return ""
     pace = -np.log(after / before) / (seen.epochs[late[-1]] - seen.epochs[late[0]])
-    where = direction_name(d.walked.curvature, seen.direction)
+    where = direction_name(d.scaled_landscape.curvature, seen.direction)
     return (
         f"Over the second half the distance along the direction that is missing ({where}) shrank "
         f"by one part in {number(float(f'{1.0 / pace:.2g}'))} per epoch."
@@ -403,7 +408,7 @@ def _long_steps(d: Diagnosis) -> str:
     settings = d.recommendation.settings
     if settings["optimizer"] == "sgd" or settings["lr"] < 1.0 or d.recommendation.run is None:
         return ""
-    walked = d.recommendation.run.walked
+    walked = d.recommendation.run.scaled_path
     j = int(np.argmax(np.abs(walked[-1] - walked[0])))
     return (
         f" Its learning rate is that large because it is about the length of a step: "
@@ -432,18 +437,18 @@ def as_html(d: Diagnosis) -> str:
     """Give the diagnosis as a fragment of HTML: the sentences, then a table of the directions."""
     *explained, advised = (with_code(paragraph) for paragraph in d.text.split("\n\n"))
     rows = []
-    spectrum = d.walked.curvature
+    spectrum = d.scaled_landscape.curvature
     for i, value in enumerate(spectrum.values):
         cells = [direction_name(spectrum, i), number(float(value))]
-        if d.judgement is not None:
-            left = float(d.judgement.excess[-1, i])
+        if d.classification is not None:
+            left = float(d.classification.excess[-1, i])
             state = "left open by the data"
             if i < spectrum.rank:
-                state = "converged" if d.judgement.converged[i] else "not converged"
+                state = "converged" if d.classification.converged[i] else "not converged"
             cells += [number(left), state]
         rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
     heads = ["Direction", "Curvature"]
-    if d.judgement is not None:
+    if d.classification is not None:
         heads += ["Loss still to lose", "At the end"]
     head = "".join(f'<th scope="col">{h}</th>' for h in heads)
     body = "".join(f"<tr>{row}</tr>" for row in rows)

@@ -2,7 +2,7 @@
 
 A landscape is made from the summary alone, in the user's units or in those of standardised
 features. Whatever the number of rows, it can be walked: p + 1 rows of its triangle have the same
-loss everywhere. Not here: judging a run (:mod:`thalweg.diagnosis.verdict`), what to advise
+loss everywhere. Not here: judging a run (:mod:`thalweg.diagnosis.classification`), what to advise
 (:mod:`thalweg.diagnosis.recommendation`).
 """
 
@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.dataset import Array, Dataset, parameter_names
-from thalweg.diagnosis.curvature import Curvature, curvature, mean_squared_error, standardise
+from thalweg.arrays import Array
+from thalweg.conditioning.curvature import Curvature, curvature, mean_squared_error, standardise
+from thalweg.data.dataset import Dataset
+from thalweg.data.names import parameter_names
 from thalweg.errors import ThalwegWarning
 
 if TYPE_CHECKING:
-    from thalweg.summary import Summary
+    from thalweg.summary.summary import Summary
 
 NEAR = 0.01
 """How near the exact loss is near enough: within 1 %."""
@@ -52,7 +54,7 @@ class Landscape:
         The mean squared error there: the least there is, in squared units of the target.
     intercept : bool
         Whether the first parameter is the bias.
-    standardized : bool
+    is_standardized : bool
         Whether the features are standardised.
     """
 
@@ -62,7 +64,7 @@ class Landscape:
     solution: Array
     exact_loss: float
     intercept: bool
-    standardized: bool
+    is_standardized: bool
 
     @classmethod
     def of(cls, summary: Summary, *, intercept: bool) -> Landscape:
@@ -78,25 +80,25 @@ class Landscape:
             solution=exact.parameters,
             exact_loss=exact.loss,
             intercept=intercept,
-            standardized=False,
+            is_standardized=False,
         )
 
     @cached_property
-    def standardised(self) -> Landscape:
+    def standardized(self) -> Landscape:
         """The same rows once their features are standardised."""
-        if self.standardized:
+        if self.is_standardized:
             return self
         return Landscape(
             names=self.names,
             n=self.n,
             triangle=standardise(self.triangle, self.n, intercept=self.intercept),
-            solution=self.standardised_points(self.solution),
+            solution=self.standardized_points(self.solution),
             exact_loss=self.exact_loss,
             intercept=self.intercept,
-            standardized=True,
+            is_standardized=True,
         )
 
-    def standardised_points(self, points: Array) -> Array:
+    def standardized_points(self, points: Array) -> Array:
         """Turn parameters (…, p) in the user's units into those of standardised features."""
         triangle = standardise(self.triangle, self.n, intercept=self.intercept)
         first = int(self.intercept)

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.dataset import Dataset
+from thalweg.data.dataset import Dataset
 from thalweg.diagnosis.wording import capital, epochs_in_words, number, rule_name
 from thalweg.losses import make_loss, mean_loss
-from thalweg.run import Outcome, Run
+from thalweg.runs.run import Outcome, Run
 
 if TYPE_CHECKING:
-    from thalweg.diagnosis import Diagnosis
+    from thalweg.diagnosis.diagnosis import Diagnosis
 
 
 def what_happened(d: Diagnosis, run: Run) -> list[str]:

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.dataset import Dataset
-from thalweg.descent import fit
+from thalweg.data.dataset import Dataset
+from thalweg.descent.fit import fit
 from thalweg.diagnosis.candidates import (
     AFFORDABLE,
     PATIENCE,
@@ -29,7 +29,7 @@ from thalweg.diagnosis.candidates import (
 )
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.optimizers import SGD
-from thalweg.run import Run
+from thalweg.runs.run import Run
 
 _ROW_VISITS = 2_000_000  # what trying settings of mini-batch descent may cost, in all
 _ATTEMPTS = 3  # with half as many epochs again each time
@@ -154,13 +154,13 @@ def _with_epochs(candidate: Candidate, epochs: int) -> Candidate:
 
 def _run_once(landscape: Landscape, rows: Dataset | None, candidate: Candidate) -> Recommendation:
     choice = candidate.choice
-    here = landscape.standardised if choice.standardize else landscape
+    here = landscape.standardized if choice.standardize else landscape
     if rows is not None:
         run = fit(rows, **choice.settings)
         losses = landscape.loss(run.path)
     else:
         run = walk(choice.rule, here, drawn_start(here, choice.seed), choice.epochs)
-        losses = here.loss(run.walked)
+        losses = here.loss(run.scaled_path)
     outside = np.flatnonzero(~(losses <= landscape.goal))
     arrived = int(outside[-1]) + 1 if len(outside) else 0
     return Recommendation(

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.diagnosis.convergence import round_down
-from thalweg.diagnosis.curvature import Curvature
+from thalweg.conditioning.convergence import round_down
+from thalweg.conditioning.curvature import Curvature
 
 if TYPE_CHECKING:
-    from thalweg.run import Run
+    from thalweg.runs.run import Run
 
 _SPELLED = {
     "sgd": "SGD", "adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop",

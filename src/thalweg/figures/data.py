@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from thalweg.arrays import Array
 from thalweg.checks import check_choice
-from thalweg.dataset import Array, Data, Dataset
+from thalweg.data.dataset import Data, Dataset
+from thalweg.figures.animation import Part, add_player, walked
 from thalweg.figures.descent import recorded_epochs
+from thalweg.figures.downsample import compact, sample
 from thalweg.figures.labels import Runs, name_runs
-from thalweg.figures.player import Part, add_player, walked
 from thalweg.figures.theme import NEUTRAL, lay_out, style
-from thalweg.figures.thin import compact, sample
 
 if TYPE_CHECKING:
-    from thalweg.run import Run
-    from thalweg.summary import Summary
+    from thalweg.runs.run import Run
+    from thalweg.summary.summary import Summary
 
 _ROWS = 20_000  # drawn at most: more are one blot, and slow
 _PREDICTED = 400  # rows of predicted against actual: each frame repeats them

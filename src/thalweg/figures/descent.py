@@ -1,6 +1,6 @@
 """The descent: its path in a plane of two parameters, and its loss by epoch.
 
-Not here: the surface that it went down (:mod:`thalweg.figures.valley`).
+Not here: the surface that it went down (:mod:`thalweg.figures.surfaces`).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import plotly.graph_objects as go
 
+from thalweg.arrays import Array
 from thalweg.checks import check_choice
-from thalweg.dataset import Array
 from thalweg.errors import InvalidData, sentence
+from thalweg.figures.animation import DRAWN, Part, add_player, walked
+from thalweg.figures.downsample import compact, thin
 from thalweg.figures.labels import Runs, Units, name_runs
-from thalweg.figures.player import DRAWN, Part, add_player, walked
 from thalweg.figures.theme import NEUTRAL, Style, lay_out, style
-from thalweg.figures.thin import compact, thin
 
 if TYPE_CHECKING:
-    from thalweg.run import Run
+    from thalweg.runs.run import Run
 
 _LINE_POINTS = 2000  # of a loss curve, which does not move
 _MARKERS = 30  # recorded points up to which each is marked

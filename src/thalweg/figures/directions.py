@@ -1,7 +1,7 @@
 """The directions of curvature: on the contour map, and how near a descent came along each.
 
-Not here: what the directions are (:mod:`thalweg.diagnosis.curvature`), why a descent went as it did
-(:mod:`thalweg.diagnosis`).
+Not here: what the directions are (:mod:`thalweg.conditioning.curvature`), why a descent went as
+it did (:mod:`thalweg.diagnosis`).
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import plotly.graph_objects as go
 
-from thalweg.dataset import Array
-from thalweg.diagnosis.curvature import principal_axes
+from thalweg.arrays import Array
+from thalweg.conditioning.curvature import principal_axes
 from thalweg.diagnosis.wording import direction_name, number
 from thalweg.errors import InvalidData, sentence
+from thalweg.figures.downsample import thin
 from thalweg.figures.labels import Units
+from thalweg.figures.surfaces import contour_figure
 from thalweg.figures.theme import NEUTRAL, lay_out, style
-from thalweg.figures.thin import thin
-from thalweg.figures.valley import contour_figure
-from thalweg.loss_surface import surface
+from thalweg.loss_surface.surface import surface
 
 if TYPE_CHECKING:
-    from thalweg.diagnosis import Diagnosis
+    from thalweg.diagnosis.diagnosis import Diagnosis
 
 _ENDS = ("steepest direction", "flattest direction")
 _LINES = 6  # directions drawn by epoch, at most: as many as there are colours
@@ -141,7 +141,7 @@ def distances_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figure
     >>> [trace.name for trace in figure.data]
     ['nearly all weight', 'nearly all bias', '1 % above the exact loss']
     """
-    run, seen = diagnosis.run, diagnosis.judgement
+    run, seen = diagnosis.run, diagnosis.classification
     if run is None or seen is None:
         raise InvalidData(
             sentence(
@@ -151,7 +151,7 @@ def distances_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figure
                 advice="pass thalweg.explain(run)",
             )
         )
-    spectrum = diagnosis.walked.curvature
+    spectrum = diagnosis.scaled_landscape.curvature
     apart = np.sqrt(seen.excess)
     figure = go.Figure()
     for index, direction in enumerate(_chosen(seen.excess, spectrum.rank)):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from thalweg.dataset import Dataset
-    from thalweg.run import Run
-    from thalweg.summary import Summary
+    from thalweg.data.dataset import Dataset
+    from thalweg.runs.run import Run
+    from thalweg.summary.summary import Summary
 
 Runs: TypeAlias = "Run | Sequence[Run] | Mapping[str, Run]"
 """One run, several, or several by the names that figures shall call them."""

@@ -11,12 +11,12 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
+from thalweg.arrays import Array
 from thalweg.checks import check_choice
-from thalweg.dataset import Array
 from thalweg.figures.data import describe
 from thalweg.figures.labels import Units, log_ticks
 from thalweg.figures.theme import NEUTRAL, SURFACE_COLORS, lay_out, style
-from thalweg.sweeps import Sweep, is_absent, plain
+from thalweg.sweeps.sweep import Sweep, is_absent, plain
 
 _STABLE = "rgba(0, 153, 136, 0.12)"  # the palette's green, thin enough for both themes
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from thalweg.dataset import Dataset
-from thalweg.descent import fit
+from thalweg.data.dataset import Dataset
+from thalweg.descent.fit import fit
 from thalweg.lab.messages import Settings, Source
 
 _ALWAYS = ("optimizer", "lr", "epochs")

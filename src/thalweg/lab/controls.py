@@ -10,7 +10,7 @@ import inspect
 import math
 from typing import Any
 
-from thalweg.descent import fit
+from thalweg.descent.fit import fit
 from thalweg.figures.theme import COLORS, DASHES, NEUTRAL, SYMBOLS, theme
 from thalweg.hyperparameters import SettingDescription, describe
 from thalweg.lab.messages import COLUMNS, RUNS, VERSION, WRITTEN_ROWS

@@ -13,7 +13,7 @@ H       the header, JSON in UTF-8, padded with spaces; ``{"at": i, "length": n}`
 rest    the body: float32, little-endian
 ======  ==============================================================================
 
-Not here: what is done with a request (:mod:`thalweg.lab.workbench`), the socket
+Not here: what is done with a request (:mod:`thalweg.lab.page_state`), the socket
 (:mod:`thalweg.lab.pages`). ``static/codec.js`` is the other end.
 """
 

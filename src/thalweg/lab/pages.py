@@ -3,7 +3,7 @@
 One request of a page is worked on at a time, off the event loop; heavy ones and explanations
 queue behind one another, so that they hold up no light one. Not here: the page's own files
 (:mod:`thalweg.lab.server`), what a request says (:mod:`thalweg.lab.messages`), what is done with
-it (:mod:`thalweg.lab.workbench`).
+it (:mod:`thalweg.lab.page_state`).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from thalweg.dataset import Dataset
+from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, sentence
 from thalweg.lab import messages
 from thalweg.lab.controls import controls
+from thalweg.lab.downloads import TAKEAWAYS, explanation
+from thalweg.lab.gradient_inspection import autograd, moment
 from thalweg.lab.messages import Source, View
-from thalweg.lab.moment import autograd, moment
-from thalweg.lab.takeaway import TAKEAWAYS, explanation
+from thalweg.lab.page_state import HEAVY, LabData, PageState
 from thalweg.lab.uploads import UPLOAD_BYTES, Table, Uploads, rows_of, too_large
-from thalweg.lab.workbench import HEAVY, Material, Workbench
 
 PAGES = 200
 """How many pages may be open at once."""
@@ -73,12 +73,12 @@ class Bucket:
 
 
 class Page:
-    """One open page: its socket, its workbench, its files, its slow requests."""
+    """One open page: its socket, its page_state, its files, its slow requests."""
 
-    def __init__(self, websocket: WebSocket, material: Material, uploads: Uploads) -> None:
+    def __init__(self, websocket: WebSocket, data: LabData, uploads: Uploads) -> None:
         self.id = secrets.token_urlsafe(16)
         self.websocket = websocket
-        self.workbench = Workbench(material)
+        self.page_state = PageState(data)
         self.uploads = uploads
         self.uploading = asyncio.Lock()
         self.waiting: asyncio.Queue[messages.Request] = asyncio.Queue(WAITING)
@@ -89,7 +89,7 @@ class Lab:
 
     Parameters
     ----------
-    first : Material
+    first : LabData
         What every page starts with; it is read only.
     file : Path, optional
         The table that the lab was started with, and ``columns``, what is in it.
@@ -97,7 +97,7 @@ class Lab:
 
     def __init__(
         self,
-        first: Material,
+        first: LabData,
         *,
         file: Path | None = None,
         columns: list[dict[str, Any]] | None = None,
@@ -111,7 +111,7 @@ class Lab:
 
     def rehearse(self) -> None:
         """Do once what a page asks first: the second time it is quick."""
-        Workbench(self.first).show(0, ({},), View())
+        PageState(self.first).show(0, ({},), View())
 
     # --- The socket -------------------------------------------------------------------------------
 
@@ -137,7 +137,7 @@ class Lab:
                     await slow
 
     async def _greet(self, page: Page) -> None:
-        described = await self._off(self.light, page.workbench.material.describe)
+        described = await self._off(self.light, page.page_state.data.describe)
         await page.websocket.send_text(
             messages.answer(
                 0,
@@ -202,7 +202,7 @@ class Lab:
             return None
         match request.type:
             case "data":
-                described = await self._off(self.light, page.workbench.material.describe)
+                described = await self._off(self.light, page.page_state.data.describe)
                 return messages.answer(request.id, "data", data=described)
             case "move" | "show":
                 return await self._fit(page, request)
@@ -224,7 +224,7 @@ class Lab:
             ) from error
 
     async def _fit(self, page: Page, request: messages.Request) -> bytes:
-        bench = page.workbench
+        bench = page.page_state
         fresh = request.source is not None
         if request.type == "move":
             work = partial(bench.move, request.id, request.runs[0], describe=fresh)
@@ -234,14 +234,14 @@ class Lab:
 
     async def _finish(self, page: Page, request: messages.Request) -> str:
         """Serve what is slow."""
-        bench = page.workbench
+        bench = page.page_state
         if request.type == "data":
             table = await self._read(page, request.source)
             source = request.source or Source("chapters")
-            bench.use(await self._off(self.heavy, Material, table.rows, source, table.notes))
-            described = await self._off(self.heavy, bench.material.describe)
+            bench.use(await self._off(self.heavy, LabData, table.rows, source, table.notes))
+            described = await self._off(self.heavy, bench.data.describe)
             return messages.answer(request.id, "data", data=described)
-        rows, settings = bench.material.rows, request.runs[0]
+        rows, settings = bench.data.rows, request.runs[0]
         run = await self._off(self._lane(bench, request.runs[:1]), bench.run, settings)
         if request.type == "explain":
             found = await self._off(self.heavy, explanation, rows, run)
@@ -250,7 +250,7 @@ class Lab:
         found = await self._off(self.heavy, work, rows, run, request.epoch)
         return messages.answer(request.id, "moment", **found)
 
-    def _lane(self, bench: Workbench, runs: tuple[messages.Settings, ...]) -> CapacityLimiter:
+    def _lane(self, bench: PageState, runs: tuple[messages.Settings, ...]) -> CapacityLimiter:
         work = sum(bench.work(settings) for settings in runs)
         return self.heavy if work > HEAVY else self.light
 
@@ -263,11 +263,11 @@ class Lab:
     async def _use_quickly(self, page: Page, source: Source) -> bool:
         """Take rows that are at hand; tell where they must be read first."""
         if source.kind == "chapters":
-            page.workbench.use(await self._off(self.light, chapters))
+            page.page_state.use(await self._off(self.light, chapters))
         elif source.kind == "rows":
-            page.workbench.use(await self._off(self.light, written_out, source))
+            page.page_state.use(await self._off(self.light, written_out, source))
         elif source.kind == "file" and self.file is not None and not source.target:
-            page.workbench.use(self.first)
+            page.page_state.use(self.first)
         else:
             return False
         return True
@@ -337,7 +337,7 @@ class Lab:
             page = self._page(request)
             body = await _limited(request.stream(), messages.MESSAGE_CHARACTERS)
             asked = messages.parse(body.decode())
-            bench = page.workbench
+            bench = page.page_state
             lane = self._lane(bench, asked.runs)
             runs = [await self._off(lane, bench.run, settings) for settings in asked.runs]
             names = [*asked.names, *(f"run {i + 1}" for i in range(len(asked.names), len(runs)))]
@@ -352,14 +352,14 @@ class Lab:
         )
 
 
-def chapters() -> Material:
+def chapters() -> LabData:
     """Give the built-in rows."""
     import thalweg
 
-    return Material(thalweg.salammbo(), Source("chapters"))
+    return LabData(thalweg.salammbo(), Source("chapters"))
 
 
-def written_out(source: Source) -> Material:
+def written_out(source: Source) -> LabData:
     """Make rows of those that a page wrote out."""
     rows = Dataset(
         source.X,
@@ -369,7 +369,7 @@ def written_out(source: Source) -> Material:
         units=source.units,
         name=source.name,
     )
-    return Material(rows, source)
+    return LabData(rows, source)
 
 
 def _not_with_data(kind: str) -> InvalidSetting:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.data.columns import Column
 from thalweg.errors import InvalidData, ThalwegError, ThalwegWarning, sentence
 from thalweg.lab.messages import COLUMNS
-from thalweg.reading.columns import Column
 
 MEMORY = 4 << 30
 """Bytes of address space: enough for a table of the largest allowed size, however packed."""
@@ -53,7 +53,7 @@ def _bound_memory() -> None:
 
 def _columns(task: dict[str, Any]) -> dict[str, Any]:
     """Say what columns a table has."""
-    from thalweg.reading.tables import open_table, readable
+    from thalweg.data.tables import open_table, readable
 
     path = Path(task["path"])
     with readable(path):
@@ -79,7 +79,7 @@ def _rows(task: dict[str, Any]) -> dict[str, Any]:
 
     The chosen columns, or so many of the table's first that a page can show them.
     """
-    from thalweg.reading.files import scan
+    from thalweg.data.files import scan
 
     columns = _columns(task)["columns"]
     if not task["target"]:
@@ -118,7 +118,7 @@ def _rows(task: dict[str, Any]) -> dict[str, Any]:
 
 def _count(task: dict[str, Any]) -> dict[str, Any]:
     """Count letters in texts."""
-    from thalweg.corpus import count_letters
+    from thalweg.data.texts import count_letters
 
     texts = json.loads(Path(task["path"]).read_text(encoding="utf-8"))
     counts = count_letters(texts["texts"], task["letter"], names=texts["names"])

@@ -1,7 +1,7 @@
 """The lab's server: the page and its files, and the way to what pages ask.
 
 It answers before the mathematics is loaded: that is done while the browser of the first page reads
-plotly.js. Not here: who is let in (:mod:`thalweg.lab.guard`), the work of each open page
+plotly.js. Not here: who is let in (:mod:`thalweg.lab.host_policy`), the work of each open page
 (:mod:`thalweg.lab.pages`).
 """
 
@@ -24,7 +24,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 from starlette.websockets import WebSocket
 
-from thalweg.lab.guard import Door, Guard, content_security_policy, style_hashes
+from thalweg.lab.host_policy import Guard, HostPolicy, content_security_policy, style_hashes
 
 if TYPE_CHECKING:  # the mathematics: what the first page waits least for
     from thalweg.lab.pages import Lab
@@ -51,14 +51,14 @@ class _Static(StaticFiles):
         return response
 
 
-def application(make: Callable[[], Lab], door: Door) -> Starlette:
+def application(make: Callable[[], Lab], door: HostPolicy) -> Starlette:
     """Put the lab behind its guard.
 
     Parameters
     ----------
     make : callable
         Gives the lab; called once, on a thread, when a page first asks for more than files.
-    door : Door
+    door : HostPolicy
         Whom it lets in.
     """
     plotly = get_plotlyjs()

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
-from thalweg.lab.guard import Door
+from thalweg.lab.host_policy import HostPolicy
 from thalweg.lab.server import application
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ _MESSAGE_BYTES = 4 << 20  # beyond it the socket is closed; up to it a sentence 
 def serve_until_interrupted(
     file: str | os.PathLike[str] | None, *, host: str, port: int | None, open_browser: bool
 ) -> None:
-    """Serve the lab: see :func:`thalweg.lab.serve`."""
+    """Serve the lab: see :func:`thalweg.lab.launch`."""
     made = None if file is None else make_lab(Path(file))  # what is wrong with it is said at once
-    door = Door.at(host)
+    door = HostPolicy.at(host)
     listener = listen(host, port)
     address = page_address(host, listener.getsockname()[1], door)
     server = uvicorn.Server(configuration(lambda: _ready(made or make_lab(None)), door))
@@ -48,9 +48,9 @@ def serve_until_interrupted(
 def make_lab(file: Path | None) -> Lab:
     """Make the lab, with the rows that its pages start with."""
     from thalweg.lab.messages import Source  # the mathematics: while the browser reads the page
+    from thalweg.lab.page_state import LabData
     from thalweg.lab.pages import Lab, chapters
     from thalweg.lab.uploads import rows_of
-    from thalweg.lab.workbench import Material
 
     if file is None:
         return Lab(chapters())
@@ -60,10 +60,10 @@ def make_lab(file: Path | None) -> Lab:
         )
     source = Source("file", drop_missing=True)
     table = asyncio.run(rows_of(file, source, file.name))
-    return Lab(Material(table.rows, source, table.notes), file=file, columns=table.columns)
+    return Lab(LabData(table.rows, source, table.notes), file=file, columns=table.columns)
 
 
-def configuration(make: Callable[[], Lab], door: Door) -> uvicorn.Config:
+def configuration(make: Callable[[], Lab], door: HostPolicy) -> uvicorn.Config:
     """Say how the web server runs."""
     return uvicorn.Config(
         application(make, door),
@@ -103,7 +103,7 @@ def listen(host: str, port: int | None) -> socket.socket:
     )
 
 
-def page_address(host: str, port: int, door: Door) -> str:
+def page_address(host: str, port: int, door: HostPolicy) -> str:
     """Write the address of the page, with its token where it needs one."""
     name = socket.gethostname() if host in ("", "0.0.0.0", "::") else host  # noqa: S104  # compared
     name = f"[{name}]" if ":" in name else name

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.dataset import Dataset
+from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidData, UnreadableFile, sentence
 from thalweg.lab.messages import Source
 

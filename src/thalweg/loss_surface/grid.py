@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from thalweg.dataset import Array
+from thalweg.arrays import Array
 from thalweg.native import native
 
 _EPSILON = float(np.finfo(np.float64).eps)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from thalweg.arrays import Array
 from thalweg.checks import check_choice
-from thalweg.dataset import Array
 from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
 
 if TYPE_CHECKING:
-    from thalweg.run import Run
+    from thalweg.runs.run import Run
 
 Range: TypeAlias = tuple[float, float]
 Path: TypeAlias = "Run | Array"

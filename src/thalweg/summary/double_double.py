@@ -26,7 +26,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from thalweg.dataset import Array
+from thalweg.arrays import Array
 from thalweg.native import native
 
 Number: TypeAlias = tuple[float, float]

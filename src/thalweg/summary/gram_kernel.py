@@ -34,7 +34,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from thalweg.dataset import Array
+from thalweg.arrays import Array
 from thalweg.native import native
 
 LANES = 8 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 4

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from thalweg.dataset import Array
+from thalweg.arrays import Array
 from thalweg.summary.double_double import Matrix, add_matrix, correct, factor, residual_products
 from thalweg.summary.solution import DEPENDENCE
 

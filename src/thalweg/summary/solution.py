@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from thalweg.dataset import Array
+from thalweg.arrays import Array
 from thalweg.errors import ThalwegWarning, sentence
 from thalweg.summary.double_double import Matrix, Order, least_squares
 

@@ -1,0 +1,1 @@
+"""How well the data condition a descent: curvatures, stable and best rates, epochs needed."""

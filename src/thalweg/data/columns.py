@@ -1,0 +1,211 @@
+"""Which columns of a table are fitted: the target, the features, and what cannot be either.
+
+The same rules for files and frames: names are exact, nothing that is not a number is turned into
+one, and each refusal names all the columns at fault and what to paste instead.
+Not here: reading the values (:mod:`thalweg.data.rows`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
+
+
+class Column(NamedTuple):
+    """A column as a table presents it: its name, what it holds, whether those are numbers."""
+
+    name: str
+    kind: str
+    numeric: bool
+
+
+class Choice(NamedTuple):
+    """The columns that are fitted: names and positions of the d features and of the target."""
+
+    features: tuple[str, ...]
+    target: str
+    positions: tuple[int, ...]
+    """Where the d features and then the target stand in the table."""
+
+
+def choose(
+    columns: Sequence[Column],
+    *,
+    target: str,
+    features: Sequence[str] | None,
+    source: str,
+) -> Choice:
+    """Find the target and the features among a table's columns.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+        All of the table's, in its order.
+    target : str
+        The target's name.
+    features : sequence of str, optional
+        The features' names, in the order wanted; every column but the target when left out.
+    source : str
+        What the table is called in an error.
+
+    Raises
+    ------
+    InvalidSetting
+        On names that the table does not have, that repeat, or that are none at all.
+    InvalidData
+        On fewer than two columns, and on chosen columns that are ambiguous or not numbers.
+
+    Examples
+    --------
+    >>> table = [Column("day", "date", False)]
+    >>> table += [Column("x", "int64", True), Column("y", "int64", True)]
+    >>> choose(table, target="y", features=["x"], source="ice.csv").positions
+    (1, 2)
+    >>> choose(table, target="y", features=None, source="ice.csv")
+    Traceback (most recent call last):
+    thalweg.errors.InvalidData: ice.csv: got columns that are not numbers: 'day' (date), ...
+    """
+    names = [column.name for column in columns]
+    if len(names) < 2:
+        raise InvalidData(
+            sentence(
+                source,
+                got="one column, " + repr(names[0]) if names else "no columns",
+                expected="a target and at least one feature",
+                advice="in a text, check that comma, semicolon, tab or | separates the columns",
+            )
+        )
+    _check_names("target", [target], names, source)
+    wanted = _wanted(features, target, names, source)
+    positions = tuple(names.index(name) for name in (*wanted, target))
+    _check_unambiguous(wanted, target, names, source)
+    _check_numeric(
+        [columns[position] for position in positions[:-1]],
+        columns[positions[-1]],
+        by_default=features is None,
+        source=source,
+    )
+    return Choice(wanted, target, positions)
+
+
+def find_features(
+    columns: Sequence[Column], *, features: Sequence[str], source: str
+) -> tuple[int, ...]:
+    """Find where the features stand in a table that needs no target.
+
+    Raises as :func:`choose` does.
+
+    Examples
+    --------
+    >>> table = [Column("x1", "int64", True), Column("x2", "int64", True)]
+    >>> find_features(table, features=["x2"], source="new.csv")
+    (1,)
+    """
+    names = [column.name for column in columns]
+    _check_names("features", features, names, source)
+    _check_unambiguous(tuple(features), None, names, source)
+    positions = tuple(map(names.index, features))
+    chosen = [columns[position] for position in positions]
+    _check_numeric(chosen, None, by_default=False, source=source)
+    return positions
+
+
+def _wanted(
+    features: Sequence[str] | None, target: str, names: list[str], source: str
+) -> tuple[str, ...]:
+    """Take the features as named, or every column but the target."""
+    if features is None:
+        return tuple(name for name in names if name != target)
+    wanted = (features,) if isinstance(features, str) else tuple(features)
+    _check_names("features", wanted, names, source)
+    if not wanted or len(set(wanted)) < len(wanted) or target in wanted:
+        raise InvalidSetting(
+            sentence(
+                "features",
+                got=f"{list(wanted)!r} with target {target!r}",
+                expected="at least one name, each once, and not the target's",
+                advice="leave features out to take every column but the target",
+            )
+        )
+    return wanted
+
+
+def _check_names(argument: str, wanted: Iterable[str], names: list[str], source: str) -> None:
+    """Refuse names that the table does not have, all of them at once."""
+    unknown = [name for name in wanted if name not in names]
+    if not unknown:
+        return
+    one = len(unknown) == 1
+    advice = [
+        nearest(str(name), names) if one else f"for {name!r} {nearest(str(name), names)}"
+        for name in unknown
+    ]
+    raise InvalidSetting(
+        sentence(
+            argument,
+            got=", ".join(map(repr, unknown)),
+            expected=f"{'a column' if one else 'columns'} of {source}",
+            advice="; ".join(advice),
+        )
+    )
+
+
+def _check_unambiguous(
+    wanted: tuple[str, ...], target: str | None, names: list[str], source: str
+) -> None:
+    """Refuse names that stand for several columns of the table."""
+    counts = Counter(names)
+    several = {
+        name: counts[name] for name in (*wanted, target) if name is not None and counts[name] > 1
+    }
+    if not several:
+        return
+    left_out = dict.fromkeys(wanted) if target is not None else ()
+    single = [name for name in left_out if counts[name] == 1]
+    raise InvalidData(
+        sentence(
+            source,
+            got=", ".join(f"{n} columns called {name!r}" for name, n in several.items()),
+            expected="a name of its own for each column that is fitted",
+            advice="rename them"
+            + (f", or leave them out with features={single!r}" if single else ""),
+        )
+    )
+
+
+# How pandas leaves its index in a file: without a name in CSV, under this one in Parquet.
+_INDEX = re.compile(r"|__index_level_\d+__")
+
+
+def _check_numeric(
+    features: list[Column], target: Column | None, *, by_default: bool, source: str
+) -> None:
+    """Refuse columns that are not numbers, and an index that slipped in among the features."""
+    chosen = features if target is None else [*features, target]
+    faults = {column.name: column.kind for column in chosen if not column.numeric}
+    if by_default:
+        faults |= {c.name: "an index?" for c in features if _INDEX.fullmatch(c.name)}
+    if not faults:
+        return
+    left = [column.name for column in features if column.name not in faults]
+    if target is None:
+        advice = "turn them into numbers first, as they were for the fit"
+    elif target.name in faults:
+        advice = "turn them into numbers first, or name another target"
+    elif left:
+        advice = f"leave them out with features={left!r}, or turn them into numbers first"
+    else:
+        advice = "turn them into numbers first: no feature is left without them"
+    raise InvalidData(
+        sentence(
+            source,
+            got="columns that are not numbers: "
+            + ", ".join(f"{name!r} ({kind})" for name, kind in faults.items()),
+            expected="numbers in each column that is fitted",
+            advice=advice,
+        )
+    )

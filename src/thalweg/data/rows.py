@@ -1,0 +1,237 @@
+"""Rows on their way from a table to a fit: float64 arrays, with missing values accounted for.
+
+Not here: where the tables come from (:mod:`thalweg.data.files`, :mod:`thalweg.data.frames`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+
+from thalweg.arrays import Array
+from thalweg.data.columns import Column
+from thalweg.errors import InvalidData, InvalidSetting, ThalwegWarning, nearest, sentence
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Rows: TypeAlias = tuple[Array, Array]
+"""A block of rows: ``X``, shape (b, d), and ``y``, shape (b,)."""
+
+Missing: TypeAlias = Literal["error", "drop"]
+
+BATCH_ROWS = 65_536
+BATCH_CELLS = 1 << 20  # 8 MB: keeps the batches of wide tables small
+SHOWN = 5  # positions of missing values in an error
+
+
+def batch_rows(columns: int) -> int:
+    """Say how many rows of a table so wide are read at once."""
+    return max(1, min(BATCH_ROWS, BATCH_CELLS // columns))
+
+
+def check_missing(missing: str) -> None:
+    """Refuse a word that says nothing about missing values."""
+    if missing not in ("error", "drop"):
+        raise InvalidSetting(
+            sentence(
+                "missing",
+                got=repr(missing),
+                expected="'error' or 'drop'",
+                advice=nearest(str(missing), ["error", "drop"]),
+            )
+        )
+
+
+class MissingFilter:
+    """Lets the rows through that can be fitted, and counts the others.
+
+    A row in which a value is missing (null or NaN) is dropped, or stops the reading: then the
+    rest is still read, so that the error can say how many such rows there are.
+    Rows are counted from 0, as in a frame.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The columns' names: the features', and the target's if there is one.
+    missing : {"error", "drop"}
+        What a missing value means.
+    source : str
+        What the rows are called in an error.
+    advice : str
+        What to do about missing values.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows have come by.
+    dropped : int
+        How many of them had missing values.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        missing: Missing,
+        source: str,
+        advice: str = "fill them in, or pass missing='drop'",
+    ) -> None:
+        check_missing(missing)
+        self.names = tuple(names)
+        self.missing = missing
+        self.source = source
+        self.advice = advice
+        self.rows = 0
+        self.dropped = 0
+        self._first: list[int] = []
+        self._holes = np.zeros(len(self.names), dtype=np.int64)
+
+    def through(self, blocks: Iterable[Rows]) -> Generator[Rows]:
+        """Give each block's rows without missing values.
+
+        Raises
+        ------
+        InvalidData
+            At the first infinite value; at the end, if rows had missing values and may not be
+            dropped, or if no row is left.
+        """
+        for block in blocks:
+            X, y = self._sift(*block)
+            if len(y) and not (self.dropped and self.missing == "error"):
+                yield X, y
+        self._account()
+
+    def warn_of_dropped(self) -> None:
+        """Say how many rows were left out, where some were."""
+        if self.dropped:
+            warnings.warn(
+                f"{self.source}: {self.dropped:,} of {self.rows:,} rows with missing values are "
+                "left out",
+                ThalwegWarning,
+                stacklevel=3,
+            )
+
+    def _sift(self, X: Array, y: Array) -> Rows:
+        start, self.rows = self.rows, self.rows + len(y)
+        # A sum is finite only if all its terms are: one pass, and rarely a false alarm.
+        with np.errstate(all="ignore"):
+            suspect = not np.isfinite(X.sum() + y.sum())
+        if not suspect:
+            return X, y
+        holes = np.column_stack([np.isnan(X), np.isnan(y)])
+        lacking = holes.any(axis=1)
+        self._refuse_infinite(X, y, lacking, start)
+        if lacking.any():
+            found = np.flatnonzero(lacking)
+            self._first += (start + found[: SHOWN - len(self._first)]).tolist()
+            self._holes += holes.sum(axis=0)
+            self.dropped += len(found)
+            X, y = X[~lacking], y[~lacking]
+        return X, y
+
+    def _refuse_infinite(self, X: Array, y: Array, lacking: Any, start: int) -> None:
+        infinite = np.column_stack([np.isinf(X), np.isinf(y)]) & ~lacking[:, np.newaxis]
+        if not infinite.any():
+            return
+        row, column = (int(i) for i in np.argwhere(infinite)[0])
+        value = y[row] if column == X.shape[1] else X[row, column]
+        raise InvalidData(
+            sentence(
+                self.source,
+                got=f"{value} in column {self.names[column]!r}, row {start + row} (counted from 0)",
+                expected="finite numbers",
+                advice="take that row out, or leave its cell empty to have it count as missing",
+            )
+        )
+
+    def _account(self) -> None:
+        """Refuse, at the end, rows that may not be dropped, and the lack of any."""
+        if self.dropped and self.missing == "error":
+            shown = ", ".join(map(str, self._first))
+            more = ", …" if self.dropped > len(self._first) else ""
+            where = ", ".join(
+                f"{name!r} ({holes:,})"
+                for name, holes in zip(self.names, self._holes.tolist(), strict=True)
+                if holes
+            )
+            got = (
+                f"missing values in {self.dropped:,} of {self.rows:,} rows, in columns {where}; "
+                f"rows {shown}{more} (counted from 0)"
+            )
+            expected, advice = "a value in each cell", self.advice
+        elif self.rows == 0:
+            got, expected = "no rows", "at least one row"
+            advice = "check the filter or the program that wrote them"
+        elif self.dropped == self.rows:
+            got, expected = f"missing values in each of the {self.rows:,} rows", "one row without"
+            advice = "leave out the columns that are empty"
+        else:
+            return
+        raise InvalidData(sentence(self.source, got=got, expected=expected, advice=advice))
+
+
+def arrow_columns(schema: pa.Schema) -> list[Column]:
+    """Describe the columns of an Arrow schema."""
+    return [Column(field.name, *_kind(field.type)) for field in schema]
+
+
+def _kind(kind: pa.DataType) -> tuple[str, bool]:
+    """Say what an Arrow type holds, and whether it holds numbers (or nothing at all)."""
+    from pyarrow import types
+
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+        return str(kind), True
+    if types.is_null(kind):
+        return "empty", True
+    if types.is_boolean(kind):
+        return "true or false", False
+    if types.is_dictionary(kind):
+        return "category", False
+    if types.is_date(kind) or types.is_timestamp(kind):
+        return "date", False
+    if types.is_time(kind) or types.is_duration(kind) or types.is_interval(kind):
+        return "time", False
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return "text", False
+    return str(kind), False
+
+
+def arrow_rows(batch: pa.RecordBatch, positions: Sequence[int], *, has_target: bool = True) -> Rows:
+    """Copy columns of an Arrow batch into rows; nulls become NaN.
+
+    ``X`` is laid out column by column, as the batch is: that takes a third of the time, and the
+    sums over the rows go through it by columns too.
+
+    Parameters
+    ----------
+    batch : RecordBatch
+        Of b rows.
+    positions : sequence of int
+        Where the d features and then the target stand.
+    has_target : bool
+        Whether there is one; ``y`` has shape (b, 0) without.
+    """
+    features, target = (positions[:-1], positions[-1:]) if has_target else (positions, ())
+    X = np.empty((batch.num_rows, len(features)), order="F")
+    for j, position in enumerate(features):
+        X[:, j] = _as_numbers(batch.column(position))
+    # Always a copy of its own: a view would keep the batch's memory alive.
+    if not target:
+        return X, np.empty((batch.num_rows, 0))
+    return X, np.array(_as_numbers(batch.column(target[0])), dtype=np.float64)
+
+
+def _as_numbers(column: pa.Array) -> Any:
+    """See a column of numbers as a NumPy array, without a copy where nothing is missing."""
+    from pyarrow import float64, types
+
+    if types.is_null(column.type):
+        return np.full(len(column), np.nan)
+    if column.null_count or types.is_decimal(column.type):
+        column = column.cast(float64(), safe=False).fill_null(np.nan)
+    # Not to_numpy, which imports pandas where there is one: a third of a second.
+    return np.from_dlpack(column)

@@ -1,0 +1,160 @@
+"""Rows that are read in batches, anew for each pass over them.
+
+Not here: which files they come from (:mod:`thalweg.data.files`), a descent over them
+(:mod:`thalweg.descent.streaming`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+import numpy as np
+
+from thalweg.data.columns import Choice
+from thalweg.data.dataset import Data, Dataset
+from thalweg.data.rows import Missing, MissingFilter, Rows, arrow_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from thalweg.summary.summary import Summary
+
+ArrowBatch: TypeAlias = "tuple[pa.RecordBatch, tuple[int, ...]]"
+"""Rows as a file holds them, and where the wanted columns stand."""
+
+Watcher: TypeAlias = Callable[[int, int | None], object]
+
+T = TypeVar("T")
+
+
+class Scan:
+    """Rows in files, read in batches; memory is that of a few batches whatever the files' size.
+
+    Made by :func:`thalweg.scan`. Each pass opens the files anew and reads one batch ahead on a
+    thread of its own; the batches come in the files' order, the same in each pass.
+
+    Attributes
+    ----------
+    features : tuple of str
+        The d names.
+    target : str
+        The target's name.
+    name : str
+        What the rows are, for titles.
+    source : str
+        What they are called in errors.
+    size : int
+        Bytes in the files.
+    watcher : callable or None
+        Called with each batch: the rows read so far in this pass and, where that can be told,
+        those of a pass: about, in the first one over a text, and exactly from then on.
+    """
+
+    def __init__(
+        self,
+        tables: Callable[[], Generator[ArrowBatch]],
+        choice: Choice,
+        *,
+        missing: Missing,
+        name: str,
+        source: str,
+        files: int,
+        size: int,
+        expected: int | None = None,
+    ) -> None:
+        self.features = choice.features
+        self.target = choice.target
+        self.name = name
+        self.source = source
+        self.size = size
+        self.watcher: Watcher | None = None
+        self._tables = tables
+        self._missing = missing
+        self._files = files
+        self._expected = expected
+        self._dropped_known = False
+
+    def batches(self) -> Generator[Rows]:
+        """Read all the rows once.
+
+        Yields
+        ------
+        X : ndarray, shape (b, d), float64
+        y : ndarray, shape (b,), float64
+            The next b rows, b ≥ 1, in memory of their own; ``X`` column by column in it.
+
+        Raises
+        ------
+        UnreadableFile
+            If a file is damaged.
+        InvalidData
+            On infinite or missing values, or if there are no rows. Rows with missing values are
+            counted to the end before the error is raised.
+        """
+        names = (*self.features, self.target)
+        missing_filter = MissingFilter(names, missing=self._missing, source=self.source)
+        for rows in through(missing_filter, self._tables()):
+            if self.watcher is not None:
+                self.watcher(missing_filter.rows, self._expected)
+            yield rows
+        self._expected = missing_filter.rows
+        if missing_filter.dropped and not self._dropped_known:
+            self._dropped_known = True
+            missing_filter.warn_of_dropped()
+
+    __iter__ = batches
+
+    def read(self) -> Dataset:
+        """Read all the rows into memory."""
+        batches = list(self.batches())
+        X = np.concatenate([X for X, _ in batches])
+        y = np.concatenate([y for _, y in batches])
+        batches.clear()  # the rows are held twice for a moment, not three times
+        return Dataset(X, y, features=self.features, target=self.target, name=self.name)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """What one pass over the rows leaves: enough for loss, gradient and exact solution."""
+        from thalweg.summary.summary import Summary  # only when something is computed
+
+        summary = Summary.of_batches(self.batches(), features=self.features, target=self.target)
+        summary.name = self.name
+        return summary
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the summary's bytes: whether two scans are of the same rows."""
+        return self.summary.digest
+
+    def __repr__(self) -> str:
+        files = f"{self._files} file" + ("s" if self._files > 1 else "")
+        return f"Scan({self.name!r}, {files}, features={self.features!r}, target={self.target!r})"
+
+
+def rows_of(data: Data | Scan) -> Dataset | Scan:
+    """Take a scan as it is, whatever else as :meth:`thalweg.Dataset.of` does."""
+    return data if isinstance(data, Scan) else Dataset.of(data)
+
+
+def through(
+    missing_filter: MissingFilter, batches: Generator[ArrowBatch], *, has_target: bool = True
+) -> Generator[Rows]:
+    """Make Arrow batches into rows and filter out missing values, reading one batch ahead."""
+    # Read ahead on a thread, made into rows on this one: each about half of the work.
+    with closing(_one_ahead(batches)) as ahead:
+        yield from missing_filter.through(
+            arrow_rows(*batch, has_target=has_target) for batch in ahead
+        )
+
+
+def _one_ahead(source: Generator[T]) -> Generator[T]:
+    """Have a thread work on the next item while the last one is looked at."""
+    with closing(source), ThreadPoolExecutor(1, thread_name_prefix="thalweg-read") as ahead:
+        following = ahead.submit(next, source, None)
+        while (item := following.result()) is not None:
+            following = ahead.submit(next, source, None)
+            yield item

@@ -1,0 +1,1 @@
+"""Pages for people: the lesson, the report, tables in notebooks."""

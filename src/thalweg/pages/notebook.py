@@ -1,0 +1,168 @@
+"""How runs, datasets and summaries show themselves in a notebook: one small table each.
+
+Colours are the page's own (``currentColor``), so light and dark notebooks read alike; nothing is
+loaded and no script runs. Not here: figures (:mod:`thalweg.figures`), whole pages
+(:mod:`thalweg.pages.report`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thalweg.arrays import Array
+from thalweg.data.names import parameter_names
+from thalweg.optimizers import RULES
+
+if TYPE_CHECKING:
+    from thalweg.data.dataset import Dataset
+    from thalweg.runs.run import Run
+    from thalweg.settings import Settings
+    from thalweg.summary.summary import Summary
+
+# A table stays on one screen: more columns than this are counted, not listed.
+SHOWN = 12
+LINE_POINTS = 120
+LINE_WIDTH, LINE_HEIGHT = 240, 48
+
+
+def run_html(run: Run) -> str:
+    """Show a run: what was asked, how it ended, where, and its loss as a line."""
+    settings = run.settings
+    ended = [f"{name} = {value:.6g}" for name, value in zip(run.names, run.parameters, strict=True)]
+    rows = [
+        ("Optimiser", _optimizer(settings)),
+        ("Rows a step", _regime(settings)),
+        ("Epochs", f"{run.epochs:,} of {settings.epochs:,}"),
+        ("Engine", f"{settings.engine}, {settings.dtype}"),
+        ("Outcome", run.outcome.value),
+        ("Ended at", _listed(ended)),
+    ]
+    if run.epochs:
+        rows.append(("Loss", f"{run.loss[0]:.6g} → {run.loss[-1]:.6g}"))
+        rows.append(("Gradient norm", f"{run.gradient_norm[0]:.6g} → {run.gradient_norm[-1]:.6g}"))
+    body = [_row(name, _left(escape(text))) for name, text in rows]
+    line = loss_line(run.loss)
+    if line:
+        body.append(_row("Loss by epoch", _left(line)))
+    return _table(f"Run: {run.target} from {_listed(run.features)}", body)
+
+
+def dataset_html(data: Dataset) -> str:
+    """Show a dataset: its rows, and the spread of each column."""
+    columns = [*zip(data.features, data.X.T, strict=True), (data.target, data.y)]
+    shown = columns if len(columns) <= SHOWN else columns[: SHOWN - 2]
+    body = [_row("Column", *map(_right, ("mean", "std. dev.", "least", "largest")))]
+    body += [_spread(data, name, values) for name, values in shown]
+    if shown is not columns:
+        left_out = f"and {len(columns) - len(shown) - 1:,} more features"
+        body += [_row(left_out, *[_right("")] * 4), _spread(data, *columns[-1])]
+    return _table(f"Dataset{f' {data.name!r}' if data.name else ''}: {len(data):,} rows", body)
+
+
+def _spread(data: Dataset, name: str, values: Array) -> str:
+    label = f"{data.label(name)}{', the target' if name == data.target else ''}"
+    spread = (values.mean(), values.std(), values.min(), values.max())
+    return _row(label, *(_right(f"{value:.6g}") for value in spread))
+
+
+def summary_html(summary: Summary) -> str:
+    """Show a summary: what it stands for, and the exact solution's names."""
+    rows = [
+        ("Rows", f"{summary.n:,}"),
+        ("Target", summary.target),
+        ("Features", _listed(summary.features)),
+        ("Parameters", _listed(parameter_names(summary.features))),
+    ]
+    body = [_row(name, _left(escape(text))) for name, text in rows]
+    return _table("Summary: enough for loss, gradient and exact solution", body)
+
+
+def loss_line(loss: Array) -> str:
+    """Draw the loss by epoch as a small line, logarithmic where it is positive throughout.
+
+    Losses that are not finite are left out; with fewer than two there is no line.
+
+    Examples
+    --------
+    >>> loss_line(np.array([1.0]))
+    ''
+    """
+    epochs = np.unique(np.linspace(0, len(loss) - 1, min(len(loss), LINE_POINTS)).astype(int))
+    points = [(int(epoch), float(loss[epoch])) for epoch in epochs if np.isfinite(loss[epoch])]
+    if len(points) < 2:
+        return ""
+    heights = np.array([value for _, value in points])
+    logarithmic = bool((heights > 0.0).all())
+    # Divided first: the differences of huge losses would overflow.
+    heights = np.log10(heights) if logarithmic else heights / np.abs(heights).max()
+    across = np.array([epoch for epoch, _ in points]) / points[-1][0] * (LINE_WIDTH - 4) + 2
+    low, spread = heights.min(), max(float(np.ptp(heights)), 1e-12)
+    down = LINE_HEIGHT - 2 - (heights - low) / spread * (LINE_HEIGHT - 4)
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
+    scale = ", logarithmic" if logarithmic else ""
+    return (
+        f'<svg role="img" width="{LINE_WIDTH}" height="{LINE_HEIGHT}" '
+        f'viewBox="0 0 {LINE_WIDTH} {LINE_HEIGHT}" xmlns="http://www.w3.org/2000/svg">'
+        f"<title>Loss by epoch{scale}: from {points[0][1]:.6g} to {points[-1][1]:.6g}</title>"
+        f'<polyline points="{path}" fill="none" stroke="currentColor" stroke-width="1.5"/></svg>'
+    )
+
+
+# --- The words ------------------------------------------------------------------------------------
+
+
+def _optimizer(settings: Settings) -> str:
+    """Name the optimiser with what was asked beside PyTorch's defaults."""
+    rule = RULES.get(settings.optimizer)
+    defaults = {} if rule is None else rule._field_defaults
+    given = [
+        f"{name}={value!r}"
+        for name, value in settings.hyperparameters.items()
+        if name not in defaults or defaults[name] != value
+    ]
+    walked = ["in standardised features"] if settings.standardize else []
+    return ", ".join([settings.optimizer, f"lr={settings.lr:g}", *given, *walked])
+
+
+def _regime(settings: Settings) -> str:
+    if settings.batch_sampler is not None:
+        return f"{len(settings.batch_sampler):,} batches written out"
+    size = "all" if settings.batch_size is None else f"{settings.batch_size:,}"
+    also = [name for name in ("shuffle", "drop_last") if getattr(settings, name)]
+    return ", ".join([size, *also])
+
+
+def _listed(texts: Sequence[str]) -> str:
+    shown = ", ".join(texts[:SHOWN])
+    return shown if len(texts) <= SHOWN else f"{shown} and {len(texts) - SHOWN:,} more"
+
+
+# --- The table ------------------------------------------------------------------------------------
+
+_CELL = "padding: 2px 8px; vertical-align: top; background: transparent"
+
+
+def _table(caption: str, rows: Iterable[str]) -> str:
+    return (
+        '<table style="border-collapse: collapse; color: inherit; background: transparent">'
+        '<caption style="text-align: left; font-weight: bold; padding: 2px 8px; '
+        f'color: inherit">{escape(caption)}</caption><tbody>{"".join(rows)}</tbody></table>'
+    )
+
+
+def _row(name: str, *cells: str) -> str:
+    style = f"{_CELL}; text-align: left; white-space: nowrap"
+    head = f'<th scope="row" style="{style}">{escape(name)}</th>'
+    return f"<tr>{head}{''.join(cells)}</tr>"
+
+
+def _left(content: str) -> str:
+    return f'<td style="{_CELL}; text-align: left">{content}</td>'
+
+
+def _right(text: str) -> str:
+    return f'<td style="{_CELL}; text-align: right">{escape(text)}</td>'

@@ -1,0 +1,142 @@
+"""One self-contained HTML page: templates filled in, figures and plotly.js inside, nothing fetched.
+
+Not here: what a page says (:mod:`thalweg.pages.lesson`, :mod:`thalweg.pages.report`), what a
+figure shows (:mod:`thalweg.figures`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import jinja2
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+import thalweg
+from thalweg import figures
+from thalweg.diagnosis.wording import with_code
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure in its place on a page.
+
+    Parameters
+    ----------
+    id : str
+        The page's name for it.
+    figure : plotly.graph_objects.Figure
+        What is drawn.
+    caption : str
+        One or two sentences below it.
+    """
+
+    id: str
+    figure: go.Figure
+    caption: str
+
+    @property
+    def title(self) -> str:
+        """The figure's title, for readers who do not see it."""
+        return str(self.figure.layout.title.text)
+
+    @property
+    def height(self) -> int:
+        """The room it takes, in pixels, kept free until it is drawn."""
+        return int(self.figure.layout.height or 450)
+
+    @property
+    def json(self) -> str:
+        """The figure as JSON that may stand inside a script element."""
+        return _inside_script(self.figure.to_json())
+
+
+def render(
+    template: str, *, sections: Sequence[tuple[str, str]], made_with: str = "", **context: object
+) -> str:
+    """Fill in a template of ``thalweg/pages/templates`` that extends ``page.html``.
+
+    Parameters
+    ----------
+    template : str
+        The file's name.
+    sections : sequence of (id, heading)
+        The table of contents, in order.
+    made_with : str
+        What else had a part in the page's numbers, for its last line.
+    **context
+        What the template names.
+    """
+    themes = {name: figures.theme(name) for name in ("light", "dark")}
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            version=thalweg.__version__,
+            made_with=made_with,
+            sections=sections,
+            plotly_js=get_plotlyjs(),
+            themes=_inside_script(json.dumps(themes)),
+            **context,
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("thalweg.pages"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
+    )
+    environment.filters["number"] = number
+    environment.filters["fixed"] = fixed
+    environment.filters["with_code"] = lambda text: Markup(with_code(text))  # noqa: S704  # escaped there
+    return environment
+
+
+def number(value: float, digits: int = 6) -> str:
+    r"""Write a number for reading: grouped thousands, a true minus, powers of ten in superscript.
+
+    Examples
+    --------
+    >>> number(-1234.5), number(4.96e-10, 2), number(0.0683016)
+    ('−1,234.5', '5.0\xa0×\xa010⁻¹⁰', '0.0683016')
+    """
+    if value == 0 or 1e-4 <= abs(value) < 1e7:
+        decimals = 0
+        text = f"{value:.{digits}g}"
+        if "e" in text:
+            text = f"{value:.0f}"
+        if "." in text:
+            decimals = len(text.partition(".")[2])
+        return f"{value:,.{decimals}f}".replace("-", "−")
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    superscript = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa}\u00a0×\u00a010{superscript}".replace("-", "−")
+
+
+def fixed(value: float, decimals: int) -> str:
+    """Write a number with so many decimals, for a column of a table.
+
+    Examples
+    --------
+    >>> fixed(-1.2, 4)
+    '−1.2000'
+    """
+    return f"{value:,.{decimals}f}".replace("-", "−")
+
+
+def _inside_script(text: str) -> str:
+    """Make JSON safe inside a script element: no end tag, no comment can start there."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

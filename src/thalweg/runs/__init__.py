@@ -1,0 +1,1 @@
+"""What a descent did, and the files that keep it."""

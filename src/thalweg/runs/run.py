@@ -1,0 +1,299 @@
+"""What a descent did: the path, the losses, the settings, how it ended.
+
+A ``Run`` is data, whoever made it. Not here: making one (:mod:`thalweg.descent.fit`), drawing it
+(:mod:`thalweg.figures`), explaining it (:mod:`thalweg.diagnosis`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from thalweg.arrays import Array
+from thalweg.data.dataset import Dataset, as_features
+from thalweg.data.names import parameter_names
+from thalweg.errors import InvalidData, MissingExtra, sentence
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from thalweg.settings import Settings
+    from thalweg.summary.summary import Summary
+    from thalweg.torch_random import Generator
+
+OptimizerState: TypeAlias = Mapping[str, Any]
+"""What an optimiser remembers, under PyTorch's names: per parameter, shape (p,), or one number."""
+
+
+class Outcome(Enum):
+    """How a descent ended; the text advises."""
+
+    CONVERGED = "converged: the tolerance that was asked for is reached"
+    OUT_OF_EPOCHS = (
+        "out of epochs: all of them were walked; compare with the exact solution to see how near"
+    )
+    DIVERGED = (
+        "diverged: the loss left all bounds and the fit stopped there; lower the learning rate"
+    )
+    STOPPED = "stopped: interrupted before its end; go on with fit(data, start=run)"
+
+
+class Scaling(NamedTuple):
+    """How standardised features come from the user's: ``(X - means) / scales``, each (d,)."""
+
+    means: Array
+    scales: Array
+
+    def to_user(self, parameters: Array, *, intercept: bool) -> Array:
+        """Turn parameters (…, p) of standardised features into those of the user's units."""
+        if not intercept:
+            return parameters / self.scales
+        weights = parameters[..., 1:] / self.scales
+        bias = parameters[..., 0] - weights @ self.means
+        return np.concatenate([bias[..., np.newaxis], weights], axis=-1)
+
+    def from_user(self, parameters: Array, *, intercept: bool) -> Array:
+        """Turn parameters (…, p) in the user's units into those of standardised features."""
+        if not intercept:
+            return parameters * self.scales
+        bias = parameters[..., 0] + parameters[..., 1:] @ self.means
+        return np.concatenate([bias[..., np.newaxis], parameters[..., 1:] * self.scales], axis=-1)
+
+
+class InitialState(NamedTuple):
+    """What a descent began with, beside its parameters: those are the first of its path."""
+
+    drawn: bool  # whether the parameters were drawn from the generator
+    optimizer_state: OptimizerState | None  # None where the optimiser remembered nothing
+    generator: Generator  # where the stream stood before anything was drawn
+    loss_limit: float  # beyond it the descent counts as diverged; NaN: no loss came near it
+
+
+class ResumeState(NamedTuple):
+    """Where a descent begins when it goes on from another: see :meth:`Run.continuation`."""
+
+    parameters: Array | None  # (p,) in the user's units; None draws them from the generator
+    scaled_parameters: Array | None  # (p,) the same in the coordinates that the optimiser saw
+    scaling: Scaling | None  # which coordinates those were
+    optimizer: str
+    optimizer_state: OptimizerState | None
+    generator: Generator
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """What a descent did.
+
+    Parameters are ordered ``[bias, weights…]``, p = d + 1 of them; without an intercept there is
+    no bias and p = d.
+
+    Attributes
+    ----------
+    scaled_path : ndarray, shape (k, p)
+        The recorded points in the coordinates that the optimiser saw: those of standardised
+        features where ``scaling`` is set, else the same as ``path``.
+    steps : ndarray, shape (k,), int64
+        The updates made before each recorded point: 0 for the start.
+    loss : ndarray, shape (epochs,)
+        The mean loss over the rows that each epoch saw, at the parameters it saw them with: in
+        batch descent, *before* the epoch's update. In units of the target, squared for ``mse``.
+    gradient_norm : ndarray, shape (epochs,)
+        The norm of the mean gradient over the same rows.
+    settings : Settings
+        Everything that was asked for, and which engine did it.
+    outcome : Outcome
+        How it ended.
+    optimizer_state : mapping
+        What the optimiser remembers, under PyTorch's names.
+    generator : Generator
+        Where the stream of random numbers stands.
+    data : Dataset or None
+        The rows, where they are at hand; a run that was loaded has their summary only.
+    scaling : Scaling or None
+        Set where the features were standardised.
+    initial_state : InitialState or None
+        What it began with, so that it can be done again; None where that is not known.
+
+    Examples
+    --------
+    >>> import thalweg
+    >>> run = thalweg.fit(thalweg.salammbo(), seed=4321)
+    >>> run.path.shape
+    (251, 2)
+    >>> run.predict([[3000.0], [5000.0]]).round(2)
+    array([203.58, 338.71])
+    """
+
+    scaled_path: Array
+    steps: NDArray[np.int64]
+    loss: Array
+    gradient_norm: Array
+    settings: Settings
+    outcome: Outcome
+    optimizer_state: OptimizerState
+    generator: Generator
+    features: tuple[str, ...]
+    target: str
+    data: Dataset | None
+    scaling: Scaling | None = None
+    stored_summary: Summary | None = None
+    initial_state: InitialState | None = None
+
+    @cached_property
+    def path(self) -> Array:
+        """The parameters ``[bias, weights…]`` at each recorded point, start included: (k, p)."""
+        if self.scaling is None:
+            return self.scaled_path
+        return self.scaling.to_user(self.scaled_path, intercept=self.settings.intercept)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters' names, in the order of the path's columns."""
+        return parameter_names(self.features, intercept=self.settings.intercept)
+
+    @property
+    def parameters(self) -> Array:
+        """Where the descent ended, ``[bias, weights…]``: (p,)."""
+        end: Array = self.path[-1]
+        return end
+
+    @property
+    def bias(self) -> float:
+        """The last bias, in units of the target; 0 without an intercept."""
+        return float(self.path[-1, 0]) if self.settings.intercept else 0.0
+
+    @property
+    def weights(self) -> Array:
+        """The last weights, in units of the target per unit of each feature: (d,)."""
+        return self.path[-1, int(self.settings.intercept) :]
+
+    @property
+    def epochs(self) -> int:
+        """The epochs that were walked: fewer than asked for where it converged or diverged."""
+        return len(self.loss)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The updates of one epoch."""
+        return int(self.steps[-1]) // self.epochs if self.epochs else 0
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The summary of the rows: exact solution, loss and gradient anywhere."""
+        if self.stored_summary is not None:
+            return self.stored_summary
+        if self.data is None:
+            raise InvalidData(
+                sentence(
+                    "run",
+                    got="a run without its data or their summary",
+                    expected="a run that knows what it was fitted to",
+                    advice="fit again, or pass the data beside the run",
+                )
+            )
+        return self.data.summary
+
+    @property
+    def source(self) -> Dataset | Summary | None:
+        """What is known of the rows: themselves, or their summary where they are not at hand."""
+        return self.stored_summary if self.data is None else self.data
+
+    def predict(self, X: ArrayLike) -> Array:
+        """Predict the target with the last parameters, in the precision that the run was made in.
+
+        Parameters
+        ----------
+        X : array-like, shape (m, d)
+            The features.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            In units of the target; float32 for a run of the reference engine, as PyTorch's own.
+
+        Raises
+        ------
+        InvalidData
+            If ``X`` has not the d features of the run.
+        """
+        features = as_features(X, len(self.features)).astype(self.settings.dtype)
+        weights = self.weights.astype(self.settings.dtype)
+        predicted: Array = features @ weights
+        if self.settings.intercept:
+            predicted += np.asarray(self.bias, dtype=self.settings.dtype)
+        return predicted
+
+    def model(self) -> nn.Sequential:
+        """Give the fitted PyTorch model, as the lesson builds it: ``Sequential(Linear(d, 1))``."""
+        try:
+            import torch
+        except ImportError as error:
+            raise MissingExtra("Run.model", "torch") from error
+        dtype = getattr(torch, self.settings.dtype)
+        linear = torch.nn.Linear(len(self.features), 1, bias=self.settings.intercept, dtype=dtype)
+        with torch.no_grad():
+            linear.weight.copy_(torch.as_tensor(self.weights)[None, :])
+            if self.settings.intercept:
+                linear.bias.fill_(self.bias)
+        return torch.nn.Sequential(linear)
+
+    def continuation(
+        self, *, fresh_parameters: bool = False, fresh_optimizer: bool = False
+    ) -> ResumeState:
+        """Say how another descent goes on from here: pass the result to ``fit`` as ``start``.
+
+        ``start=run`` is short for ``start=run.continuation()``: the same parameters, optimiser
+        state and stream of random numbers, as if this run had been given more epochs.
+
+        Parameters
+        ----------
+        fresh_parameters : bool
+            Draw new parameters from the stream where this run left it, as PyTorch's
+            ``reset_parameters()`` does.
+        fresh_optimizer : bool
+            Start with an optimiser that remembers nothing.
+        """
+        return ResumeState(
+            parameters=None if fresh_parameters else self.path[-1],
+            scaled_parameters=None if fresh_parameters else self.scaled_path[-1],
+            scaling=self.scaling,
+            optimizer=self.settings.optimizer,
+            optimizer_state=None if fresh_optimizer else self.optimizer_state,
+            generator=self.generator,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the run to one Parquet file, whole or not at all: see :func:`thalweg.load`.
+
+        Pandas, Polars and DuckDB read the file as a table with a row per recorded point.
+
+        Raises
+        ------
+        UnwritableFile
+            Where no file can be written.
+        InvalidSetting
+            If a setting is not plain data, such as a tensor given to an optimiser.
+        """
+        from thalweg.runs.run_file import save  # PyArrow: only when a file is written
+
+        save(self, path)
+
+    def __repr__(self) -> str:
+        end = ", ".join(f"{n}={v:.6g}" for n, v in zip(self.names, self.path[-1], strict=True))
+        loss = f"loss={self.loss[-1]:.6g}, " if self.epochs else ""
+        return (
+            f"Run({self.settings.optimizer}, epochs={self.epochs}, {loss}{end}, "
+            f"{self.outcome.name.lower()})"
+        )
+
+    def _repr_html_(self) -> str:
+        from thalweg.pages.notebook import run_html  # only in a notebook
+
+        return run_html(self)

@@ -1,0 +1,1 @@
+"""Sweeps: thousands of descents at once."""

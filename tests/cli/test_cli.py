@@ -1,0 +1,625 @@
+"""The command line as a person meets it: what it prints, where, and how it exits."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import thalweg
+from thalweg.cli import main as cli
+from thalweg.cli import rows
+from thalweg.data.scanning import Scan
+
+CORPUS = "salammbo_fr_ch{:02}.txt"
+
+
+def call(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "thalweg", *map(str, arguments)],
+        cwd=cwd, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def test_version() -> None:
+    assert call("--version").stdout == f"thalweg {thalweg.__version__}\n"
+
+
+def test_a_misspelt_command_gets_the_nearest() -> None:
+    done = call("lessson")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "Did you mean 'lesson'?" in done.stderr
+
+
+def test_count_goes_to_stdout(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("A cat\n\nsat.", encoding="utf-8")
+    done = call("count", "a.txt", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "chapter,characters,A\na.txt,10,3\n")
+
+
+def test_count_options(tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("I\nà la mer\nII\nété, eau\n", encoding="utf-8")
+    done = call(
+        "count", "book.txt", "--split", "^I+$", "--letter", "e", "--fold-accents",
+        "--alphabetic-only", "--out", "e.csv", cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "")
+    lines = (tmp_path / "e.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "chapter,characters,E"
+    assert [line.split(",")[-1] for line in lines[1:]] == ["1", "3"]
+
+
+def test_mistakes_get_one_sentence_and_leave_nothing(tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes("é".encode("latin-1"))
+    (tmp_path / "empty.txt").write_bytes(b"")
+    (tmp_path / "book.txt").write_text("no headings here", encoding="utf-8")
+    for arguments in (
+        ("latin.txt",),
+        ("empty.txt",),
+        ("missing.txt",),
+        ("book.txt", "--split", "^CHAPTER"),
+        ("book.txt", "--split", "("),
+        ("book.txt", "--letter", "ab"),
+    ):
+        done = call("count", *arguments, "--out", "counts.csv", cwd=tmp_path)
+        assert done.returncode == 2, arguments
+        assert done.stdout == ""
+        assert done.stderr.startswith("thalweg: ")
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert not (tmp_path / "counts.csv").exists()
+
+
+def test_the_novel_gives_the_builtin_table(shared: Path) -> None:
+    files = [shared / "corpus" / CORPUS.format(chapter) for chapter in range(1, 16)]
+    done = call("count", *files)
+    counted = [tuple(map(float, line.split(",")[1:])) for line in done.stdout.splitlines()[1:]]
+    data = thalweg.salammbo()
+    assert counted == list(zip(data.X[:, 0].tolist(), data.y.tolist(), strict=True))
+
+
+def test_the_lesson_writes_its_page_and_table(tmp_path: Path) -> None:
+    done = call("lesson", "--out", "page.html", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "numbers agree" in done.stdout
+    assert "loss after the last update" in done.stdout
+
+
+# --- Own data -------------------------------------------------------------------------------------
+
+
+class Said(NamedTuple):
+    """What a command line came to."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run(*arguments: str | Path) -> Said:
+    """Run a command line in this process."""
+    out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
+    code: Any = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            cli.main([str(argument) for argument in arguments])
+        except SystemExit as exit_:
+            code = exit_.code
+    out.seek(0)
+    return Said(code or 0, out.read(), err.getvalue())
+
+
+ROWS = "length,depth,flow\n" + "".join(
+    f"{10 + i},{(7 * i) % 5},{3 + 2 * i - (7 * i) % 5 + (i % 3) / 10}\n" for i in range(20)
+)
+ROUNDING = 1e-14  # a product of rows with weights, summed in another order
+STABLE = ("--optimizer", "adam", "--lr", "0.3", "--standardize", "--epochs", "300")
+
+
+@pytest.fixture
+def river(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to stand in, with a table in it."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "river.csv"
+    path.write_text(ROWS, encoding="utf-8")
+    return path
+
+
+def expected_fit(path: Path) -> thalweg.Run:
+    return thalweg.fit(
+        thalweg.read(path, target="flow"), optimizer="adam", lr=0.3, standardize=True, epochs=300
+    )
+
+
+def test_fit_shows_the_descent_beside_the_exact_solution(river: Path) -> None:
+    said = run("fit", river, "--target", "flow", *STABLE)
+    expected = expected_fit(river)
+    solution = thalweg.solve(thalweg.read(river, target="flow"))
+    assert said.code == 0
+    lines = said.out.splitlines()
+    assert lines[0].split() == ["by", "descent", "exact", "solution"]
+    assert lines[2].split() == [
+        "length", f"{expected.weights[0]:.8g}", f"{solution.weights[0]:.8g}"
+    ]  # fmt: skip
+    assert said.err.startswith("out of epochs after 300: the loss is ")
+    assert len(said.err.strip().splitlines()) == 1
+
+
+def test_fit_for_a_program(river: Path) -> None:
+    said = run("fit", river, "-y", "flow", "-x", "length", "--json", *STABLE)
+    answer = json.loads(said.out)
+    expected = thalweg.fit(
+        thalweg.read(river, target="flow", features=["length"]),
+        optimizer="adam", lr=0.3, standardize=True, epochs=300,
+    )  # fmt: skip
+    assert said.code == 0
+    assert answer["parameters"] == {"bias": expected.bias, "weight": expected.weights[0]}
+    assert answer["outcome"] == "out_of_epochs"
+    assert answer["settings"]["optimizer"] == "adam"
+    assert answer["exact"]["loss"] == expected.summary.solve().loss
+
+
+def test_a_diverged_fit_exits_with_3_and_valid_json(river: Path) -> None:
+    said = run("fit", river, "-y", "flow", "--optimizer", "sgd", "--lr", "1e200", "--json")
+    answer = json.loads(said.out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert said.code == 3
+    assert answer["outcome"] == "diverged"
+    assert said.err.startswith("diverged at epoch ")
+
+
+def test_the_optimisers_own_settings(river: Path) -> None:
+    said = run(
+        "fit", river, "-y", "flow", "--json", "--optimizer", "sgd", "--lr", "1e-4",
+        "--set", "momentum=0.9", "--set", "nesterov=True",
+    )  # fmt: skip
+    hyperparameters = json.loads(said.out)["settings"]["hyperparameters"]
+    assert (hyperparameters["momentum"], hyperparameters["nesterov"]) == (0.9, True)
+
+
+def test_a_run_is_written_predicted_with_explained_and_exported(river: Path) -> None:
+    out = river.with_name("run.parquet")
+    assert run("fit", river, "-y", "flow", *STABLE, "--out", out).code == 0
+    loaded, expected = thalweg.load(out), expected_fit(river)
+    np.testing.assert_array_equal(loaded.path, expected.path)
+
+    said = run("predict", out, river)
+    assert said.code == 0
+    header, *values = said.out.splitlines()
+    X = thalweg.read(river, target="flow").X
+    assert header == "flow"
+    np.testing.assert_allclose([float(value) for value in values], expected.predict(X), ROUNDING)
+
+    said = run("explain", out)
+    assert (said.code, said.out) == (0, thalweg.explain(loaded).text + "\n")
+    answer = json.loads(run("explain", out, "--json").out)
+    assert answer["recommended"] == thalweg.explain(loaded).recommended
+
+    said = run("export", out, "--to", "pytorch", "--out", "again.py")
+    assert (said.code, said.out) == (0, "")
+    compile(Path("again.py").read_text(encoding="utf-8"), "again.py", "exec")
+
+
+def test_predictions_need_no_target_and_go_to_a_file(river: Path) -> None:
+    run("fit", river, "-y", "flow", *STABLE, "--out", "run.parquet")
+    table = pa.table({"note": ["a", "b"], "depth": [1.0, 2.0], "length": [5, 6]})
+    pq.write_table(table, "new.parquet")
+    said = run("predict", "run.parquet", "new.parquet", "--out", "flow.csv")
+    assert (said.code, said.out) == (0, "")
+    header, *values = Path("flow.csv").read_text(encoding="utf-8").splitlines()
+    assert header == "flow"
+    predicted = expected_fit(river).predict([[5.0, 1.0], [6.0, 2.0]])
+    np.testing.assert_allclose([float(value) for value in values], predicted, ROUNDING)
+
+
+def test_predictions_are_written_whole_or_not_at_all(river: Path) -> None:
+    run("fit", river, "-y", "flow", *STABLE, "--out", "run.parquet")
+    table = pa.table({"depth": [1.0] * 200_000 + [None], "length": [5.0] * 200_001})
+    pq.write_table(table, "new.parquet")
+    said = run("predict", "run.parquet", "new.parquet", "--out", "flow.csv")
+    assert said.code == 2
+    assert said.err == (
+        "thalweg: new.parquet: got missing values in 1 of 200,001 rows, in columns 'depth' (1); "
+        "rows 200000 (counted from 0), expected a value in each cell; fill them in, or take "
+        "those rows out\n"
+    )
+    assert not Path("flow.csv").exists()
+
+
+def test_a_lacking_feature_is_named(river: Path) -> None:
+    run("fit", river, "-y", "flow", *STABLE, "--out", "run.parquet")
+    Path("new.csv").write_text("length,deep\n1,2\n", encoding="utf-8")
+    said = run("predict", "run.parquet", "new.csv")
+    assert said.code == 2
+    assert said.err == (
+        "thalweg: features: got 'depth', expected a column of new.csv; did you mean 'deep'?\n"
+    )
+
+
+def test_solve_gives_all_digits(river: Path) -> None:
+    solution = thalweg.solve(thalweg.read(river, target="flow"))
+    said = run("solve", river, "-y", "flow")
+    named = dict(line.split("\t") for line in said.out.splitlines())
+    assert said.code == 0
+    assert float(named["length"]) == solution.weights[0]
+    assert float(named["loss"]) == solution.loss
+    answer = json.loads(run("solve", river, "-y", "flow", "--json").out)
+    assert answer["rows"] == 20
+    assert answer["parameters"]["bias"] == solution.bias
+
+
+def test_explain_of_data(river: Path) -> None:
+    said = run("explain", river, "--target", "flow", "--json")
+    answer = json.loads(said.out)
+    found = thalweg.explain(thalweg.read(river, target="flow"))
+    assert said.code == 0
+    assert answer["recommended"] == found.recommended
+    assert answer["condition_number"] == found.condition_number
+
+
+def test_reports_of_one_run_and_of_several(river: Path) -> None:
+    run("fit", river, "-y", "flow", *STABLE, "--out", "one.parquet", "--report", "one.html")
+    run("fit", river, "-y", "flow", "--standardize", "--out", "two.parquet")
+    said = run("report", "one.parquet", "two.parquet", "--out", "both.html")
+    assert (said.code, said.out) == (0, "")
+    assert said.err == f"The report is {Path('both.html').resolve()}\n"
+    for page in ("one.html", "both.html"):
+        assert Path(page).read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert "two" in Path("both.html").read_text(encoding="utf-8")
+
+
+def test_runs_of_one_name_are_all_in_the_report(river: Path) -> None:
+    for folder, rate in (("fast", "0.3"), ("slow", "0.001")):
+        Path(folder).mkdir()
+        run("fit", river, "-y", "flow", "--lr", rate, "--out", f"{folder}/run.parquet")
+    said = run("report", "fast/run.parquet", "slow/run.parquet", "slow/run.parquet")
+    assert said.code == 0
+    page = Path("report.html").read_text(encoding="utf-8")
+    head = re.findall(r"<h3>(.*?)</h3>", page)
+    assert [name for name in head if name.endswith("run.parquet")] == [
+        "fast/run.parquet",
+        "slow/run.parquet",
+    ]
+
+
+def test_a_fit_on_another_loss_is_held_against_the_exact_solution_on_its_own(river: Path) -> None:
+    asked = ("fit", river, "-y", "flow", *STABLE, "--loss", "l1")
+    answer = json.loads(run(*asked, "--json").out)
+    data = thalweg.read(river, target="flow")
+    walked = thalweg.fit(data, optimizer="adam", lr=0.3, standardize=True, epochs=300, loss="l1")
+    squared = np.mean((walked.predict(data.X) - data.y) ** 2)
+    assert answer["loss"] == walked.loss[-1]
+    assert answer["mean_squared_error"] == pytest.approx(squared, rel=1e-9)
+    lines = run(*asked).out.splitlines()
+    exact = thalweg.solve(data).loss
+    assert lines[-2].split() == ["mean", "squared", "error", f"{squared:.8g}", f"{exact:.8g}"]
+    assert lines[-1].split() == [
+        "l1",
+        "loss",
+        "of",
+        "the",
+        "last",
+        "epoch",
+        f"{answer['loss']:.8g}",
+    ]
+
+
+def test_a_run_on_another_loss_is_explained(river: Path) -> None:
+    run("fit", river, "-y", "flow", *STABLE, "--loss", "huber", "--out", "run.parquet")
+    said = run("explain", "run.parquet")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("Adam with lr = 0.3 on the Huber loss with delta = 1 walked 300 ")
+    assert "What follows is about the mean squared error on these rows." in said.out
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_ctrl_c_ends_with_what_was_reached(river: Path, kept: bool) -> None:
+    asked = ["fit", "river.csv", "-y", "flow", "--batch-size", "1", "--epochs", "40000000",
+             "--lr", "1e-4", "--json"]  # fmt: skip
+    asked += ["--checkpoint", "run.parquet", "--every", "0.1"] if kept else []
+    shown = "import signal, sys, thalweg.cli as c\nfrom thalweg.progress import Bar\n" + (
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in the background
+        "was = Bar.epochs\n"
+        "def told(bar, at): was(bar, at); print('walking', file=sys.stderr, flush=True)\n"
+        "Bar.epochs = told\n"
+        f"c.main({asked!r})"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", shown], cwd=river.parent, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stderr is not None
+    assert child.stderr.readline() == "walking\n"
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate()
+    answer = json.loads(out)
+    assert child.returncode == 130
+    assert answer["outcome"] == "stopped"
+    advice = "go on with --resume run.parquet" if kept else "nothing is kept without --checkpoint"
+    assert err.splitlines()[-1] == (
+        f"stopped: interrupted after {answer['epochs']:,} of 40,000,000 epochs; {advice}"
+    )
+    assert Path("run.parquet").exists() == kept
+    if kept:
+        assert thalweg.load("run.parquet").epochs == answer["epochs"]
+
+
+def test_delimiter_and_decimal_mark(river: Path) -> None:
+    text = ROWS.replace(",", "\t").replace(".", ",")
+    Path("river.txt").write_text(text, encoding="utf-8")
+    said = run("solve", "river.txt", "-y", "flow", "--decimal", ",", "--delimiter", r"\t")
+    assert said == run("solve", river, "-y", "flow")
+    assert run("solve", "river.txt", "-y", "flow", "--delimiter", ";").code == 2
+
+
+def test_warnings_are_one_line_on_stderr(river: Path) -> None:
+    river.write_text(ROWS + "30,,4\n", encoding="utf-8")
+    said = run("solve", river, "-y", "flow", "--missing", "drop")
+    assert said.code == 0
+    assert said.err == (f"thalweg: {river}: 1 of 21 rows with missing values are left out\n")
+
+
+MISTAKES = [
+    (("fit", "river.csv", "-y", "flow", "--lr", "-1"), "lr: got -1.0"),
+    (("fit", "river.csv", "-y", "flw"), "target: got 'flw', expected a column of river.csv"),
+    (("fit", "river.csv", "-y", "flow", "--set", "momentum"), "--set: got 'momentum'"),
+    (("fit", "river.csv", "-y", "flow", "--set", "momentm=1"), "fit: got unknown setting"),
+    (
+        ("fit", "river.csv", "-y", "flow", "--set", "batch_size=3"),
+        "--set: got 'batch_size=3', expected a setting that has no option of its own; "
+        "use --batch-size",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--set", "data=3"),
+        "--set: got 'data=3', expected a setting that has no option of its own; leave it out",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--set", "betas=1", "--set", "betas=2"),
+        "--set: got 'betas=2', expected one value for betas; leave out the other",
+    ),
+    (("fit", "river.csv", "-y", "flow", "--out", "no/run.parquet"), "no/run.parquet: got"),
+    (("fit", "none.csv", "-y", "flow"), "none.csv: got no such file"),
+    (("fit", "river.csv", "-y", "flow", "--resume", "none.parquet"), "none.parquet: got"),
+    (("solve", "river.csv", "-y", "flow", "--missing", "drp"), "missing: got 'drp'"),
+    (("solve", "river.csv", "-y", "flow", "--decimal", ";"), "decimal: got ';'"),
+    (("predict", "river.csv", "river.csv"), "river.csv: got another kind of file"),
+    (("explain", "a.parquet", "b.parquet"), "explain: got 2 files, expected one run file"),
+    (("export", "river.csv", "--to", "jax"), "to: got 'jax'"),
+]
+
+
+def test_advice_is_given_as_it_is_typed(river: Path) -> None:
+    river.write_text("a,b,when,flow\n1,2,2024-01-01,3\n2,,2024-01-02,5\n4,1,2024-01-03,4\n")
+    dates, gaps = run("fit", river, "-y", "flow"), run("fit", river, "-y", "flow", "-x", "a,b")
+    assert dates.err == (
+        f"thalweg: {river}: got columns that are not numbers: 'when' (date), expected numbers in "
+        "each column that is fitted; leave them out with --features a,b, or turn them into "
+        "numbers first\n"
+    )
+    assert gaps.err.endswith("; fill them in, or pass --missing drop\n")
+    assert run("fit", river, "-y", "flow", "--features", "a").code == 0
+    taken = run("fit", river, "-y", "flow", "--features", "a,b", "--missing", "drop", "--json")
+    assert json.loads(taken.out)["epochs"] == 250
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    MISTAKES,
+)
+@pytest.mark.usefixtures("river")
+def test_mistakes_with_own_data_get_one_sentence(arguments: tuple[str, ...], said: str) -> None:
+    got = run(*arguments)
+    assert got.code == 2
+    assert got.out == ""
+    assert got.err.startswith(f"thalweg: {said}")
+    assert len(got.err.splitlines()) == 1
+    assert sorted(path.name for path in Path().iterdir()) == ["river.csv"]
+
+
+def test_large_files_are_scanned_to_the_same_answer(
+    river: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = ("fit", river, "-y", "flow", "--json", *STABLE)
+    for asked in (batch, (*batch, "--batch-size", "3"), (*batch, "--loss", "l1")):
+        in_memory = run(*asked)
+        with monkeypatch.context() as patch:
+            patch.setattr(rows, "LARGE", 0)
+            patch.setattr(Scan, "read", lambda scan: pytest.fail("it was read"))
+            assert run(*asked) == in_memory
+    monkeypatch.setattr(rows, "LARGE", 0)
+    for needs_all in ("--shuffle", "--engine=reference"):
+        assert run(*batch, "--batch-size", "3", needs_all).code == 0
+
+
+def test_a_killed_fit_is_resumed_to_the_same_bits(river: Path) -> None:
+    asked = ("fit", "river.csv", "-y", "flow", "--batch-size", "1", "--epochs", "400000",
+             "--lr", "1e-4", "--json")  # fmt: skip
+    child = subprocess.Popen(
+        [sys.executable, "-m", "thalweg", *asked, "--checkpoint", "run.parquet", "--every", "0.1"],
+        cwd=river.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    while not Path("run.parquet").exists() and child.poll() is None:
+        time.sleep(0.01)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert thalweg.load("run.parquet").epochs < 400_000
+    resumed = run(*asked, "--resume", "run.parquet")
+    assert resumed.code == 0
+    assert resumed.out == run(*asked).out
+
+
+# --- Whatever is typed ----------------------------------------------------------------------------
+
+WORDS = st.sampled_from(
+    ["", "nan", "inf", "-1", "0", "1e400", "é", "x y", "[bold]", "a=b", "--", ","]
+)
+REALS = st.one_of(st.floats().map(str), st.integers(-3, 3).map(str), WORDS)
+COUNTS = st.one_of(st.integers(-2, 40).map(str), WORDS)
+FILES = st.sampled_from(
+    ["river.csv", "gaps.csv", "text.csv", "empty.csv", "river.parquet", "cut.parquet",
+     "run.parquet", "constant.csv", "none.csv", ".", ""]
+)  # fmt: skip
+OUT = st.sampled_from(["out", "no/out", ".", "river.csv/out"])
+FIT = {
+    "--target": st.sampled_from(["flow", "flow", "flow", "length", "note", ""]),
+    "--features": st.sampled_from(["length", "length,depth", "flow", "depth,depth", "", "note"]),
+    "--missing": st.sampled_from(["error", "drop", "x"]),
+    "--delimiter": st.sampled_from([",", ";", r"\t", "ab", ""]),
+    "--decimal": st.sampled_from([".", ",", "x"]),
+    "--optimizer": st.sampled_from(["sgd", "nadam", "adamw", "rprop", "lbfgs", "nadm", ""]),
+    "--lr": REALS,
+    "--batch-size": COUNTS,
+    "--loss": st.sampled_from(["mse", "l1", "huber", "x"]),
+    "--delta": REALS,
+    "--seed": COUNTS,
+    "--tolerance": REALS,
+    "--tolerance-on": st.sampled_from(["gradient_norm", "loss", "x"]),
+    "--set": st.sampled_from(
+        [
+            "momentum=0.9",
+            "momentum=-1",
+            "betas=(0.5,0.9)",
+            "betas=1",
+            "=",
+            "x",
+            "lr=1",
+            "start=7",
+            "start=[1]",
+            "data=1",
+            "progress=True",
+            "record=step",
+            "record=0",
+            "dtype=float32",
+            "batch_sampler=[[0]]",
+            "batch_sampler=[[99]]",
+            "json=1",
+            "every=1",
+        ]
+    ),
+    "--every": REALS,
+    "--checkpoint": OUT,
+    "--resume": FILES,
+    "--out": OUT,
+}
+SOLVE = {name: FIT[name] for name in ("--target", "--features", "--missing", "--decimal")}
+FLAGS = ["--shuffle", "--drop-last", "--standardize", "--no-intercept", "--json"]
+
+
+@st.composite
+def command_lines(draw: st.DrawFn) -> list[str]:
+    command = draw(st.sampled_from(["fit", "fit", "fit", "solve", "predict", "explain", "export"]))
+    line = [command, draw(FILES)]
+    options: dict[str, st.SearchStrategy[str]] = {"--out": OUT}
+    flags: list[str] = []
+    if command == "fit":
+        options, flags = FIT, FLAGS
+        line += ["--target", "flow", "--epochs", draw(COUNTS)]
+    elif command == "solve":
+        options, flags = SOLVE, ["--no-intercept", "--json"]
+    elif command == "explain":
+        options, flags = SOLVE, ["--json"]
+    elif command == "predict":
+        line.append(draw(FILES))
+    for name in draw(st.lists(st.sampled_from(sorted(options)), max_size=5, unique=True)):
+        line += [name, draw(options[name])]
+    if flags:
+        line += draw(st.lists(st.sampled_from(flags), max_size=3, unique=True))
+    return line
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Good and bad files, by name."""
+    folder = tmp_path_factory.mktemp("files")
+    (folder / "river.csv").write_text(ROWS, encoding="utf-8")
+    data = thalweg.read(folder / "river.csv", target="flow")
+    thalweg.fit(data, epochs=5).save(folder / "run.parquet")
+    table = pa.table({**dict(zip(data.features, data.X.T, strict=True)), "flow": data.y})
+    pq.write_table(table, folder / "river.parquet")
+    whole = (folder / "river.parquet").read_bytes()
+    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    (folder / "gaps.csv").write_text(ROWS + "1,,2\n", encoding="utf-8")
+    (folder / "text.csv").write_text("length,note,flow\n1,a,2\n2,b,3\n", encoding="utf-8")
+    (folder / "constant.csv").write_text("length,flow\n2,1\n2,1\n2,1\n", encoding="utf-8")
+    (folder / "empty.csv").write_bytes(b"")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@given(line=command_lines())
+@settings(deadline=None, max_examples=150)
+def test_any_command_line_ends_in_an_answer_or_a_sentence(
+    line: list[str], files: dict[str, bytes]
+) -> None:
+    before = Path.cwd()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        try:
+            for name, content in files.items():
+                Path(name).write_bytes(content)
+            said = run(*line)
+            left = {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+        finally:
+            os.chdir(before)
+    assert said.code in (0, 2, 3), said
+    assert "Traceback" not in said.err
+    assert (said.code == 2) <= bool(said.err)
+    if "--json" in line and said.code != 2:
+        json.loads(said.out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
+    assert all(left.pop(name) == content or "--resume" in line for name, content in files.items())
+    _check_written(line, said, left)
+
+
+def _check_written(line: Sequence[str], said: Said, left: dict[str, bytes]) -> None:
+    """Hold what a command left behind: nothing, or one whole file."""
+    assert set(left) <= {"out"}, left.keys()
+    if "out" not in left:
+        return
+    content = left["out"]
+    if line[0] == "fit":
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "run.parquet"
+            path.write_bytes(content)
+            thalweg.load(path)
+    elif line[0] == "export":
+        compile(content, "out", "exec")
+    else:
+        lines = content.decode().splitlines()
+        assert said.code == 0
+        assert lines[0] == "flow"
+        assert len(lines) == 1 + 20
+        assert all(math.isfinite(float(value)) for value in lines[1:])
+
+
+def test_help_names_each_command() -> None:
+    said = run("--help")
+    assert said.code == 0
+    for name in (
+        "lesson",
+        "count",
+        "fit",
+        "solve",
+        "predict",
+        "explain",
+        "report",
+        "export",
+        "lab",
+    ):
+        assert re.search(rf"^\W*{name}\b", said.out, re.M), name

@@ -1,0 +1,364 @@
+"""Run files: what is read is what was saved, to the bit, or an error; never anything else."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+import thalweg
+from thalweg import errors
+from thalweg.runs import run_file
+from thalweg.runs.run import InitialState, Run
+from thalweg.torch_random import Generator
+
+CHAPTERS = thalweg.salammbo()
+
+REGIMES: dict[str, dict[str, Any]] = {
+    "batch": {},
+    "every 7th of 4 steps an epoch, shuffled": {"batch_size": 4, "shuffle": True, "record": 7},
+    "each step": {"batch_size": 4, "record": "step"},
+    "standardised": {"standardize": True, "lr": 10.0},
+    "diverged": {"optimizer": "sgd", "lr": 1.0},
+    "converged": {"tolerance": 1e9},
+    "batches written out": {"batch_sampler": [[0, 1, 2], [2, 14]]},
+    "no intercept": {"intercept": False, "standardize": True},
+    "reference": {"engine": "reference", "optimizer": "adafactor"},
+    "loaded": {"optimizer": "adamw", "amsgrad": True, "betas": (0.8, 0.99), "loss": "huber"},
+}
+
+
+def fitted(**asked: Any) -> Run:
+    return thalweg.fit(CHAPTERS, **{"seed": 4321, "epochs": 20, **asked})
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return fitted()
+
+
+def bits(value: NDArray[np.float64]) -> bytes:
+    """Bits, not values: NaN equals itself here, and 0 differs from −0."""
+    return repr(value.shape).encode() + value.tobytes()
+
+
+def assert_same(got: Run, expected: Run) -> None:
+    """Hold every field of a run that was read against the one that was saved."""
+    for field in fields(Run):
+        mine, other = getattr(got, field.name), getattr(expected, field.name)
+        if field.name in ("data", "stored_summary"):
+            continue
+        if field.name in ("optimizer_state", "beginning"):
+            assert repr(mine) == repr(other)
+        elif isinstance(other, np.ndarray):
+            assert mine.dtype == other.dtype
+            assert bits(mine) == bits(other), field.name
+        elif field.name == "scaling" and other is not None:
+            assert [bits(a) for a in mine] == [bits(a) for a in other]
+        else:
+            assert mine == other, field.name
+    for name, value in expected.optimizer_state.items():
+        assert bits(np.asarray(got.optimizer_state[name])) == bits(np.asarray(value))
+    assert bits(got.path) == bits(expected.path)
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_what_is_read_is_what_was_saved(regime: str, tmp_path: Path) -> None:
+    run = fitted(**REGIMES[regime])
+    run.save(tmp_path / "run.parquet")
+    again = thalweg.load(tmp_path / "run.parquet")
+    assert again.data is None
+    assert_same(again, run)
+    again.save(tmp_path / "again.parquet")
+    assert_same(thalweg.load(tmp_path / "again.parquet"), run)
+
+
+def test_the_summary_serves_in_place_of_the_rows(run: Run, tmp_path: Path) -> None:
+    run.save(tmp_path / "run.parquet")
+    again = thalweg.load(tmp_path / "run.parquet")
+    assert again.summary.solve().parameters.tolist() == run.summary.solve().parameters.tolist()
+    assert again.summary.loss(run.parameters) == run.summary.loss(run.parameters)
+
+
+def test_figures_of_a_run_that_was_read_name_its_rows_and_units(run: Run, tmp_path: Path) -> None:
+    run.save(tmp_path / "run.parquet")
+    thalweg.load(tmp_path / "run.parquet").save(tmp_path / "again.parquet")
+    again = thalweg.load(tmp_path / "again.parquet")
+    assert again.source is not None
+    assert again.source.name == CHAPTERS.name == "Salammbô"
+    assert again.source.units == CHAPTERS.units
+    for draw in (thalweg.figures.path_figure, thalweg.figures.loss_figure):
+        assert draw(again).layout.to_plotly_json() == draw(run).layout.to_plotly_json()
+    over = thalweg.figures.contour_figure(again.summary, again).layout
+    expected = thalweg.figures.contour_figure(CHAPTERS, run).layout
+    assert over.xaxis.title.text == expected.xaxis.title.text
+    assert over.title.to_plotly_json() == expected.title.to_plotly_json()
+
+
+def test_the_name_of_the_rows_is_no_part_of_what_they_are() -> None:
+    other = thalweg.Dataset(CHAPTERS.X, CHAPTERS.y, features=CHAPTERS.features, target="A")
+    assert other.name != CHAPTERS.name
+    assert other.digest == CHAPTERS.digest
+    assert other.summary.digest == CHAPTERS.summary.digest
+
+
+def test_a_run_that_was_read_goes_on_exactly(run: Run, tmp_path: Path) -> None:
+    run.save(tmp_path / "run.parquet")
+    again = thalweg.load(tmp_path / "run.parquet")
+    assert_same(thalweg.fit(CHAPTERS, start=again), thalweg.fit(CHAPTERS, start=run))
+
+
+ODD_BITS = [0xFFF8000000000001, 0x7FF0000000000000, 0xFFF0000000000000, 0x8000000000000000, 1]
+
+
+def test_every_bit_of_odd_numbers_is_kept(run: Run, tmp_path: Path) -> None:
+    odd = np.array(ODD_BITS, dtype=np.uint64).view(np.float64)
+    extreme = replace(
+        run,
+        scaled_path=np.column_stack([odd, odd[::-1]]),
+        steps=np.array([0, 2, 3, 4, 2**40]),
+        loss=odd[:4],
+        gradient_norm=odd[1:],
+        optimizer_state={"exp_avg": odd, "step": float("-inf"), "empty": np.zeros((0, 2))},
+        generator=Generator(-(2**70), 3),
+        initial_state=InitialState(False, {"exp_avg": odd}, Generator(2**70, 0), float("inf")),
+        features=("\nsha256:" + "0" * 64,),
+    )
+    extreme.save(tmp_path / "run.parquet")
+    assert_same(thalweg.load(tmp_path / "run.parquet"), extreme)
+
+
+@settings(max_examples=30, deadline=None)
+@given(numbers=st.lists(st.floats(width=64), min_size=2, max_size=40))
+def test_any_numbers_are_read_back_to_the_bit(numbers: list[float]) -> None:
+    array = np.array(numbers)
+    state = {"exp_avg": array, "step": numbers[0]}
+    # Between the description and its text, as in a file.
+    text = json.dumps(run_file._encode("optimizer_state", state), allow_nan=False)
+    again = run_file._decode(json.loads(text))
+    assert bits(again["exp_avg"]) == bits(array)
+    assert bits(np.asarray(again["step"])) == bits(np.asarray(numbers[0]))
+
+
+# --- Other readers --------------------------------------------------------------------------------
+
+
+def test_the_table_has_a_row_for_each_recorded_point(run: Run, tmp_path: Path) -> None:
+    run.save(tmp_path / "run.parquet")
+    frame = pd.read_parquet(tmp_path / "run.parquet")
+    assert list(frame) == ["epoch", "step", "loss", "gradient_norm", "bias", "weight"]
+    np.testing.assert_array_equal(frame[["bias", "weight"]].to_numpy(), run.path)
+    assert frame["epoch"].tolist() == list(range(21))
+    np.testing.assert_array_equal(frame["loss"].to_numpy()[:-1], run.loss)
+    # The loss stands beside the parameters that it is the loss of.
+    at_row = [run.summary.loss(row) for row in frame[["bias", "weight"]].to_numpy()[:-1]]
+    np.testing.assert_allclose(frame["loss"].to_numpy()[:-1], at_row, rtol=1e-9)
+    assert np.isnan(frame["loss"].to_numpy()[-1])
+
+
+def test_polars_reads_epochs_between_recorded_points_as_nulls(tmp_path: Path) -> None:
+    run = fitted(batch_size=4, record=6, standardize=True)  # 4 steps an epoch
+    run.save(tmp_path / "run.parquet")
+    frame = pl.read_parquet(tmp_path / "run.parquet")
+    assert frame.columns == [
+        "epoch", "step", "loss", "gradient_norm", "bias", "weight", "walked_bias", "scaled_weight",
+    ]  # fmt: skip
+    assert frame["step"].to_list()[:6] == [0, 4, 6, 8, 12, 16]
+    assert frame["epoch"].to_list()[:6] == [0, 1, 1, 2, 3, 4]
+    assert frame["bias"].is_null().to_list()[:6] == [False, True, False, True, False, True]
+    assert frame["loss"].is_null().to_list()[:6] == [False, False, True, False, False, False]
+    np.testing.assert_array_equal(
+        frame["scaled_weight"].drop_nulls().to_numpy(), run.scaled_path[:, 1]
+    )
+
+
+def test_duckdb_reads_the_file_as_it_is(run: Run, tmp_path: Path) -> None:
+    run.save(tmp_path / "run.parquet")
+    with duckdb.connect() as database:
+        asked = "SELECT epoch, step, loss, bias, weight FROM read_parquet(?) ORDER BY step"
+        rows = database.execute(asked, [str(tmp_path / "run.parquet")]).fetchall()
+    epochs, steps, loss, bias, weight = zip(*rows, strict=True)
+    assert list(epochs) == list(steps) == list(range(21))
+    assert list(loss) == [*run.loss.tolist(), None]
+    np.testing.assert_array_equal(np.column_stack([bias, weight]), run.path)
+
+
+def test_duckdb_takes_column_names_that_differ_in_case_alone(tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(1.0, 2.0, (9, 3))
+    run = thalweg.fit(
+        thalweg.Dataset(rows, rows.sum(axis=1), features=["Loss", "loss", 'a "b"']), epochs=3
+    )
+    run.save(tmp_path / "run.parquet")
+    with duckdb.connect() as database:
+        table = database.read_parquet(str(tmp_path / "run.parquet"))
+        assert table.columns == pq.read_schema(tmp_path / "run.parquet").names
+        assert table.fetchall()[-1][-3:] == tuple(run.weights.tolist())
+
+
+def test_columns_have_different_names_also_where_case_is_ignored(tmp_path: Path) -> None:
+    names = ["Loss", "loss", "bias", "STEP"]
+    rows = np.random.default_rng(0).normal(1.0, 2.0, (9, 4))
+    data = thalweg.Dataset(rows, rows.sum(axis=1), features=names)
+    run = thalweg.fit(data, epochs=3)
+    run.save(tmp_path / "run.parquet")
+    columns = pq.read_schema(tmp_path / "run.parquet").names
+    with sqlite3.connect(":memory:") as database:  # refuses two columns of one name
+        database.execute("CREATE TABLE run (" + ", ".join(f'"{name}"' for name in columns) + ")")
+    database.close()
+    assert thalweg.load(tmp_path / "run.parquet").features == tuple(names)
+    assert_same(thalweg.load(tmp_path / "run.parquet"), run)
+
+
+# --- Damage ---------------------------------------------------------------------------------------
+
+ADVICE = "give a file that Run.save or a checkpoint wrote"
+
+
+@pytest.fixture(scope="module")
+def contents(run: Run, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("run") / "run.parquet"
+    fitted(epochs=3).save(path)
+    return path.read_bytes()
+
+
+def test_a_file_cut_anywhere_is_refused(contents: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "run.parquet"
+    for length in range(len(contents)):
+        path.write_bytes(contents[:length])
+        with pytest.raises(errors.UnreadableFile):
+            thalweg.load(path)
+
+
+def test_a_file_with_any_byte_changed_is_refused(contents: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "run.parquet"
+    chosen = np.random.default_rng(0)
+    for place in range(0, len(contents), 3):
+        changed = bytearray(contents)
+        changed[place] ^= 1 << int(chosen.integers(8))
+        path.write_bytes(changed)
+        with pytest.raises(errors.UnreadableFile):
+            thalweg.load(path)
+
+
+@pytest.mark.parametrize("also", [b"\n", b"PAR1", b"\nsha256:" + b"0" * 64 + b"PAR1"])
+def test_a_file_with_something_added_is_refused(
+    also: bytes, contents: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.parquet"
+    path.write_bytes(contents + also)
+    with pytest.raises(errors.UnreadableFile):
+        thalweg.load(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(junk=st.binary(max_size=200), around=st.booleans())
+def test_any_bytes_are_refused_with_our_own_error(
+    junk: bytes, around: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "junk.parquet"
+    path.write_bytes(b"PAR1" + junk + b"PAR1" if around else junk)
+    with pytest.raises(errors.UnreadableFile):
+        thalweg.load(path)
+
+
+def said(path: Path) -> str:
+    with pytest.raises(errors.UnreadableFile) as error:
+        thalweg.load(path)
+    return str(error.value).removeprefix(f"{path}: ")
+
+
+def test_each_kind_of_damage_has_its_sentence(contents: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "run.parquet"
+    expected = "expected a run file as it was written; copy it again, or fit again"
+    path.write_bytes(contents[:-20])
+    assert said(path) == f"got one that was cut short, {expected}"
+    path.write_bytes(contents.replace(b"out_of_epochs", b"converged____"))
+    assert said(path) == f"got one that was altered, {expected}"
+    path.write_bytes(b"")
+    assert said(path) == f"got an empty file, expected a run file; {ADVICE}"
+    path.write_bytes(b"characters,A\n1,2\n")
+    assert said(path) == f"got another kind of file, expected a run file; {ADVICE}"
+    pq.write_table(pa.table({"x": [1.0]}), path)
+    assert said(path) == (
+        f"got a Parquet file that is no run, or a damaged one, expected a run file; {ADVICE}"
+    )
+    assert said(tmp_path / "none") == (
+        "got no such file or directory, expected a run file; check the path"
+    )
+    assert said(tmp_path) == "got is a directory, expected a run file; check the path"
+
+
+def rewritten(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
+    """Save a run with another description, under a right checksum."""
+    description = {**run_file._describe(run), **changed}
+    monkeypatch.setattr(run_file, "_describe", lambda _: description)
+    run.save(path)
+
+
+def test_a_file_from_a_newer_version_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.parquet"
+    rewritten(run, path, monkeypatch, format=2, written_by="9.9", settings="a new kind")
+    assert said(path) == (
+        "got a run file of format 2, written by Thalweg 9.9, expected format 1 or older; "
+        "upgrade with: pip install --upgrade thalweg"
+    )
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"format": None},
+        {"features": ["a", "b"]},
+        {"settings": {"lr": "fast"}},
+        {"settings": {"no": 1}},
+        {"outcome": "won"},
+        {"generator": [1, 2, 3]},
+        {"scaling": [{"array": [1.0], "shape": [2]}, {"array": [1.0], "shape": [1]}]},
+        {"optimizer_state": {"what": 1}},
+        {"summary": "AAAA"},
+        {"units": 3},
+        {"beginning": {}},
+    ],
+)
+def test_parts_that_do_not_fit_together_are_refused(
+    changed: dict[str, Any], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.parquet"
+    rewritten(run, path, monkeypatch, **changed)
+    assert said(path) == (
+        "got a file whose parts do not fit together, expected a run file; save the run again"
+    )
+
+
+def test_a_setting_that_is_no_plain_data_is_refused(run: Run, tmp_path: Path) -> None:
+    odd = replace(run, settings=replace(run.settings, hyperparameters={"betas": {1, 2}}))
+    with pytest.raises(errors.InvalidSetting) as error:
+        odd.save(tmp_path / "run.parquet")
+    assert str(error.value) == (
+        "betas: got a set, expected plain numbers, texts and truth values, which a run file can "
+        "hold; give the setting as a plain number"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_summary_too_large_for_metadata_is_left_out(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_file, "SUMMARY_BYTES", 10)
+    run.save(tmp_path / "run.parquet")
+    assert thalweg.load(tmp_path / "run.parquet").stored_summary is None

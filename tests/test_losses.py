@@ -49,13 +49,13 @@ def test_the_mean_over_rows_is_pytorchs(loss: Loss) -> None:
         ("L1", L1()),
         (torch.nn.L1Loss, L1()),
         (L1(), L1()),
-        ("huber", Huber(1.5)),
-        ("HuberLoss", Huber(1.5)),
+        ("huber", Huber(1.0)),
+        ("HuberLoss", Huber(1.0)),
         (Huber(np.float64(0.5)), Huber(0.5)),
     ],
 )
 def test_a_loss_is_made_of_the_users_words(given: object, made: Loss) -> None:
-    loss = make_loss(given, delta=1.5)
+    loss = make_loss(given)
     assert loss == made
     assert type(loss) is type(made)
 
@@ -75,13 +75,13 @@ def test_a_name_alone_has_pytorchs_default() -> None:
             "choose one of 'mse', 'l1', 'huber'",
         ),
         (3, 1.0, "loss: got 3, expected the name of a loss; pass for example 'mse'"),
-        ("huber", 0, "delta: got 0, expected a number above 0; PyTorch's default is 1.0"),
-        ("huber", True, "delta: got True, expected a number above 0; PyTorch's default is 1.0"),
-        ("huber", "1", "delta: got '1', expected a number above 0; PyTorch's default is 1.0"),
+        ("huber", 0, "delta: got 0, expected a positive number; PyTorch's default is 1.0"),
+        ("huber", True, "delta: got True, expected a positive number; PyTorch's default is 1.0"),
+        ("huber", "1", "delta: got '1', expected a positive number; PyTorch's default is 1.0"),
         (
             Huber(float("inf")),
             1.0,
-            "delta: got inf, expected a number above 0; PyTorch's default is 1.0",
+            "delta: got inf, expected a positive number; PyTorch's default is 1.0",
         ),
     ],
 )

@@ -18,7 +18,8 @@ from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidSetting, sentence
-from thalweg.optimizers import RULES
+from thalweg.optimizers.registry import RULES
+from thalweg.optimizers.rule import declared
 from thalweg.runs.run import InitialState, Run
 from thalweg.settings import Settings
 
@@ -286,7 +287,7 @@ def _optimizer_call(settings: Settings) -> str:
                 advice="fit with one of those, or export the data and write the loop by hand",
             )
         )
-    defaults = {} if rule is None else rule._field_defaults
+    defaults = {} if rule is None else declared(rule).defaults
     given = "".join(
         f", {key}={value!r}"
         for key, value in settings.hyperparameters.items()

@@ -7,17 +7,18 @@ from its summary (:mod:`thalweg.summary`).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.checks import is_number
+from thalweg.distinct import distinct
 from thalweg.errors import InvalidSetting, nearest, sentence
+from thalweg.kinds import POSITIVE, Number
 
 
+@distinct
 class MSE(NamedTuple):
     """The squared residual, ``torch.nn.MSELoss``."""
 
@@ -26,6 +27,7 @@ def _mse(loss: MSE, residual: float) -> tuple[float, float]:
     return residual * residual, 2.0 * residual
 
 
+@distinct
 class L1(NamedTuple):
     """The absolute residual, ``torch.nn.L1Loss``; its slope at zero is zero."""
 
@@ -36,6 +38,7 @@ def _l1(loss: L1, residual: float) -> tuple[float, float]:
     return abs(residual), slope
 
 
+@distinct
 class Huber(NamedTuple):
     """Squared up to ``delta``, straight beyond: ``torch.nn.HuberLoss``."""
 
@@ -86,49 +89,64 @@ def mean_loss(loss: Loss, residuals: Array) -> float:
     return float(np.mean(residuals**2 if isinstance(loss, MSE) else np.abs(residuals)))
 
 
-def make_loss(loss: object, delta: object = 1.0) -> Loss:
+DELTA = Number(
+    "Where the Huber loss turns from a parabola into a line, in units of the target.",
+    "PyTorch's default is 1.0",
+    range=POSITIVE,
+)
+
+
+def make_loss(loss: object, delta: object = None) -> Loss:
     """Make a loss from its name, or take one as it is, checked.
 
     Parameters
     ----------
-    loss : str, type or Loss
-        ``"mse"``, ``"l1"``, ``"huber"``, or PyTorch's class or its name (``"MSELoss"`` …).
-    delta : float
-        Where the Huber loss turns from a parabola into a line, in units of the target; unused by
-        the others and by an instance, which has its own.
+    loss : str, type, Loss or torch.nn.Module
+        ``"mse"``, ``"l1"``, ``"huber"``; PyTorch's class, its name (``"MSELoss"`` …) or an instance
+        that takes the mean; or a :data:`Loss`.
+    delta : float, optional
+        Where the Huber loss turns from a parabola into a line, in units of the target; 1 where
+        nothing says it.
 
     Raises
     ------
     InvalidSetting
-        On a name that is none of these, or on a ``delta`` that is not above 0.
+        On a name that is none of these, on a ``delta`` that is not above 0, or one beside a loss
+        that has none or another.
 
     Examples
     --------
     >>> make_loss("HuberLoss", delta=2)
     Huber(delta=2.0)
     """
-    if isinstance(loss, MSE | L1):
-        return loss
-    if isinstance(loss, Huber):
-        return Huber(_checked_delta(loss.delta))
-    word = loss.__name__ if isinstance(loss, type) else loss
-    if isinstance(word, str) and word.lower().removesuffix("loss") in LOSSES:
-        chosen = LOSSES[word.lower().removesuffix("loss")]
-        return Huber(_checked_delta(delta)) if chosen is Huber else chosen()
-    advice = nearest(word, LOSSES) if isinstance(word, str) else "pass for example 'mse'"
-    raise InvalidSetting(
-        sentence("loss", got=repr(loss), expected="the name of a loss", advice=advice)
-    )
-
-
-def _checked_delta(delta: object) -> float:
-    if is_number(delta) and 0.0 < float(delta) < math.inf:
-        return float(delta)
-    raise InvalidSetting(
-        sentence(
-            "delta",
-            got=repr(delta),
-            expected="a number above 0",
-            advice="PyTorch's default is 1.0",
+    word = loss if isinstance(loss, str) else _class_of(loss).__name__
+    chosen = LOSSES.get(word.lower().removesuffix("loss"))
+    if chosen is None or getattr(loss, "reduction", "mean") != "mean":
+        advice = nearest(word, LOSSES) if chosen is None else "pass it with reduction='mean'"
+        if not isinstance(loss, str | type):
+            advice = advice if chosen is not None else "pass for example 'mse'"
+        raise InvalidSetting(
+            sentence("loss", got=repr(loss), expected="the name of a loss", advice=advice)
         )
-    )
+    own = None if isinstance(loss, str | type) else getattr(loss, "delta", None)
+    if own is not None:
+        own = DELTA.take("delta", own)
+    if delta is None:
+        return Huber(1.0 if own is None else own) if chosen is Huber else chosen()
+    given = DELTA.take("delta", delta)
+    if (chosen is not Huber and given != 1.0) or (own is not None and own != given):
+        raise InvalidSetting(
+            sentence(
+                "delta",
+                got=f"{delta!r} with loss={loss!r}",
+                expected="loss='huber', which alone has one"
+                if own is None
+                else "the loss's own, or none",
+                advice="leave delta out",
+            )
+        )
+    return Huber(given) if chosen is Huber else chosen()
+
+
+def _class_of(loss: object) -> type:
+    return loss if isinstance(loss, type) else type(loss)

@@ -1,23 +1,25 @@
-"""The settings of a fit: checked, completed with their defaults, and kept with the run.
+"""The settings of a fit: the one definition of what ``fit`` can be asked.
 
-Not here: the optimisers' own settings (:mod:`thalweg.optimizers`), what is done with any of
-them (:mod:`thalweg.descent.fit`).
+Each field says what it means, its range, its choices and its default. The signature of ``fit``,
+the axes of a sweep, the estimator's parameters, the command line's options, the lab's controls
+and run files come from here. Not here: the optimisers' own settings, which stand in their files
+(:mod:`thalweg.optimizers`); what is done with any of them (:mod:`thalweg.descent`).
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import MISSING, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from thalweg.checks import PRECISIONS, check_choice, check_count, check_flag, check_number
-from thalweg.descent.plan import Batches, TorchRule
+from thalweg.checks import PRECISIONS
 from thalweg.errors import InvalidSetting, nearest, sentence
-from thalweg.hyperparameters import make_rule
-from thalweg.losses import Huber, Loss, make_loss
-from thalweg.optimizers import RULES, Rule
+from thalweg.kinds import POSITIVE, Choice, Flag, Kind, Number, Whole
+from thalweg.losses import DELTA, LOSSES, MSE, Loss, make_loss
+from thalweg.optimizers.registry import RULES, make_rule
+from thalweg.optimizers.rule import Rule, declared
 
 ENGINES = ("auto", "compiled", "reference")
 TOLERATED = ("gradient_norm", "loss")
@@ -39,167 +41,386 @@ _SYNONYMS = {
 }
 # How PyTorch computes a step, not what the step is: these settle the reference engine.
 _TORCH_FLAGS = frozenset({"foreach", "fused", "capturable", "differentiable"})
-_TORCH_ONLY = {"adafactor": "Adafactor", "muon": "Muon"}
+TORCH_ONLY = {"adafactor": "Adafactor", "muon": "Muon"}
+"""Optimisers of ``torch.optim`` that only PyTorch can run, by the names that ``fit`` takes."""
 _REFUSED = {
     "lbfgs": "it asks for the loss many times in one step, through a closure",
     "sparseadam": "it takes sparse gradients only, and a regression's are dense",
 }
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Everything that was asked of a fit; each value is checked on creation.
+class TorchRule(NamedTuple):
+    """An optimiser of PyTorch's that only PyTorch can run.
 
-    Parameters
-    ----------
-    optimizer : str
-        PyTorch's name in lower case.
-    lr : float
-        The learning rate. Default 0.01: the lesson's.
-    hyperparameters : mapping
-        The optimiser's other settings under PyTorch's names, defaults included.
-    epochs : int
-        Default 250: the lesson's first descent.
-    batch_size : int or None
-        Rows a step; None for all of them: batch descent. 1 is stochastic descent.
-    shuffle, drop_last : bool
-        As in PyTorch's ``DataLoader``.
-    batch_sampler : tuple of tuple of int, or None
-        The row numbers of each batch written out, as ``DataLoader`` takes it; in place of the
-        three above.
-    loss : str
-        ``"mse"``, ``"l1"`` or ``"huber"``.
-    seed : int
-        Of the stream that draws the start and shuffles: PyTorch's for the same seed.
-    intercept : bool
-        Whether there is a bias.
-    standardize : bool
-        Whether the optimiser walks in standardised features (mean 0, standard deviation 1).
-    engine : str
-        ``"compiled"`` or ``"reference"``: which one did it.
-    dtype : str
-        ``"float32"``, PyTorch's default and the reference engine's, or ``"float64"``, the
-        compiled engine's.
-    record : str or int
-        ``"epoch"``, ``"step"``, or a number k: every k-th step.
-    tolerance : float or None
-        Stops the descent early; None walks all the epochs.
-    tolerance_on : str
-        What the tolerance is on: ``"gradient_norm"``, or ``"loss"``: its relative distance to
-        the exact solution's. Never the loss's last change: a crawl is not an arrival.
-    delta : float
-        Where the Huber loss turns from a parabola into a line; unused by the others.
+    ``torch_class`` is the class, or None for the one of that name in ``torch.optim``;
+    ``settings`` are those given beside the learning rate, as pairs of name and value.
     """
 
-    optimizer: str = "nadam"
-    lr: float = 0.01
-    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
-    epochs: int = 250
-    batch_size: int | None = None
-    shuffle: bool = False
-    drop_last: bool = False
-    batch_sampler: tuple[tuple[int, ...], ...] | None = None
-    loss: str = "mse"
-    seed: int = 0
-    intercept: bool = True
-    standardize: bool = False
-    engine: str = "compiled"
-    dtype: str = "float64"
-    record: str | int = "epoch"
-    tolerance: float | None = None
-    tolerance_on: str = "gradient_norm"
-    delta: float = 1.0
+    name: str
+    lr: float
+    torch_class: type | None = None
+    settings: tuple[tuple[str, Any], ...] = ()
 
-    def __post_init__(self) -> None:
-        check_number("lr", self.lr, low=0.0, advice="try lr=0.01")
-        check_count("epochs", self.epochs, low=1, advice="try epochs=250")
-        check_count("seed", self.seed, low=None, advice="any whole number gives a stream")
-        for name in ("shuffle", "drop_last", "intercept", "standardize"):
-            check_flag(name, getattr(self, name))
-        check_choice("engine", self.engine, ENGINES)
-        check_choice("dtype", self.dtype, PRECISIONS)
-        check_choice("tolerance_on", self.tolerance_on, TOLERATED)
-        if self.batch_size is not None:
-            check_count(
-                "batch_size", self.batch_size, low=1, advice="leave it out to take all the rows"
-            )
-        if self.record not in ("epoch", "step"):
-            if isinstance(self.record, str):
-                check_choice("record", self.record, ("epoch", "step"))
-            check_count("record", self.record, low=1, advice="or say 'epoch' or 'step'")
-        if self.tolerance is not None:
-            check_number("tolerance", self.tolerance, low=0.0, advice="try tolerance=0.01")
-        self._check_batches()
 
-    def _check_batches(self) -> None:
-        regime = {
-            "batch_size": self.batch_size is not None,
-            "shuffle": self.shuffle,
-            "drop_last": self.drop_last,
+@dataclass(frozen=True)
+class _Batches(Kind):
+    """Batches written out: the row numbers of each, as a tuple of tuples of int."""
+
+    expected = "lists of row numbers, one list a batch, none empty"
+
+    def normal(self, value: Any) -> tuple[tuple[int, ...], ...] | None:
+        """Write the batches out."""
+        try:
+            batches = tuple(tuple(operator.index(i) for i in batch) for batch in value)
+        except TypeError:
+            return None
+        return batches if batches and all(batches) else None
+
+
+_EITHER = "say one of the two"
+
+
+def _setting(default: Any, kind: Kind) -> Any:
+    return field(default=default, metadata={"kind": kind})
+
+
+@dataclass(frozen=True, repr=False)
+class Settings:
+    """Everything that was asked of a fit; made by :meth:`of`, which checks and normalises.
+
+    Frozen, hashable, and without anything inside that could change. A field's ``kind`` in its
+    metadata says what it means and what it can be; so do ``OPTIMIZER``, ``LEARNING_RATE``,
+    ``LOSS`` and ``DELTA`` for what the first two fields are made of.
+
+    Attributes
+    ----------
+    rule : Rule or TorchRule
+        The optimiser with all its settings: ``optimizer``, ``lr`` and the hyper-parameters.
+    loss_function : Loss
+        The loss: ``loss`` and ``delta``.
+
+    Examples
+    --------
+    >>> asked = Settings.of(optimizer="sgd", lr=0.1, momentum=0.9, batch_size=4)
+    >>> asked
+    Settings(optimizer='sgd', lr=0.1, momentum=0.9, batch_size=4)
+    >>> asked.rule.momentum, asked.epochs
+    (0.9, 250)
+    """
+
+    rule: Rule | TorchRule
+    loss_function: Loss
+    epochs: int = _setting(  # the lesson's first descent
+        250, Whole("How often the descent goes through all the rows.", "try epochs=250", low=1)
+    )
+    batch_size: int | None = _setting(
+        None,
+        Whole(
+            "How many rows each step sees: all of them, which is batch descent, or so many; 1 is "
+            "stochastic descent.",
+            "leave it out to take all the rows",
+            optional=True,
+            low=1,
+        ),
+    )
+    shuffle: bool = _setting(False, Flag("Draws a new order of the rows for each epoch.", _EITHER))
+    drop_last: bool = _setting(
+        False,
+        Flag("Leaves out a last batch that is shorter than the others.", _EITHER),
+    )
+    batch_sampler: tuple[tuple[int, ...], ...] | None = _setting(
+        None,
+        _Batches(
+            "The row numbers of each batch written out, in place of the three above; they may "
+            "overlap.",
+            "try [[0, 1, 2, 3], [4, 5, 6, 7]]",
+            optional=True,
+        ),
+    )
+    seed: int = _setting(
+        0,
+        Whole(
+            "The number that the start and the shuffles are drawn from: PyTorch's after "
+            "manual_seed.",
+            "any whole number that PyTorch's manual_seed takes gives a stream",
+            low=-(2**63),
+            high=2**64 - 1,
+        ),
+    )
+    intercept: bool = _setting(True, Flag("Whether there is a bias.", _EITHER))
+    standardize: bool = _setting(
+        False,
+        Flag(
+            "Descends in features of mean 0 and deviation 1; results stay in your units.",
+            _EITHER,
+        ),
+    )
+    engine: str = _setting(
+        "auto",
+        Choice(
+            "What walks: native code in float64, PyTorch itself, or whichever applies, native "
+            "code first.",
+            choices=ENGINES,
+        ),
+    )
+    dtype: str = _setting(
+        None,
+        Choice(
+            "The precision; left out it is the engine's own, float64 or PyTorch's float32.",
+            optional=True,
+            choices=PRECISIONS,
+        ),
+    )
+    record: str | int = _setting(
+        "epoch",
+        Choice(
+            "Which points of the path to keep: one an epoch, each step, or every k-th step.",
+            "say 'epoch', 'step', or how many steps lie between two points",
+            choices=("epoch", "step"),
+            also=Whole("", low=1),
+        ),
+    )
+    tolerance: float | None = _setting(
+        None,
+        Number(
+            "Stops the descent early; left out, all the epochs are walked.",
+            "try tolerance=0.01",
+            optional=True,
+            range=POSITIVE,
+        ),
+    )
+    tolerance_on: str = _setting(  # never the loss's last change: a crawl is not an arrival
+        "gradient_norm",
+        Choice(
+            "What the tolerance is on: an epoch's gradient norm, or how far its loss is above the "
+            "exact one, as a fraction of that.",
+            choices=TOLERATED,
+        ),
+    )
+
+    @classmethod
+    def of(
+        cls, *, optimizer: Any = "nadam", lr: Any = 0.01, loss: Any = "mse", delta: Any = None,
+        **given: Any,
+    ) -> Settings:  # fmt: skip
+        """Make settings of the keywords of ``fit``, each checked and made Python's own.
+
+        Raises
+        ------
+        InvalidSetting
+            On a setting that does not exist or a value it cannot take.
+        """
+        own: dict[str, Any] = {}
+        of_rule: dict[str, Any] = {}
+        for name, value in given.items():
+            kind = _KINDS.get(name)
+            if kind is None:
+                of_rule[name] = value
+            else:
+                own[name] = kind.take(name, value)
+        rule = choose_rule(optimizer, lr, of_rule)
+        function = make_loss(loss, delta)
+        own["engine"], own["dtype"] = _choose_engine(own.get("engine"), own.get("dtype"), rule)
+        if "batch_sampler" in own or "drop_last" in own:
+            _check_batches(own)
+        if own.get("tolerance_on") == "loss" and own.get("tolerance") is not None:
+            _check_tolerance(function)
+        return cls(rule, function, **own)
+
+    @property
+    def optimizer(self) -> str:
+        """The optimiser's name, PyTorch's in lower case."""
+        if isinstance(self.rule, TorchRule):
+            return self.rule.name.lower()
+        return type(self.rule).__name__.lower()
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        return self.rule.lr
+
+    @property
+    def hyperparameters(self) -> Mapping[str, Any]:
+        """The optimiser's other settings under PyTorch's names, defaults included; read-only."""
+        if isinstance(self.rule, TorchRule):
+            return MappingProxyType(dict(self.rule.settings))
+        return MappingProxyType({k: v for k, v in self.rule._asdict().items() if k != "lr"})
+
+    @property
+    def loss(self) -> str:
+        """The loss's name: ``"mse"``, ``"l1"`` or ``"huber"``."""
+        return type(self.loss_function).__name__.lower()
+
+    @property
+    def delta(self) -> float:
+        """Where the Huber loss turns from a parabola into a line; unused by the others."""
+        return getattr(self.loss_function, "delta", DELTA_DEFAULT)
+
+    def keywords(self) -> dict[str, Any]:
+        """Give all settings as the keywords with which ``fit`` is asked the same."""
+        optimizer: Any = self.optimizer
+        if isinstance(self.rule, TorchRule) and self.rule.torch_class is not None:
+            optimizer = self.rule.torch_class
+        named: dict[str, Any] = {"optimizer": optimizer, "lr": self.lr, **self.hyperparameters}
+        named |= {"loss": self.loss, "delta": self.delta}
+        return named | {name: getattr(self, name) for name in _KINDS}
+
+    def changed(self) -> dict[str, Any]:
+        """Give the keywords that differ from the defaults; optimiser and rate always.
+
+        The optimiser's own settings are held against PyTorch's defaults; engine and precision
+        are left out where they follow from the rest.
+        """
+        rule = RULES.get(self.optimizer)
+        defaults = {**DEFAULTS, **({} if rule is None else declared(rule).defaults)}
+        alone = isinstance(self.rule, TorchRule)
+        own_precision = "float32" if self.engine == "reference" else "float64"
+        defaults |= {"engine": "reference" if alone else "compiled", "dtype": own_precision}
+        always = ("optimizer", "lr")
+        return {
+            name: value
+            for name, value in self.keywords().items()
+            if name in always or name not in defaults or value != defaults[name]
         }
-        if self.batch_sampler is not None and any(regime.values()):
-            also = ", ".join(name for name, given in regime.items() if given)
-            raise InvalidSetting(
-                sentence(
-                    "batch_sampler",
-                    got=f"batches written out, and {also} too",
-                    expected="one or the other",
-                    advice=f"leave out {also}: the sampler says which rows each step sees",
-                )
-            )
-        if self.drop_last and self.batch_size is None:
-            raise InvalidSetting(
-                sentence(
-                    "drop_last",
-                    got="True without a batch_size",
-                    expected="a batch_size whose last, short batch could be dropped",
-                    advice="add batch_size, or leave drop_last out",
-                )
-            )
+
+    def replace(self, **changes: Any) -> Settings:
+        """Give settings with other values, checked again."""
+        return Settings.of(**{**self.keywords(), **changes})
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={value!r}" for name, value in self.changed().items())
+        return f"Settings({said})"
 
 
-def check_names(
-    given: Iterable[str], own: Iterable[str], optimizer: str, known: Iterable[str]
-) -> None:
-    """Refuse settings that neither ``fit`` nor the optimiser has, all of them at once."""
-    known = [*known, *sorted(_TORCH_FLAGS)]
-    unknown = [name for name in given if name not in known]
-    if not unknown:
-        return
-    valid = [*own, *known]
-    advice = "; ".join(
-        f"for {name!r} {_advise(name, valid)}" if len(unknown) > 1 else _advise(name, valid)
-        for name in unknown
-    )
-    raise InvalidSetting(
-        sentence(
-            "fit",
-            got=f"unknown setting{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}",
-            expected=f"its own settings and those of {optimizer}",
-            advice=advice,
+OPTIMIZER = "The rule that turns gradients into steps: any optimiser of torch.optim, by its name."
+LEARNING_RATE = Number("The learning rate: how far a step goes.", "try lr=0.01", range=POSITIVE)
+LOSS = Choice(
+    "What is made small: the mean of the squared, absolute or Huber residuals.",
+    choices=tuple(LOSSES),
+)
+DELTA_DEFAULT = 1.0
+
+_KINDS: dict[str, Kind] = {f.name: f.metadata["kind"] for f in fields(Settings) if f.metadata}
+DEFAULTS: dict[str, Any] = {
+    "optimizer": "nadam",
+    "lr": 0.01,  # the lesson's
+    **{f.name: f.default for f in fields(Settings) if f.default is not MISSING},
+    "loss": "mse",
+    "delta": DELTA_DEFAULT,
+}
+"""Every keyword of ``fit`` that says how to descend, with its default, in the order of its help."""
+MEANINGS: dict[str, str] = {
+    "optimizer": OPTIMIZER,
+    "lr": LEARNING_RATE.meaning,
+    **{name: kind.meaning for name, kind in _KINDS.items()},
+    "loss": LOSS.meaning,
+    "delta": DELTA.meaning,
+}
+"""What each of them means."""
+
+
+def kind_of(name: str) -> Kind:
+    """Give the kind of a keyword of ``fit`` other than the optimiser."""
+    others: dict[str, Kind] = {"lr": LEARNING_RATE, "loss": LOSS, "delta": DELTA}
+    return _KINDS.get(name) or others[name]
+
+
+# --- Settings that must fit together --------------------------------------------------------------
+
+
+def _choose_engine(
+    engine: str | None, dtype: str | None, rule: Rule | TorchRule
+) -> tuple[str, str]:
+    """Settle which engine runs, and in which precision; refuse a pair that does not exist."""
+    needs_torch = isinstance(rule, TorchRule) or dtype == "float32"
+    if engine == "compiled" and needs_torch:
+        what = rule.name if isinstance(rule, TorchRule) else "dtype='float32'"
+        raise InvalidSetting(
+            sentence(
+                "engine",
+                got=f"'compiled' with {what}",
+                expected="'reference', which alone can do that",
+                advice="use engine='auto'",
+            )
         )
-    )
+    if engine == "reference" or needs_torch:
+        return "reference", dtype or "float32"
+    return "compiled", "float64"
 
 
-def _advise(name: str, valid: list[str]) -> str:
-    synonym = _SYNONYMS.get(name)
-    return f"did you mean {synonym!r}?" if synonym in valid else nearest(name, valid)
+def _check_batches(own: Mapping[str, Any]) -> None:
+    given = {name: own.get(name) for name in ("batch_size", "shuffle", "drop_last")}
+    also = ", ".join(name for name, value in given.items() if value)
+    if own.get("batch_sampler") is not None and also:
+        raise InvalidSetting(
+            sentence(
+                "batch_sampler",
+                got=f"batches written out, and {also} too",
+                expected="one or the other",
+                advice=f"leave out {also}: the sampler says which rows each step sees",
+            )
+        )
+    if given["drop_last"] and given["batch_size"] is None:
+        raise InvalidSetting(
+            sentence(
+                "drop_last",
+                got="True without a batch_size",
+                expected="a batch_size whose last, short batch could be dropped",
+                advice="add batch_size, or leave drop_last out",
+            )
+        )
 
 
-def choose_rule(
-    optimizer: object, lr: float, hyperparameters: Mapping[str, Any], own: Iterable[str]
-) -> tuple[str, Rule | TorchRule]:
+def _check_tolerance(loss: Loss) -> None:
+    if not isinstance(loss, MSE):
+        raise InvalidSetting(
+            sentence(
+                "tolerance_on",
+                got=f"'loss' with loss={type(loss).__name__.lower()!r}",
+                expected="loss='mse', whose exact solution is known",
+                advice="use tolerance_on='gradient_norm'",
+            )
+        )
+
+
+# --- The optimiser --------------------------------------------------------------------------------
+
+
+def choose_rule(optimizer: object, lr: object, given: Mapping[str, Any]) -> Rule | TorchRule:
     """Find the rule that a name or a class of ``torch.optim`` means, with its settings checked.
 
     A rule of ours where there is one; PyTorch's own class, for the reference engine, where
     there is none or a setting of PyTorch's implementation is given.
     """
-    if isinstance(optimizer, type):
+    if isinstance(optimizer, TorchRule):  # as another run had it
+        return optimizer
+    rate = LEARNING_RATE.take("lr", lr)
+    name, torch_class = _named(optimizer)
+    builtin = torch_class is None or torch_class.__module__.startswith("torch.optim")
+    rule = RULES.get(name) if builtin else None
+    if rule is not None:
+        plain = given
+        if given:
+            _check_names(given, rule)
+            plain = {k: v for k, v in given.items() if k not in _TORCH_FLAGS}
+        made: Rule = make_rule(rule, rate, plain)
+        if len(plain) == len(given):
+            return made
+        return TorchRule(rule.__name__, rate, torch_class, _frozen(given))
+    if torch_class is None and name not in TORCH_ONLY:
+        raise _no_optimizer(optimizer)
+    class_name = torch_class.__name__ if torch_class else TORCH_ONLY[name]
+    return TorchRule(class_name, rate, torch_class, _frozen(given))
+
+
+def _named(optimizer: object) -> tuple[str, type | None]:
+    """Give the name, in lower case, and the class where one was given."""
+    if isinstance(optimizer, str):
+        name, torch_class = optimizer.lower(), None
+    elif isinstance(optimizer, type):
         name, torch_class = optimizer.__name__.lower(), optimizer
         if not any(base.__module__.startswith("torch.optim") for base in optimizer.__mro__):
             raise _no_optimizer(optimizer.__name__)
-    elif isinstance(optimizer, str):
-        name, torch_class = optimizer.lower(), None
     else:
         raise _no_optimizer(optimizer)
     if name in _REFUSED:
@@ -211,19 +432,44 @@ def choose_rule(
                 advice=f"{_REFUSED[name]}; try 'nadam'",
             )
         )
-    builtin = torch_class is None or torch_class.__module__.startswith("torch.optim")
-    if builtin and name in RULES:
-        fields = [f for f in RULES[name]._fields if f != "lr"]
-        check_names(hyperparameters, own, RULES[name].__name__, fields)
-        plain = {k: v for k, v in hyperparameters.items() if k not in _TORCH_FLAGS}
-        rule = make_rule(name, lr, plain)
-        if len(plain) == len(hyperparameters):
-            return name, rule
-        return name, TorchRule(RULES[name].__name__, torch_class, {"lr": lr, **hyperparameters})
-    if torch_class is None and name not in _TORCH_ONLY:
-        raise _no_optimizer(optimizer)
-    class_name = torch_class.__name__ if torch_class else _TORCH_ONLY[name]
-    return name, TorchRule(class_name, torch_class, {"lr": lr, **hyperparameters})
+    return name, torch_class
+
+
+def _frozen(given: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Keep settings that only PyTorch checks; a list becomes a tuple, NumPy's numbers Python's."""
+    return tuple((name, _plain(value)) for name, value in given.items())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(map(_plain, value))
+    return value.item() if hasattr(value, "item") and not hasattr(value, "requires_grad") else value
+
+
+def _check_names(given: Iterable[str], rule: type[Rule]) -> None:
+    """Refuse settings that neither ``fit`` nor the optimiser has, all of them at once."""
+    known = [name for name in declared(rule).defaults if name != "lr"] + sorted(_TORCH_FLAGS)
+    unknown = [name for name in given if name not in known]
+    if not unknown:
+        return
+    valid = [*DEFAULTS, "start", "progress", "checkpoint", "every", "resume", *known]
+    advice = "; ".join(
+        f"for {name!r} {_advise(name, valid)}" if len(unknown) > 1 else _advise(name, valid)
+        for name in unknown
+    )
+    raise InvalidSetting(
+        sentence(
+            "fit",
+            got=f"unknown setting{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}",
+            expected=f"its own settings and those of {rule.__name__}",
+            advice=advice,
+        )
+    )
+
+
+def _advise(name: str, valid: list[str]) -> str:
+    synonym = _SYNONYMS.get(name)
+    return f"did you mean {synonym!r}?" if synonym in valid else nearest(name, valid)
 
 
 def _no_optimizer(optimizer: object) -> InvalidSetting:
@@ -232,71 +478,6 @@ def _no_optimizer(optimizer: object) -> InvalidSetting:
             "optimizer",
             got=repr(optimizer),
             expected="the name or the class of an optimiser of torch.optim",
-            advice=nearest(str(optimizer), sorted([*RULES, *_TORCH_ONLY])),
+            advice=nearest(str(optimizer), sorted([*RULES, *TORCH_ONLY])),
         )
     )
-
-
-def write_out(batch_sampler: object) -> tuple[tuple[int, ...], ...] | None:
-    """Write out a ``batch_sampler``: an iterable of batches, each an iterable of row numbers."""
-    if batch_sampler is None:
-        return None
-    try:
-        batches = tuple(tuple(int(i) for i in batch) for batch in batch_sampler)  # type: ignore[attr-defined]  # checked by trying
-    except (TypeError, ValueError):
-        batches = ()
-    if not batches or not all(batches):
-        raise InvalidSetting(
-            sentence(
-                "batch_sampler",
-                got=repr(batch_sampler),
-                expected="lists of row numbers, one list a batch, none empty",
-                advice="try [[0, 1, 2, 3], [4, 5, 6, 7]]",
-            )
-        )
-    return batches
-
-
-def check_rows(settings: Settings, n: int) -> Batches:
-    """Hold the batches against the number of rows; give them as an engine takes them."""
-    if settings.batch_sampler is not None:
-        rows = tuple(np.array(batch, dtype=np.int64) for batch in settings.batch_sampler)
-        worst = max(max(batch) for batch in settings.batch_sampler)
-        least = min(min(batch) for batch in settings.batch_sampler)
-        if least < 0 or worst >= n:
-            raise InvalidSetting(
-                sentence(
-                    "batch_sampler",
-                    got=f"row {least if least < 0 else worst}",
-                    expected=f"row numbers from 0 to {n - 1}",
-                    advice="rows are counted from 0",
-                )
-            )
-        return Batches(sampler=rows)
-    if settings.drop_last and settings.batch_size is not None and settings.batch_size > n:
-        raise InvalidSetting(
-            sentence(
-                "batch_size",
-                got=f"{settings.batch_size} for {n} rows, with drop_last",
-                expected=f"at most {n}, or no step would be left",
-                advice="lower batch_size or leave drop_last out",
-            )
-        )
-    return Batches(settings.batch_size, bool(settings.shuffle), bool(settings.drop_last))
-
-
-def choose_loss(loss: object, delta: float) -> tuple[str, Loss]:
-    """Find the loss that a name means; ``delta`` belongs to Huber's."""
-    chosen = make_loss(loss)
-    if isinstance(chosen, Huber):
-        chosen = make_loss(Huber(delta))
-    elif delta != 1.0:
-        raise InvalidSetting(
-            sentence(
-                "delta",
-                got=f"{delta!r} with loss={loss!r}",
-                expected="loss='huber', which alone has one",
-                advice="leave delta out",
-            )
-        )
-    return type(chosen).__name__.lower(), chosen

@@ -20,7 +20,8 @@ from thalweg.conditioning.curvature import sufficient_rate_shuffled
 from thalweg.data.dataset import Dataset
 from thalweg.descent.fit import fit
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra, sentence
-from thalweg.optimizers import RULES
+from thalweg.optimizers.registry import RULES
+from thalweg.optimizers.rule import declared
 from thalweg.runs.run import Outcome, ResumeState, Run, Scaling
 from thalweg.torch_random import Generator, initial_parameters
 
@@ -274,7 +275,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         if not isinstance(name, str) or name.lower() != "sgd":
             rule = RULES.get(str(name).lower())
             # Without a rule of ours it is PyTorch's alone, or a name that ``fit`` refuses.
-            return {"lr": OTHER_RATE if rule is None else rule._field_defaults["lr"]}
+            return {"lr": OTHER_RATE if rule is None else declared(rule).defaults["lr"]}
         if self.loss == "l1":
             raise InvalidSetting(
                 sentence(

@@ -18,7 +18,7 @@ from thalweg.conditioning.convergence import (
 )
 from thalweg.conditioning.curvature import Curvature, stable_factor
 from thalweg.diagnosis.landscape import Landscape
-from thalweg.optimizers import SGD
+from thalweg.optimizers.sgd import SGD
 
 VALUES = np.array([50.0, 3.0, 0.2])
 BOWL = Curvature(("a", "b", "c"), VALUES, np.eye(3), 3)

@@ -26,7 +26,9 @@ from thalweg.conditioning.curvature import (
     sufficient_rate_shuffled,
 )
 from thalweg.diagnosis.diagnosis import stable_learning_rate
-from thalweg.optimizers import SGD, Adam, NAdam
+from thalweg.optimizers.adam import Adam
+from thalweg.optimizers.nadam import NAdam
+from thalweg.optimizers.sgd import SGD
 from thalweg.summary.summary import Summary
 
 ROUNDING = 1e-13  # relative, of float64 after a few dozen operations

@@ -126,7 +126,7 @@ def test_tensors_that_hold_no_numbers(tensor: torch.Tensor, said: str) -> None:
 def test_of_a_loader_its_dataset_is_asked_for() -> None:
     loader = torch_data.DataLoader(Mapped(lambda row: (X[row], Y[row])), batch_size=2)
     with pytest.raises(InvalidData) as caught:
-        thalweg.fit(loader)  # type: ignore[arg-type]  # the mistake under test
+        thalweg.fit(loader)
     assert str(caught.value) == (
         "data: got DataLoader, expected a Dataset or a pair (X, y); "
         "pass loader.dataset, and batch_size= and shuffle= as the loader has them"

@@ -72,7 +72,7 @@ def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def assert_same(got: Run, expected: Run) -> None:
-    for name in ("walked", "steps", "loss", "gradient_norm"):
+    for name in ("scaled_path", "steps", "loss", "gradient_norm"):
         mine, other = getattr(got, name), getattr(expected, name)
         assert mine.shape == other.shape, name
         assert mine.tobytes() == other.tobytes(), name
@@ -375,7 +375,7 @@ KILLER = """
             if os.path.exists(path):
                 thalweg.load(path)  # whole, whenever the child died
         run = live(path)
-        for name in ("walked", "steps", "loss", "gradient_norm"):
+        for name in ("scaled_path", "steps", "loss", "gradient_norm"):
             assert getattr(run, name).tobytes() == getattr(whole, name).tobytes(), (trial, name)
         assert run.generator == whole.generator
         assert repr(run.optimizer_state) == repr(whole.optimizer_state)

@@ -118,7 +118,12 @@ DATA = thalweg.salammbo()
             {"dtype": "float16"},
             "dtype: got 'float16', expected one of 'float32', 'float64'; did you mean 'float64'?",
         ),
-        ({"seed": 1.5}, "seed: got 1.5, expected a whole number; any whole number gives a stream"),
+        (
+            {"seed": 1.5},
+            "seed: got 1.5, expected a whole number from -9223372036854775808 to "
+            "18446744073709551615; any whole number that PyTorch's manual_seed takes gives a "
+            "stream",
+        ),
         (
             {"start": [1.0]},
             "start: got [1.0], expected 2 finite numbers, [bias, weights…]; give one value for "
@@ -131,11 +136,13 @@ DATA = thalweg.salammbo()
         ),
         (
             {"record": "steps"},
-            "record: got 'steps', expected one of 'epoch', 'step'; did you mean 'step'?",
+            "record: got 'steps', expected one of 'epoch', 'step', or a whole number of at least "
+            "1; did you mean 'step'?",
         ),
         (
             {"record": 0},
-            "record: got 0, expected a whole number of at least 1; or say 'epoch' or 'step'",
+            "record: got 0, expected one of 'epoch', 'step', or a whole number of at least 1; say "
+            "'epoch', 'step', or how many steps lie between two points",
         ),
         (
             {"record": "step", "epochs": 10**9},

@@ -21,7 +21,7 @@ from thalweg.data import rows
 from thalweg.data.scanning import Scan
 from thalweg.descent import parts, streaming
 from thalweg.descent.streaming import segments
-from thalweg.optimizers import RULES
+from thalweg.optimizers.registry import RULES
 from thalweg.progress import Progress
 from thalweg.runs.run import Outcome, Run
 
@@ -90,7 +90,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 
 
 def assert_same(got: Run, expected: Run) -> None:
-    for name in ("walked", "path", "steps", "loss", "gradient_norm"):
+    for name in ("scaled_path", "path", "steps", "loss", "gradient_norm"):
         mine, other = getattr(got, name), getattr(expected, name)
         assert mine.shape == other.shape, name
         assert mine.tobytes() == other.tobytes(), name
@@ -369,9 +369,12 @@ def test_a_file_that_changes_is_noticed(rows_now: int, tmp_path: Path) -> None:
 
 def test_each_engine_refuses_the_other_kind_of_rows(file: Path, in_memory: thalweg.Dataset) -> None:
     from thalweg.descent import compiled
-    from thalweg.descent.fit import prepare_as_fit
+    from thalweg.descent.task import prepare
+    from thalweg.settings import Settings
+
+    pairs = Settings.of(batch_size=2)
 
     with pytest.raises(TypeError, match=r"walked by streaming\.descend"):
-        compiled.descend(prepare_as_fit(thalweg.scan(file, target="flow"), {"batch_size": 2}).plan)
+        compiled.descend(prepare(thalweg.scan(file, target="flow"), None, pairs).plan)
     with pytest.raises(TypeError, match=r"walked by compiled\.descend"):
-        streaming.descend(prepare_as_fit(in_memory, {"batch_size": 2}).plan)
+        streaming.descend(prepare(in_memory, None, pairs).plan)

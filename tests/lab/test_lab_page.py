@@ -722,10 +722,10 @@ def test_every_control_says_what_it_is_and_is_large_enough(lab: Lab) -> None:
     )
     assert small == []
     described = json.loads(page.evaluate("() => JSON.stringify(lab.greeting.controls.optimizers)"))
-    from thalweg.hyperparameters import describe
-    from thalweg.optimizers import RULES
+    from thalweg.optimizers.registry import RULES
+    from thalweg.optimizers.rule import declared
 
     assert [each["name"] for each in described] == list(RULES)
     for rule in described:
-        own = [s for s in describe(RULES[rule["name"]]) if s.name != "lr"]
-        assert [s["explanation"] for s in rule["settings"]] == [s.explanation for s in own]
+        _, *own = declared(RULES[rule["name"]]).settings.values()  # the first is lr
+        assert [s["explanation"] for s in rule["settings"]] == [kind.meaning for kind in own]

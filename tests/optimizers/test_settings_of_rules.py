@@ -11,28 +11,33 @@ import pytest
 import torch
 
 from thalweg.errors import InvalidSetting
-from thalweg.hyperparameters import check_rule, describe, make_rule
-from thalweg.optimizers import ASGD, RULES, SGD, Adagrad, Adam, NAdam, RMSprop, Rprop
+from thalweg.kinds import Flag, Number, TwoNumbers
+from thalweg.optimizers.adam import Adam
+from thalweg.optimizers.asgd import ASGD
+from thalweg.optimizers.nadam import NAdam
+from thalweg.optimizers.registry import RULES, make_rule
+from thalweg.optimizers.rprop import Rprop
+from thalweg.optimizers.rule import declared
 
 
 def torch_class(name: str) -> Any:
     return getattr(torch.optim, RULES[name].__name__)
 
 
+def ranges(kind: Any) -> tuple[Any, ...]:
+    return kind.ranges if isinstance(kind, TwoNumbers) else (kind.range,)
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_every_setting_is_described(name: str) -> None:
-    rule = RULES[name]
-    descriptions = describe(rule)
-    assert tuple(d.name for d in descriptions) == rule._fields
-    for description in descriptions:
-        assert description.default == rule._field_defaults[description.name]
-        assert description.explanation.endswith(".")
-        assert "\n" not in description.explanation
-        kind = {float: "number", bool: "flag", tuple: "pair"}[type(description.default)]
-        assert description.kind == kind
-        assert len(description.ranges) == {"number": 1, "flag": 0, "pair": 2}[kind]
-        values = np.atleast_1d(description.default)
-        assert all(r.holds(float(v)) for r, v in zip(description.ranges, values, strict=False))
+    known = declared(RULES[name])
+    assert list(known.settings) == list(known.defaults) == list(RULES[name]()._asdict())
+    for setting, kind in known.settings.items():
+        default = known.defaults[setting]
+        assert kind.meaning.endswith(".")
+        assert "\n" not in kind.meaning
+        assert type(kind) is {float: Number, bool: Flag, tuple: TwoNumbers}[type(default)]
+        assert kind.take(setting, default) == default
 
 
 def accepted(name: str, setting: str, value: Any) -> bool:
@@ -48,18 +53,21 @@ def accepted(name: str, setting: str, value: Any) -> bool:
 @pytest.mark.parametrize("name", RULES)
 def test_ranges_are_pytorchs(name: str) -> None:
     """Each bound, from both sides, is where PyTorch has it."""
-    for description in describe(RULES[name]):
-        for k, bounds in enumerate(description.ranges):
+    known = declared(RULES[name])
+    for setting, kind in known.settings.items():
+        if isinstance(kind, Flag) or setting == "step_sizes":  # PyTorch asks nothing of those
+            continue
+        for k, bounds in enumerate(ranges(kind)):
             for bound in (bounds.minimum, bounds.maximum):
-                if math.isinf(bound) or description.name == "step_sizes":  # PyTorch asks nothing
+                if math.isinf(bound):
                     continue
                 for value in (bound, math.nextafter(bound, -9), math.nextafter(bound, 9)):
                     tried: Any = value
-                    if description.kind == "pair":
-                        tried = list(description.default)  # type: ignore[arg-type]  # a pair
-                        tried[k] = value
-                        tried = tuple(tried)
-                    assert bounds.holds(value) == accepted(name, description.name, tried), tried
+                    if isinstance(kind, TwoNumbers):
+                        pair = list(known.defaults[setting])
+                        pair[k] = value
+                        tried = tuple(pair)
+                    assert bounds.holds(value) == accepted(name, setting, tried), tried
 
 
 @pytest.mark.parametrize(
@@ -157,13 +165,3 @@ def test_a_rule_is_made_of_the_users_words() -> None:
     assert made == Adam(lr=1.0, betas=(0.0, 0.5), amsgrad=True)
     assert [type(value) for value in made] == [float, tuple, float, float, bool, bool, bool]
     assert make_rule("rprop") == Rprop()
-
-
-def test_an_instance_is_checked_as_its_words_are() -> None:
-    assert check_rule(Adagrad(lr=1)) == Adagrad(lr=1.0)
-    with pytest.raises(InvalidSetting, match=r"^alpha: got -1, expected a number of at least 0; "):
-        check_rule(RMSprop(alpha=-1))
-    with pytest.raises(
-        InvalidSetting, match=r"^momentum: got 0\.0, expected a number above 0 with"
-    ):
-        check_rule(SGD(nesterov=True))

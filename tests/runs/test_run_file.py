@@ -23,6 +23,7 @@ import thalweg
 from thalweg import errors
 from thalweg.runs import run_file
 from thalweg.runs.run import InitialState, Run
+from thalweg.settings import TorchRule
 from thalweg.torch_random import Generator
 
 CHAPTERS = thalweg.salammbo()
@@ -61,7 +62,7 @@ def assert_same(got: Run, expected: Run) -> None:
         mine, other = getattr(got, field.name), getattr(expected, field.name)
         if field.name in ("data", "stored_summary"):
             continue
-        if field.name in ("optimizer_state", "beginning"):
+        if field.name in ("optimizer_state", "initial_state"):
             assert repr(mine) == repr(other)
         elif isinstance(other, np.ndarray):
             assert mine.dtype == other.dtype
@@ -174,7 +175,7 @@ def test_polars_reads_epochs_between_recorded_points_as_nulls(tmp_path: Path) ->
     run.save(tmp_path / "run.parquet")
     frame = pl.read_parquet(tmp_path / "run.parquet")
     assert frame.columns == [
-        "epoch", "step", "loss", "gradient_norm", "bias", "weight", "walked_bias", "scaled_weight",
+        "epoch", "step", "loss", "gradient_norm", "bias", "weight", "scaled_bias", "scaled_weight",
     ]  # fmt: skip
     assert frame["step"].to_list()[:6] == [0, 4, 6, 8, 12, 16]
     assert frame["epoch"].to_list()[:6] == [0, 1, 1, 2, 3, 4]
@@ -308,14 +309,15 @@ def rewritten(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, **changed: 
     run.save(path)
 
 
-def test_a_file_from_a_newer_version_is_refused(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("number", "version"), [(1, "0.1.0"), (3, "9.9")])
+def test_a_file_of_another_format_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, version: str
 ) -> None:
     path = tmp_path / "run.parquet"
-    rewritten(run, path, monkeypatch, format=2, written_by="9.9", settings="a new kind")
+    rewritten(run, path, monkeypatch, format=number, written_by=version, settings="another kind")
     assert said(path) == (
-        "got a run file of format 2, written by Thalweg 9.9, expected format 1 or older; "
-        "upgrade with: pip install --upgrade thalweg"
+        f"got a run file of format {number}, written by Thalweg {version}, expected format 2; "
+        "fit again, or use the Thalweg that wrote it"
     )
 
 
@@ -332,7 +334,7 @@ def test_a_file_from_a_newer_version_is_refused(
         {"optimizer_state": {"what": 1}},
         {"summary": "AAAA"},
         {"units": 3},
-        {"beginning": {}},
+        {"initial_state": {}},
     ],
 )
 def test_parts_that_do_not_fit_together_are_refused(
@@ -346,7 +348,8 @@ def test_parts_that_do_not_fit_together_are_refused(
 
 
 def test_a_setting_that_is_no_plain_data_is_refused(run: Run, tmp_path: Path) -> None:
-    odd = replace(run, settings=replace(run.settings, hyperparameters={"betas": {1, 2}}))
+    mine = TorchRule("Mine", 0.1, None, (("betas", {1, 2}),))
+    odd = replace(run, settings=run.settings.replace(optimizer=mine, engine="auto", dtype=None))
     with pytest.raises(errors.InvalidSetting) as error:
         odd.save(tmp_path / "run.parquet")
     assert str(error.value) == (

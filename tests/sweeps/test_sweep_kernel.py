@@ -13,7 +13,12 @@ from thalweg.data.dataset import Dataset
 from thalweg.descent import compiled
 from thalweg.descent.plan import Batches, Plan, Trace
 from thalweg.losses import MSE
-from thalweg.optimizers import RULES, SGD, Adagrad, AdamW, NAdam, Rule
+from thalweg.optimizers.adagrad import Adagrad
+from thalweg.optimizers.adamw import AdamW
+from thalweg.optimizers.nadam import NAdam
+from thalweg.optimizers.registry import RULES
+from thalweg.optimizers.rule import Rule
+from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome
 from thalweg.sweeps.kernel import LANES, SweepTrace, sweep_descend
 from thalweg.torch_random import Generator

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import thalweg
 from thalweg import errors
 from thalweg.figures import rates_figure, settings_map_figure
-from thalweg.optimizers import RULES
+from thalweg.optimizers.registry import RULES
 
 RELATIVE = 1e-9  # float64, 120 steps, sums taken in another order
 RATES = [1e-4, 3e-4, 1e-3]
@@ -129,9 +130,9 @@ def test_the_best_is_the_least_loss_that_holds(three_features: thalweg.Dataset) 
         ),
         (
             {"lr": 0.1, "optimizer": "adafactor"},
-            "optimizer: got 'adafactor', expected one of 'sgd', 'adagrad', 'adadelta', "
-            "'rmsprop', 'adam', 'adamw', 'adamax', 'nadam', 'radam', 'asgd', 'rprop'; walk the "
-            "others one at a time with thalweg.fit",
+            "optimizer: got 'adafactor', expected one of 'adadelta', 'adagrad', 'adam', 'adamax', "
+            "'adamw', 'asgd', 'nadam', 'radam', 'rmsprop', 'rprop', 'sgd'; walk the others one at "
+            "a time with thalweg.fit",
         ),
         (
             {"lr": 0.1, "momentun": [0.1, 0.9], "optimizer": "sgd"},
@@ -156,6 +157,54 @@ def test_mistakes_get_one_sentence(
     with pytest.raises((errors.InvalidSetting, errors.InvalidData)) as caught:
         thalweg.sweep(three_features, **asked)
     assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"nesterov": [True, False], "momentum": 0.5, "optimizer": "sgd"},
+        {"optimizer": torch.optim.SGD, "momentum": [0.0, 0.5]},
+        {"optimizer": [torch.optim.SGD, "adam"], "amsgrad": [True, False]},
+        {"optimizer": "adam", "betas": [(0.9, 0.99), (0.5, 0.9)], "intercept": False},
+        {"optimizer": "sgd", "momentum": np.array([0.0, 0.5]), "standardize": True, "start": [3]},
+    ],
+)
+def test_every_run_can_be_walked_again(
+    asked: dict[str, Any], three_features: thalweg.Dataset
+) -> None:
+    """What a run says of its settings is what ``fit`` takes: flags are flags, numbers numbers."""
+    swept = thalweg.sweep(three_features, lr=[1e-4, 2e-4], epochs=5, **asked)
+    for number in range(len(swept)):
+        np.testing.assert_allclose(
+            swept.run(number).parameters, swept.parameters[number], rtol=RELATIVE
+        )
+        longer = thalweg.fit(three_features, **{**swept.setting(number), "epochs": 6})
+        np.testing.assert_allclose(longer.path[5], swept.parameters[number], rtol=RELATIVE)
+
+
+@pytest.mark.parametrize("name", ["optimizer", "momentum"])
+def test_an_empty_list_is_refused(name: str, three_features: thalweg.Dataset) -> None:
+    asked: dict[str, Any] = {"optimizer": "sgd", name: []}
+    with pytest.raises(errors.InvalidSetting) as caught:
+        thalweg.sweep(three_features, lr=0.1, **asked)
+    assert str(caught.value) == (
+        f"{name}: got an empty list, expected at least one value to try; leave it out, or give it "
+        "one"
+    )
+
+
+@pytest.mark.parametrize("start", [[], np.ones((0, 4)), [[]]])
+def test_an_empty_start_is_refused(start: Any, three_features: thalweg.Dataset) -> None:
+    with pytest.raises(errors.InvalidData, match=r"^start: got"):
+        thalweg.sweep(three_features, lr=0.1, start=start)
+
+
+@pytest.mark.parametrize("asked", [{"batch_size": 4}, {"loss": "l1"}, {"engine": "reference"}])
+def test_what_a_sweep_does_not_walk_is_refused(
+    asked: dict[str, Any], three_features: thalweg.Dataset
+) -> None:
+    with pytest.raises(errors.InvalidSetting, match="a sweep walks batch descent on the squared"):
+        thalweg.sweep(three_features, lr=0.1, **asked)
 
 
 def test_the_rates_figure_says_what_is_stable(three_features: thalweg.Dataset) -> None:

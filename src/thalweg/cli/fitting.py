@@ -91,7 +91,7 @@ def fit(
     on mse, else once an epoch; --shuffle and PyTorch's own engine need all the rows in memory.
     """
     from thalweg.diagnosis.diagnosis import message
-    from thalweg.optimizers import RULES
+    from thalweg.optimizers.registry import RULES
 
     in_memory = shuffle or engine == "reference" or optimizer.lower() not in RULES
     with Bar(errors) as bar:

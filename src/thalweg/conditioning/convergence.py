@@ -15,7 +15,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.conditioning.curvature import Curvature, stable_factor
-from thalweg.optimizers import SGD
+from thalweg.optimizers.sgd import SGD
 
 # Up to so many epochs each one is looked at; beyond, only until the crossing is bracketed.
 LOOKED_AT = 2**15

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 from scipy.linalg import lapack
 
 from thalweg.arrays import Array
-from thalweg.optimizers import SGD, Rule
+from thalweg.optimizers.rule import Rule
+from thalweg.optimizers.sgd import SGD
 
 # A column whose part of its own is below this share of its length, 64 units in the last place,
 # is a combination of the others: what the summary counts as dependent.

@@ -8,8 +8,7 @@ place of its rows. Not here: the loops
 from __future__ import annotations
 
 import math
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ from thalweg.descent.kernel import (
 from thalweg.descent.mini_batch import Walk, rows_kernel, start_kernel
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.losses import MSE
-from thalweg.optimizers import RULES, Rule, Walked, memory_of, numbers_of, walked
+from thalweg.optimizers.rule import canonical, declared
 from thalweg.runs.run import OptimizerState, Outcome
 from thalweg.torch_random import (
     STATE,
@@ -49,11 +48,6 @@ NO_ROWS = np.empty(0, np.int64)
 NO_TWISTERS = (np.empty(0, np.uint32), np.empty(0, np.uint32))
 
 
-def applies(plan: Plan) -> bool:
-    """Tell whether the compiled engine can walk a plan."""
-    return type(plan.rule) in RULES.values() and plan.dtype == "float64"
-
-
 def descend(plan: Plan) -> Trace:
     """Walk a plan in one native call.
 
@@ -63,13 +57,13 @@ def descend(plan: Plan) -> Trace:
     Parameters
     ----------
     plan : Plan
-        One that :func:`applies` to.
+        Of one of our own rules, in float64.
 
     Returns
     -------
     Trace
     """
-    rule = walked(cast("Rule", plan.rule))  # another would not be sent here
+    rule = canonical(plan.rule)
     start, generator = beginning(plan)
     steps = plan.batches.steps_per_epoch(len(plan.data))
     walk = _walk_triangle if needs_no_rows(plan) else _walk_rows
@@ -125,7 +119,6 @@ def _walk_triangle(
     return kernel(rule, R, n, variance, _limits(plan, steps), arrays)
 
 
-@lru_cache(maxsize=64)
 def _triangle(summary: Summary, intercept: bool) -> tuple[Array, float, float]:
     """Give what batch descent needs of the rows: R, their number, the target's variance."""
     about_mean = summary.triangle()[1:, -1]
@@ -160,7 +153,6 @@ def turn_back(plan: Plan, bias_last: Arrays, arrays: Arrays) -> None:
         bias_last.memory.take(bias_first, axis=1, out=arrays.memory)
 
 
-@lru_cache(maxsize=64)
 def _turns(p: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Give the indices that turn [bias, weights…] into [weights…, bias], and back."""
     return np.roll(np.arange(p), -1), np.roll(np.arange(p), 1)
@@ -215,52 +207,38 @@ def steps_of_points(
     return steps
 
 
-class _Kept(NamedTuple):
-    """What a rule keeps, laid out: slots by the names under which PyTorch exports them."""
-
-    slots: int
-    arrays: tuple[tuple[str, int], ...]
-    array_starts: tuple[tuple[int, float], ...]  # of those that do not start at 0
-    numbers: tuple[tuple[str, int], ...]
-    number_starts: tuple[float, float, float]
-
-
-@lru_cache(maxsize=256)
-def _kept(rule: Walked) -> _Kept:
-    memory, numbers = memory_of(rule), numbers_of(rule)
-    starts = [*(one.start for one in numbers), 0.0, 0.0][:3]
-    return _Kept(
-        len(memory),
-        tuple((one.name, slot) for slot, one in enumerate(memory) if one.exported),
-        tuple((slot, one.start) for slot, one in enumerate(memory) if one.start),
-        tuple((one.name, slot) for slot, one in enumerate(numbers) if one.exported),
-        (starts[0], starts[1], starts[2]),
-    )
-
-
-def make_arrays(plan: Plan, rule: Walked, steps: int, start: Array) -> Arrays:
+def make_arrays(plan: Plan, rule: Any, steps: int, start: Array) -> Arrays:
     """Make the arrays of a walk, with what the optimiser remembers as [bias, weights…]."""
-    kept, state, p = _kept(rule), plan.optimizer_state, start.size
-    memory, numbers = np.zeros((kept.slots, p)), np.array(kept.number_starts)
-    for slot, value in kept.array_starts:
-        memory[slot] = value
+    known, state, p = declared(type(rule)), plan.optimizer_state, start.size
+    memory, numbers = np.zeros((len(known.slots), p)), np.zeros(3)
+    for slot, one in enumerate(known.slots):
+        if one.initial:
+            memory[slot] = one.value(rule)
+    for at, one in enumerate(known.scalars):
+        if one.initial:
+            numbers[at] = one.value(rule)
     if state:
-        for name, slot in kept.arrays:
-            memory[slot] = state.get(name, memory[slot])
-        for name, slot in kept.numbers:
-            numbers[slot] = state.get(name, numbers[slot])
-        if not kept.numbers and kept.arrays:
-            numbers[0] = kept.arrays[0][0] in state  # SGD's buffer shows that there was a step
+        for slot, one in enumerate(known.slots):
+            if one.is_kept(rule):
+                memory[slot] = state.get(one.name, memory[slot])
+        for at, one in enumerate(known.scalars):
+            if one.is_kept(rule):
+                numbers[at] = state.get(one.name, numbers[at])
+        if not known.scalars[0].kept:  # SGD's buffer shows that there was a step
+            numbers[0] = any(one.name in state for one in known.slots if one.is_kept(rule))
     path = np.empty((_points(plan, steps), p))
     path[0] = start
     record, work = np.empty((2, plan.epochs)), (np.empty(p), np.empty(p))
     return Arrays(start.copy(), memory, numbers, path, record, work)
 
 
-def exported_state(rule: Walked, arrays: Arrays) -> OptimizerState:
+def exported_state(rule: Any, arrays: Arrays) -> OptimizerState:
     """Name what the optimiser remembers as PyTorch does."""
-    kept, numbers = _kept(rule), arrays.numbers.tolist()
-    state: dict[str, Any] = {name: arrays.memory[slot] for name, slot in kept.arrays}
-    for name, slot in kept.numbers:
-        state[name] = numbers[slot]
+    known, numbers = declared(type(rule)), arrays.numbers.tolist()
+    state: dict[str, Any] = {
+        one.name: arrays.memory[slot] for slot, one in enumerate(known.slots) if one.is_kept(rule)
+    }
+    for at, one in enumerate(known.scalars):
+        if one.is_kept(rule):
+            state[one.name] = numbers[at]
     return state

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from thalweg.arrays import Array
 from thalweg.descent.kernel import (
@@ -31,10 +32,9 @@ from thalweg.descent.kernel import (
     update,
 )
 from thalweg.descent.plan import DIVERGENCE
-from thalweg.optimizers import Walked
 
 
-def triangle_kernel(rule: type[Walked], p: int) -> Callable[..., tuple[int, int, int, float]]:
+def triangle_kernel(rule: type, p: int) -> Callable[..., tuple[int, int, int, float]]:
     """Give the walk for one rule, compiled or from the disk."""
     walk = walk_line if p == 2 else walk_triangle
     return kernel_of(walk, (rule,), (MATRIX, 1.0, 1.0, LIMITS, ARRAYS))
@@ -59,7 +59,7 @@ def triangle_gradient(R: Array, w: Array, z: Array, gradient: Array) -> float:
 
 
 def walk_triangle(
-    version: int, rule: Walked, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
+    version: int, rule: Any, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
 ) -> tuple[int, int, int, float]:
     """Walk batch descent on the squared error.
 
@@ -124,7 +124,7 @@ def walk_triangle(
 
 
 def walk_line(
-    version: int, rule: Walked, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
+    version: int, rule: Any, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
 ) -> tuple[int, int, int, float]:
     """Walk as :func:`walk_triangle` does for p = 2, in registers: in half the time.
 

@@ -20,11 +20,13 @@ import numpy as np
 from numba import njit
 from numba.extending import overload
 
-from thalweg import losses, optimizers, torch_random
+from thalweg import losses, torch_random
 from thalweg.arrays import Array
+from thalweg.descent import plan
 from thalweg.losses import value_and_slope
 from thalweg.native import digest, entry_point
-from thalweg.optimizers import ARITHMETIC, Now, Pair, Scalars, Walked, memory_of
+from thalweg.optimizers import registry
+from thalweg.optimizers.rule import Coefficients, Pair, Slots, declared
 
 # The powers in a schedule are running products, a tenth of the cost of powers, which start afresh
 # from powers at each multiple of so many steps: off by 1e-14 at most, and the same wherever a walk
@@ -37,40 +39,49 @@ OUT_OF_EPOCHS, CONVERGED, DIVERGED, UNSURE = 0, 1, 2, 3
 # --- Chosen by type -------------------------------------------------------------------------------
 
 
-def bases_of(rule: Walked) -> Pair:
+def bases_of(rule: Any) -> Pair:
     """Give the numbers whose powers the rule's schedule needs."""
-    return ARITHMETIC[type(rule)].bases(rule)
+    return _bases(type(rule))(rule)
 
 
 def schedule(
-    rule: Walked, step: float, bases: Pair, powers: Pair, numbers: Pair
-) -> tuple[Now, Pair]:
+    rule: Any, step: float, bases: Pair, powers: Pair, scalars: Pair
+) -> tuple[Coefficients, Pair]:
     """Give what the rule's step needs that is the same for all parameters."""
-    return ARITHMETIC[type(rule)].schedule(rule, step, bases, powers, numbers)
+    return type(rule).schedule(rule, step, bases, powers, scalars)  # type: ignore[no-any-return]  # any rule's
 
 
 def update(
-    rule: Walked, now: Now, parameter: float, gradient: float, memory: Scalars
-) -> tuple[float, Scalars]:
+    rule: Any, coefficients: Coefficients, parameter: float, gradient: float, slots: Slots
+) -> tuple[float, Slots]:
     """Make the rule's step of one parameter."""
-    return ARITHMETIC[type(rule)].update(rule, now, parameter, gradient, memory)
+    return type(rule).update(rule, coefficients, parameter, gradient, slots)  # type: ignore[no-any-return]  # any rule's
 
 
-def recall(rule: Walked, memory: Array, j: int) -> Scalars:
-    """Read what the rule remembers of parameter j; ``memory`` is (slots, p)."""
-    return tuple(memory[: len(memory_of(rule)), j])
+def recall(rule: Any, memory: Array, j: int) -> Slots:
+    """Read what the rule keeps of parameter j; ``memory`` is (slots, p)."""
+    return tuple(memory[: slots_of(type(rule)), j])
 
 
-def keep(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
+def keep(rule: Any, memory: Array, j: int, slots: Slots) -> None:
     """Write what :func:`recall` reads."""
-    memory[: len(memory_of(rule)), j] = remembered
+    memory[: slots_of(type(rule)), j] = slots
 
 
-def _slots(rule: Any) -> int:
-    return len(memory_of(rule.instance_class()))
+def slots_of(rule: type) -> int:
+    """Count what a class of rules keeps of each parameter."""
+    return len(declared(rule).slots)
 
 
-_RECALL: dict[int, Callable[..., Scalars]] = {
+def _bases(rule: Any) -> Callable[..., Pair]:
+    return getattr(rule, "bases", _no_bases)
+
+
+def _no_bases(self: Any) -> Pair:
+    return 1.0, 1.0
+
+
+_RECALL: dict[int, Callable[..., Slots]] = {
     0: lambda rule, memory, j: (),
     1: lambda rule, memory, j: (memory[0, j],),
     2: lambda rule, memory, j: (memory[0, j], memory[1, j]),
@@ -78,20 +89,20 @@ _RECALL: dict[int, Callable[..., Scalars]] = {
 }
 
 
-def _keep_0(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
+def _keep_0(rule: Any, memory: Array, j: int, slots: Slots) -> None:
     pass
 
 
-def _keep_1(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
-    memory[0, j] = remembered[0]
+def _keep_1(rule: Any, memory: Array, j: int, slots: Slots) -> None:
+    memory[0, j] = slots[0]
 
 
-def _keep_2(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
-    memory[0, j], memory[1, j] = remembered[0], remembered[1]
+def _keep_2(rule: Any, memory: Array, j: int, slots: Slots) -> None:
+    memory[0, j], memory[1, j] = slots[0], slots[1]
 
 
-def _keep_3(rule: Walked, memory: Array, j: int, remembered: Scalars) -> None:
-    memory[0, j], memory[1, j], memory[2, j] = remembered[0], remembered[1], remembered[2]
+def _keep_3(rule: Any, memory: Array, j: int, slots: Slots) -> None:
+    memory[0, j], memory[1, j], memory[2, j] = slots[0], slots[1], slots[2]
 
 
 _KEEP: dict[int, Callable[..., None]] = {0: _keep_0, 1: _keep_1, 2: _keep_2, 3: _keep_3}
@@ -105,27 +116,27 @@ CHOSEN: Any = {
 
 @overload(bases_of, **CHOSEN)
 def _choose_bases(rule):  # type: ignore[no-untyped-def]
-    return ARITHMETIC[rule.instance_class].bases
+    return _bases(rule.instance_class)
 
 
 @overload(schedule, **CHOSEN)
-def _choose_schedule(rule, step, bases, powers, numbers):  # type: ignore[no-untyped-def]
-    return ARITHMETIC[rule.instance_class].schedule
+def _choose_schedule(rule, step, bases, powers, scalars):  # type: ignore[no-untyped-def]
+    return rule.instance_class.schedule
 
 
 @overload(update, **CHOSEN)
-def _choose_update(rule, now, parameter, gradient, memory):  # type: ignore[no-untyped-def]
-    return ARITHMETIC[rule.instance_class].update
+def _choose_update(rule, coefficients, parameter, gradient, slots):  # type: ignore[no-untyped-def]
+    return rule.instance_class.update
 
 
 @overload(recall, **CHOSEN)
 def _choose_recall(rule, memory, j):  # type: ignore[no-untyped-def]
-    return _RECALL[_slots(rule)]
+    return _RECALL[slots_of(rule.instance_class)]
 
 
 @overload(keep, **CHOSEN)
-def _choose_keep(rule, memory, j, remembered):  # type: ignore[no-untyped-def]
-    return _KEEP[_slots(rule)]
+def _choose_keep(rule, memory, j, slots):  # type: ignore[no-untyped-def]
+    return _KEEP[slots_of(rule.instance_class)]
 
 
 @overload(value_and_slope, **CHOSEN)
@@ -210,7 +221,13 @@ VECTOR, MATRIX = np.empty(1), np.empty((1, 1))
 LIMITS = Limits(1, 1, 1, 0.0, -math.inf, math.nan)
 ARRAYS = Arrays(VECTOR, MATRIX, VECTOR, MATRIX, MATRIX, (VECTOR, VECTOR))
 
-_MADE_OF = (__name__, optimizers.__name__, losses.__name__, torch_random.__name__)
+_MADE_OF = (
+    __name__,
+    *sorted({rule.__module__ for rule in registry.RULES.values()}),
+    losses.__name__,
+    torch_random.__name__,
+    plan.__name__,
+)
 _kernels: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,14 +38,14 @@ from thalweg.descent.kernel import (
 )
 from thalweg.descent.plan import DIVERGENCE
 from thalweg.losses import Loss, value_and_slope
-from thalweg.optimizers import Now, Pair, Walked
+from thalweg.optimizers.rule import Coefficients, Pair
 from thalweg.torch_random import Words, seed_twister, shuffle
 
 # Features up to which updates are not made in vector code: the compiler finds it not worth it.
 SHORT = 16
 
 
-def rows_kernel(rule: type[Walked], loss: type[Loss]) -> Callable[..., tuple[int, int, int, float]]:
+def rows_kernel(rule: type, loss: type[Loss]) -> Callable[..., tuple[int, int, int, float]]:
     """Give :func:`walk_rows` for one rule and one loss, compiled or from the disk."""
     return kernel_of(walk_rows, (rule, loss), (*_ROWS, _WALK, LIMITS, ARRAYS))
 
@@ -105,7 +105,7 @@ def residual(X: Array, y: Array, i: int, w: Array, intercept: bool) -> float:
 
 @exact
 def step_on_row(
-    rule: Walked, now: Now, X: Array, i: int, slope: float, intercept: bool,
+    rule: Any, now: Coefficients, X: Array, i: int, slope: float, intercept: bool,
     w: Array, memory: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Make the step that one row asks for, adding its gradient to ``sums``."""
@@ -133,7 +133,7 @@ def add_row(X: Array, i: int, slope: float, intercept: bool, gradient: Array) ->
 
 @exact
 def step_on_batch(
-    rule: Walked, now: Now, size: int, gradient: Array, w: Array, memory: Array, sums: Array
+    rule: Any, now: Coefficients, size: int, gradient: Array, w: Array, memory: Array, sums: Array
 ) -> None:
     """Make the step that a batch asks for, and empty its gradient for the next."""
     for j in range(w.size):
@@ -166,7 +166,7 @@ def least_variance(y: Array) -> float:
 
 def walk_rows(
     version: int,
-    rule: Walked,
+    rule: Any,
     loss: Loss,
     X: Array,
     y: Array,

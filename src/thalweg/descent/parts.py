@@ -8,9 +8,9 @@ disk (:mod:`thalweg.runs.run_file`), drawing a progress bar (:mod:`thalweg.progr
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import cached_property
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple
@@ -22,12 +22,14 @@ from thalweg.arrays import Array
 from thalweg.checks import check_number
 from thalweg.data.dataset import Data
 from thalweg.data.scanning import Scan
-from thalweg.descent.fit import PathLike, Task, descend, loss_limit, prepare
+from thalweg.descent.engines import descend, loss_limit
 from thalweg.descent.plan import Plan, Trace
+from thalweg.descent.task import Task, prepare
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.progress import Bar, Callback, Progress
 from thalweg.runs.run import InitialState, Outcome, ResumeState, Run
 from thalweg.runs.run_file import read, save
+from thalweg.settings import Settings
 
 # A part takes about this long: often enough for a bar that moves and for Ctrl-C, seldom enough
 # that calling the engine costs nothing beside it.
@@ -40,12 +42,12 @@ GROWTH = 8
 def fit_in_parts(
     data: Data | Scan,
     start: ArrayLike | int | Run | ResumeState | None,
-    asked: tuple[Any, ...],
+    settings: Settings,
     *,
     progress: bool | Callback,
-    checkpoint: PathLike | None,
+    checkpoint: str | os.PathLike[str] | None,
     every: float,
-    resume: PathLike | None,
+    resume: str | os.PathLike[str] | None,
 ) -> Run:
     """Fit as :func:`thalweg.fit` does, to the same bits, with progress and checkpoints.
 
@@ -54,7 +56,7 @@ def fit_in_parts(
     """
     check_number("every", every, low=0.0, advice="try every=60")
     with _shown(progress, data) as show:
-        task = prepare(data, start, asked)
+        task = prepare(data, start, settings)
         walk = _Walk(task)
         if resume is not None:
             walk.go_on_from(*_matching(resume, task))
@@ -178,7 +180,7 @@ class _Walk:
 class _Keeper:
     """Writes the run so far: after the first part, when it is due, and at the end."""
 
-    def __init__(self, walk: _Walk, path: PathLike | None, every: float) -> None:
+    def __init__(self, walk: _Walk, path: str | os.PathLike[str] | None, every: float) -> None:
         self.walk, self.path, self.every = walk, path, every
         self.kept_epochs = 0
         self.due = -math.inf
@@ -230,22 +232,21 @@ def _join(traces: list[Trace], record_every: int, outcome: Outcome) -> Trace:
 # --- Whether a checkpoint is of the same fit ------------------------------------------------------
 
 
-def _matching(path: PathLike, task: Task) -> tuple[Run, float]:
+def _matching(path: str | os.PathLike[str], task: Task) -> tuple[Run, float]:
     """Read a checkpoint, and refuse it unless it is of the very fit that is asked for.
 
     Given back with the loss beyond which that fit counts as diverged.
     """
     stored = read(path)
     run, settings = stored.run, task.settings
+    asked, kept = settings.keywords(), run.settings.keywords()
     different = [
-        field.name
-        for field in fields(settings)
-        if getattr(run.settings, field.name) != getattr(settings, field.name)
+        name for name in {**asked, **kept} if asked.get(name, _NONE) != kept.get(name, _NONE)
     ]
     if different:
         raise _other_fit(
-            got=f"a checkpoint with {_listed(run.settings, different)}",
-            expected=f"one with {_listed(settings, different)}, as asked now",
+            got=f"a checkpoint with {_listed(kept, different)}",
+            expected=f"one with {_listed(asked, different)}, as asked now",
         )
     if stored.data_digest != task.rows.digest:
         raise _other_fit(got="a checkpoint of other data", expected="one of the data given")
@@ -257,8 +258,11 @@ def _matching(path: PathLike, task: Task) -> tuple[Run, float]:
     return run, began.loss_limit
 
 
-def _listed(settings: object, names: list[str]) -> str:
-    return ", ".join(f"{name}={getattr(settings, name)!r}" for name in names)
+_NONE = object()
+
+
+def _listed(keywords: dict[str, Any], names: list[str]) -> str:
+    return ", ".join(f"{name}={keywords[name]!r}" for name in names if name in keywords)
 
 
 def _other_fit(*, got: str, expected: str) -> InvalidSetting:

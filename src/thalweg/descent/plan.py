@@ -8,7 +8,7 @@ returns a :class:`Trace`. Not here: checking (:mod:`thalweg.settings`), walking
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from thalweg.runs.run import OptimizerState, Outcome
 if TYPE_CHECKING:
     from thalweg.descent.streaming import Streamed
     from thalweg.losses import Loss
-    from thalweg.optimizers import Rule
+    from thalweg.optimizers.rule import Rule
+    from thalweg.settings import TorchRule
     from thalweg.torch_random import Generator
 
 Rows: TypeAlias = NDArray[np.int64]
@@ -52,17 +53,6 @@ class Batches(NamedTuple):
         if self.batch_size is None:
             return 1
         return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
-
-
-class TorchRule(NamedTuple):
-    """An optimiser of PyTorch's that only PyTorch can run.
-
-    ``torch_class`` is the class, or None for the one of that name in ``torch.optim``.
-    """
-
-    name: str
-    torch_class: type | None
-    settings: dict[str, Any]
 
 
 class Plan(NamedTuple):

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.descent.plan import DIVERGENCE, Batches, Plan, TorchRule, Trace
+from thalweg.descent.plan import DIVERGENCE, Batches, Plan, Trace
 from thalweg.errors import InvalidSetting, MissingExtra, nearest, sentence
 from thalweg.losses import L1, MSE, Loss
 from thalweg.runs.run import OptimizerState, Outcome
+from thalweg.settings import TorchRule
 from thalweg.torch_random import Generator
 
 try:
@@ -34,7 +35,7 @@ except ImportError as error:
     raise MissingExtra("The reference engine", "torch") from error
 
 if TYPE_CHECKING:
-    from thalweg.optimizers import Rule
+    from thalweg.optimizers.rule import Rule
 
 
 def descend(plan: Plan) -> Trace:
@@ -178,7 +179,7 @@ def _linear(plan: Plan) -> tuple[nn.Linear, int]:
 def _optimizer(rule: Rule | TorchRule, linear: nn.Linear) -> torch.optim.Optimizer:
     if isinstance(rule, TorchRule):
         torch_class = rule.torch_class or getattr(torch.optim, rule.name)
-        settings = rule.settings
+        settings = {"lr": rule.lr, **dict(rule.settings)}
     else:
         torch_class, settings = getattr(torch.optim, type(rule).__name__), rule._asdict()
     valid = [n for n in inspect.signature(torch_class).parameters if n != "params"]

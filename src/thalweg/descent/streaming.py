@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from thalweg.descent.kernel import OUT_OF_EPOCHS, Limits
 from thalweg.descent.mini_batch import Walk, rows_kernel, start_kernel
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
-from thalweg.optimizers import Rule, walked
+from thalweg.optimizers.rule import canonical
 from thalweg.runs.run import Outcome, Scaling
 from thalweg.settings import Settings
 from thalweg.summary.summary import Summary
@@ -194,7 +194,7 @@ class _Walk:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.data = _streamed(plan)
-        self.rule: Any = walked(cast("Rule", plan.rule))
+        self.rule: Any = canonical(plan.rule)
         start, self.generator = compiled.beginning(plan)
         self.steps_per_epoch = plan.batches.steps_per_epoch(len(self.data))
         self.arrays = compiled.make_arrays(plan, self.rule, self.steps_per_epoch, start)

@@ -25,8 +25,9 @@ from thalweg.data.dataset import Dataset
 from thalweg.descent.fit import fit
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.gradient_check import design_matrix
-from thalweg.hyperparameters import make_rule
-from thalweg.optimizers import RULES, SGD, Rule
+from thalweg.optimizers.registry import RULES, make_rule
+from thalweg.optimizers.rule import Rule, declared
+from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Run
 from thalweg.settings import Settings
 from thalweg.torch_random import Generator, initial_parameters
@@ -56,7 +57,7 @@ class Choice(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """The keyword arguments for :func:`thalweg.fit`, defaults left out."""
-        defaults = type(self.rule)._field_defaults
+        defaults = declared(type(self.rule)).defaults
         own = {k: v for k, v in self.rule._asdict().items() if k != "lr" and v != defaults[k]}
         words: dict[str, Any] = {"optimizer": type(self.rule).__name__.lower(), "lr": self.rule.lr}
         words |= own
@@ -76,7 +77,7 @@ class Choice(NamedTuple):
         """Take a run's settings; None where only PyTorch knows the rule."""
         if settings.optimizer not in RULES or settings.batch_sampler is not None:
             return None
-        known = RULES[settings.optimizer]._fields
+        known = declared(RULES[settings.optimizer]).settings
         own = {k: v for k, v in settings.hyperparameters.items() if k in known}
         batches = (
             ("batch_size", settings.batch_size, None),

@@ -26,7 +26,8 @@ from thalweg.diagnosis.landscape import Landscape
 from thalweg.diagnosis.recommendation import Recommendation, recommend
 from thalweg.diagnosis.wording import number
 from thalweg.errors import InvalidData, sentence
-from thalweg.optimizers import SGD, Rule
+from thalweg.optimizers.rule import Rule
+from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome, Run
 from thalweg.summary.summary import Summary
 
@@ -381,7 +382,7 @@ def stable_learning_rate(
     Examples
     --------
     >>> import thalweg
-    >>> from thalweg.optimizers import SGD
+    >>> from thalweg.optimizers.sgd import SGD
     >>> stable_learning_rate(thalweg.salammbo().summary, SGD()).__format__(".3g")
     '4.87e-10'
     """

@@ -27,7 +27,7 @@ from thalweg.diagnosis.wording import (
     told_apart,
     with_code,
 )
-from thalweg.optimizers import RULES
+from thalweg.optimizers.registry import RULES
 
 if TYPE_CHECKING:
     from thalweg.diagnosis.diagnosis import Diagnosis

@@ -28,7 +28,7 @@ from thalweg.diagnosis.candidates import (
     walk,
 )
 from thalweg.diagnosis.landscape import Landscape
-from thalweg.optimizers import SGD
+from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Run
 
 _ROW_VISITS = 2_000_000  # what trying settings of mini-batch descent may cost, in all

@@ -13,11 +13,11 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
+from thalweg.descent.task import batches_of
 from thalweg.errors import MissingExtra
 from thalweg.figures.descent import recorded_epochs
 from thalweg.losses import make_loss, value_and_slope
 from thalweg.runs.run import Run
-from thalweg.settings import check_rows
 
 TERMS = 15
 """How many rows are written out; the others are added up."""
@@ -57,7 +57,7 @@ def moment(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
         "gradient": gradient,
         "step": step,
         "loss": run.settings.loss,
-        "batches": not check_rows(run.settings, len(rows)).sees_all(len(rows)),
+        "batches": not batches_of(run.settings, len(rows)).sees_all(len(rows)),
         "standardized": run.settings.standardize,
     }
 

@@ -29,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.errors import InvalidSetting, nearest, sentence
-from thalweg.optimizers import RULES
+from thalweg.optimizers.registry import RULES
+from thalweg.optimizers.rule import declared
 
 VERSION = 1
 MAGIC = b"THW" + bytes([VERSION])
@@ -208,10 +209,10 @@ def read_settings(given: object) -> Settings:
     hyperparameters = read.pop("hyperparameters", {})
     rule = RULES[read.get("optimizer", "nadam")]
     for name in hyperparameters:
-        if name not in rule._fields or name == "lr":
+        if name not in declared(rule).settings or name == "lr":
             raise _wrong(
                 "hyperparameters", repr(name[:60]), f"a setting of {rule.__name__}",
-                nearest(name[:60], rule._fields),
+                nearest(name[:60], declared(rule).settings),
             )  # fmt: skip
     return {**read, **hyperparameters}
 

@@ -21,19 +21,19 @@ from thalweg.arrays import Array
 from thalweg.conditioning.curvature import stable_rate
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
+from thalweg.descent.task import batches_of
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.errors import InvalidData, InvalidSetting, sentence
 from thalweg.figures.descent import recorded_epochs
 from thalweg.figures.downsample import sample, thin
 from thalweg.figures.labels import Units
-from thalweg.hyperparameters import make_rule
 from thalweg.lab.as_python import as_python
 from thalweg.lab.controls import learning_rate_span
 from thalweg.lab.messages import COLUMNS, Frame, Settings, Source, View
 from thalweg.loss_surface.surface import Surface, surface
 from thalweg.losses import MSE, make_loss, mean_loss
+from thalweg.optimizers.registry import make_rule
 from thalweg.runs.run import Run
-from thalweg.settings import check_rows
 
 WORK = 3e8
 """The most multiplications of one fit: about half a second. Beyond it a page would only wait."""
@@ -278,7 +278,7 @@ class PageState:
 
     def _sees_all(self, run: Run) -> bool:
         n = len(self.data.rows)
-        return check_rows(run.settings, n).sees_all(n)
+        return batches_of(run.settings, n).sees_all(n)
 
     def _course(self, run: Run, squared: float) -> tuple[Array, Array]:
         """Give the loss after each epoch, and the epochs: those of the charts beside it.

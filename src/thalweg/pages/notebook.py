@@ -15,7 +15,8 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
-from thalweg.optimizers import RULES
+from thalweg.optimizers.registry import RULES
+from thalweg.optimizers.rule import declared
 
 if TYPE_CHECKING:
     from thalweg.data.dataset import Dataset
@@ -118,7 +119,7 @@ def loss_line(loss: Array) -> str:
 def _optimizer(settings: Settings) -> str:
     """Name the optimiser with what was asked beside PyTorch's defaults."""
     rule = RULES.get(settings.optimizer)
-    defaults = {} if rule is None else rule._field_defaults
+    defaults = {} if rule is None else declared(rule).defaults
     given = [
         f"{name}={value!r}"
         for name, value in settings.hyperparameters.items()

@@ -30,7 +30,6 @@ import math
 import os
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,15 +42,16 @@ from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
+from thalweg.optimizers.registry import RULES
 from thalweg.runs.run import InitialState, Outcome, Run, Scaling
-from thalweg.settings import Settings
+from thalweg.settings import DEFAULTS, TORCH_ONLY, Settings, TorchRule
 from thalweg.torch_random import Generator
 
 if TYPE_CHECKING:
     from thalweg.summary.summary import Summary
 
-FORMAT = 1
-"""The layout that this version writes; it reads this one and those before."""
+FORMAT = 2
+"""The layout that this version writes, and the only one that it reads."""
 
 # Beyond this the summary is left out: Parquet readers bound the size of a file's metadata. Reached
 # at about 1,400 features.
@@ -135,7 +135,7 @@ def read(path: str | os.PathLike[str]) -> Stored:
         parquet = pq.ParquetFile(pa.BufferReader(contents))
         description = json.loads(parquet.metadata.metadata[_KEY.encode()])
         written_in = int(description["format"])
-        if written_in <= FORMAT:
+        if written_in == FORMAT:
             return _from_table(parquet.read(), description)
         written_by = str(description["written_by"])
     except (LookupError, TypeError, ValueError, pa.ArrowException) as error:
@@ -148,8 +148,8 @@ def read(path: str | os.PathLike[str]) -> Stored:
     raise _unreadable(
         path,
         got=f"a run file of format {written_in}, written by Thalweg {written_by}",
-        expected=f"format {FORMAT} or older",
-        advice="upgrade with: pip install --upgrade thalweg",
+        expected=f"format {FORMAT}",
+        advice="fit again, or use the Thalweg that wrote it",
     )
 
 
@@ -284,7 +284,7 @@ def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:
         steps=np.array(table.column(1).to_numpy()[recorded]),
         loss=_values(table, 2),
         gradient_norm=_values(table, 3),
-        settings=Settings(**settings),
+        settings=_settings_from(settings),
         outcome=Outcome[description["outcome"].upper()],
         optimizer_state=_decode(description["optimizer_state"]),
         generator=Generator(*description["generator"]),
@@ -315,10 +315,7 @@ def _describe(run: Run) -> dict[str, Any]:
         "target": run.target,
         **_names_of(run),
         "outcome": run.outcome.name.lower(),
-        "settings": {
-            field.name: _encode(field.name, getattr(run.settings, field.name))
-            for field in fields(run.settings)
-        },
+        "settings": _describe_settings(run.settings),
         "optimizer_state": _encode("optimizer_state", run.optimizer_state),
         "generator": [int(number) for number in run.generator],
         "initial_state": None if beginning is None else _describe_beginning(beginning),
@@ -326,6 +323,24 @@ def _describe(run: Run) -> dict[str, Any]:
         "summary": _summary_of(run),
         "data_digest": _digest_of(run),
     }
+
+
+def _describe_settings(settings: Settings) -> dict[str, Any]:
+    """Write the keywords of ``fit``; an optimiser that is nobody's but the user's by its name."""
+    keywords = {**settings.keywords(), "optimizer": settings.optimizer}
+    if isinstance(settings.rule, TorchRule):
+        keywords["optimizer"] = settings.rule.name
+    return {name: _encode(name, value) for name, value in keywords.items()}
+
+
+def _settings_from(keywords: dict[str, Any]) -> Settings:
+    name = keywords["optimizer"]
+    if name.lower() in RULES or name.lower() in TORCH_ONLY:
+        return Settings.of(**keywords)
+    own = {k: v for k, v in keywords.items() if k not in DEFAULTS}
+    rest = {k: v for k, v in keywords.items() if k in DEFAULTS}
+    rule = TorchRule(name, keywords["lr"], None, tuple(own.items()))
+    return Settings.of(**{**rest, "optimizer": rule})
 
 
 def _describe_beginning(beginning: InitialState) -> dict[str, Any]:

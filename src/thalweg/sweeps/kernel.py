@@ -31,16 +31,7 @@ from thalweg.descent.kernel import (
     update,
 )
 from thalweg.descent.plan import DIVERGENCE
-from thalweg.optimizers import (
-    Now,
-    Pair,
-    Rule,
-    Scalars,
-    Walked,
-    memory_of,
-    numbers_of,
-    walked,
-)
+from thalweg.optimizers.rule import Coefficients, Pair, Slots, canonical, declared
 
 # Runs in a tile. Enough for vector loops to be worth their entry, few enough for a tile of a few
 # parameters to stay in the fastest cache.
@@ -79,19 +70,19 @@ class Runs(NamedTuple):
     path: Array  # (epochs + 1, p, runs), written; of size 0 where it is not asked for
 
 
-def with_lr(rule: Walked, lr: float) -> Walked:
+def with_lr(rule: Any, lr: float) -> Any:
     """Give a rule with another learning rate."""
     return rule._replace(lr=lr)
 
 
-def recall_lane(rule: Walked, block: Array, lane: int) -> Scalars:
+def recall_lane(rule: Any, block: Array, lane: int) -> Slots:
     """Read what the rule remembers of one run's parameter."""
-    return tuple(block[MEMORY + lane :: LANES][: len(memory_of(rule))])
+    return tuple(block[MEMORY + lane :: LANES][: len(declared(type(rule)).slots)])
 
 
-def keep_lane(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
+def keep_lane(rule: Any, block: Array, lane: int, remembered: Slots) -> None:
     """Write what :func:`recall_lane` reads."""
-    block[MEMORY + lane :: LANES][: len(memory_of(rule))] = remembered
+    block[MEMORY + lane :: LANES][: len(declared(type(rule)).slots)] = remembered
 
 
 @overload(with_lr, **CHOSEN)
@@ -104,7 +95,7 @@ def _choose_with_lr(rule, lr):  # type: ignore[no-untyped-def]
     return replace
 
 
-_RECALL: dict[int, Callable[..., Scalars]] = {
+_RECALL: dict[int, Callable[..., Slots]] = {
     0: lambda rule, block, lane: (),
     1: lambda rule, block, lane: (block[MEMORY + lane],),
     2: lambda rule, block, lane: (block[MEMORY + lane], block[MEMORY + LANES + lane]),
@@ -116,20 +107,20 @@ _RECALL: dict[int, Callable[..., Scalars]] = {
 }
 
 
-def _keep_0(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
+def _keep_0(rule: Any, block: Array, lane: int, remembered: Slots) -> None:
     pass
 
 
-def _keep_1(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
+def _keep_1(rule: Any, block: Array, lane: int, remembered: Slots) -> None:
     block[MEMORY + lane] = remembered[0]
 
 
-def _keep_2(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
+def _keep_2(rule: Any, block: Array, lane: int, remembered: Slots) -> None:
     block[MEMORY + lane] = remembered[0]
     block[MEMORY + LANES + lane] = remembered[1]
 
 
-def _keep_3(rule: Walked, block: Array, lane: int, remembered: Scalars) -> None:
+def _keep_3(rule: Any, block: Array, lane: int, remembered: Slots) -> None:
     block[MEMORY + lane] = remembered[0]
     block[MEMORY + LANES + lane] = remembered[1]
     block[MEMORY + 2 * LANES + lane] = remembered[2]
@@ -140,12 +131,12 @@ _KEEP: dict[int, Callable[..., None]] = {0: _keep_0, 1: _keep_1, 2: _keep_2, 3: 
 
 @overload(recall_lane, **CHOSEN)
 def _choose_recall(rule, block, lane):  # type: ignore[no-untyped-def]
-    return _RECALL[len(memory_of(rule.instance_class()))]
+    return _RECALL[len(declared(rule.instance_class).slots)]
 
 
 @overload(keep_lane, **CHOSEN)
 def _choose_keep(rule, block, lane, remembered):  # type: ignore[no-untyped-def]
-    return _KEEP[len(memory_of(rule.instance_class()))]
+    return _KEEP[len(declared(rule.instance_class).slots)]
 
 
 @exact
@@ -197,7 +188,7 @@ def look(tile: Array, R: Array, n: float, lanes: int) -> None:
 
 
 @exact
-def plan_step(tile: Array, rule: Walked, step: int, bases: Pair, powers: Pair, lanes: int) -> None:
+def plan_step(tile: Array, rule: Any, step: int, bases: Pair, powers: Pair, lanes: int) -> None:
     """Schedule the step of every run."""
     for lane in range(lanes):
         own = with_lr(rule, tile[LR + lane])
@@ -211,7 +202,7 @@ def plan_step(tile: Array, rule: Walked, step: int, bases: Pair, powers: Pair, l
 
 
 @exact
-def scheduled(tile: Array, lane: int) -> Now:
+def scheduled(tile: Array, lane: int) -> Coefficients:
     """Read what the updates of a run's step need."""
     return (
         tile[NOW + lane],
@@ -224,7 +215,7 @@ def scheduled(tile: Array, lane: int) -> Now:
 
 
 @exact
-def make_step(tile: Array, rule: Walked, p: int, lanes: int) -> None:
+def make_step(tile: Array, rule: Any, p: int, lanes: int) -> None:
     """Update the parameters of every run."""
     for j in range(p):
         block = block_of(tile, j)
@@ -272,7 +263,7 @@ def write_points(tile: Array, runs: Runs, first: int, lanes: int, epoch: int) ->
 
 
 def walk_tiles(
-    version: int, rule: Walked, R: Array, n: float, variance: float, epochs: int, runs: Runs,
+    version: int, rule: Any, R: Array, n: float, variance: float, epochs: int, runs: Runs,
     tile: Array, first: int, last: int,
 ) -> int:  # fmt: skip
     """Walk the runs from ``first`` to before ``last``, a tile at a time."""
@@ -308,7 +299,7 @@ def sweep_descend(
     R: Array,
     n: int,
     variance: float,
-    rule: Rule,
+    rule: Any,
     lr: Array,
     starts: Array,
     epochs: int,
@@ -342,13 +333,13 @@ def sweep_descend(
 
     Examples
     --------
-    >>> from thalweg.optimizers import SGD
+    >>> from thalweg.optimizers.sgd import SGD
     >>> R = np.array([[2.0, 1.0, 3.0], [0.0, 1.0, 2.0], [0.0, 0.0, 0.5]])  # of four rows
     >>> trace = sweep_descend(R, 4, 1.0, SGD(), np.array([0.5, 9.0]), np.zeros((2, 2)), 60)
     >>> trace.parameters[0].round(3), trace.diverged
     (array([0.5, 2. ]), array([False,  True]))
     """
-    same = walked(rule)
+    same = canonical(rule)
     runs = _runs(same, np.asarray(lr, np.float64), np.asarray(starts, np.float64), epochs, paths)
     count, threads = len(runs.lr), os.cpu_count() or 1
     tiles = -(-count // LANES)
@@ -369,12 +360,13 @@ def sweep_descend(
 
 def _runs(rule: Any, lr: Array, starts: Array, epochs: int, paths: bool) -> Runs:
     count, p = starts.shape
-    rules = rule._replace(lr=lr)  # what starts at the learning rate starts at each run's own
-    memory, numbers = np.empty((len(memory_of(rules)), count)), np.zeros((2, count))
-    for slot, one in enumerate(memory_of(rules)):
-        memory[slot] = one.start
-    for slot, one in enumerate(numbers_of(rules)[1:]):
-        numbers[slot] = one.start
+    known = declared(type(rule))
+    memory, numbers = np.zeros((len(known.slots), count)), np.zeros((2, count))
+    # What starts at the learning rate starts at each run's own.
+    for slot, one in enumerate(known.slots):
+        memory[slot] = lr if one.initial == "lr" else one.value(rule)
+    for slot, one in enumerate(known.scalars[1:]):
+        numbers[slot] = lr if one.initial == "lr" else one.value(rule)
     return Runs(
         lr=lr,
         starts=starts,
@@ -402,7 +394,7 @@ def _trace(runs: Runs, epochs: int) -> SweepTrace:
     return SweepTrace(runs.parameters, runs.loss, walked, diverged, path)
 
 
-def _tiles_kernel(rule: Walked) -> Callable[..., Any]:
+def _tiles_kernel(rule: Any) -> Callable[..., Any]:
     """Give :func:`walk_tiles` for a rule, compiled or from the disk."""
     runs = _runs(type(rule)(), VECTOR, MATRIX, 1, paths=True)
     return kernel_of(walk_tiles, (type(rule),), (MATRIX, 1.0, 1.0, 1, runs, _tile(1), 0, 1))

@@ -7,11 +7,11 @@ Batch descent on the squared error, each run from the summary alone. Not here: t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,11 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 from thalweg.arrays import Array
 from thalweg.checks import check_number, check_parameters
 from thalweg.data.dataset import Data, Dataset
-from thalweg.descent.fit import PATH_BYTES, Task, fit, prepare_as_fit
-from thalweg.descent.plan import TorchRule
+from thalweg.descent.fit import fit
+from thalweg.descent.task import PATH_BYTES, Task, prepare
 from thalweg.errors import InvalidSetting, sentence
-from thalweg.optimizers import RULES
+from thalweg.optimizers.registry import RULES
+from thalweg.optimizers.rule import declared
 from thalweg.runs.run import Outcome, Run
+from thalweg.settings import DEFAULTS, Settings, TorchRule
 from thalweg.sweeps.kernel import SweepTrace, sweep_descend
 from thalweg.torch_random import Generator, initial_parameters
 
@@ -56,8 +58,9 @@ class Sweep:
         The largest stable rate of plain SGD, in the coordinates that were walked in.
     data : Dataset
         The rows.
-    asked : mapping
-        What :func:`sweep` was asked, for :meth:`run`.
+    groups : tuple of Settings
+        The settings of each group of runs, which differ by learning rate and start only; groups
+        follow one another.
 
     Examples
     --------
@@ -79,7 +82,7 @@ class Sweep:
     exact_loss: float
     stable_learning_rate: float
     data: Dataset
-    asked: Mapping[str, Any]
+    groups: tuple[Settings, ...]
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -117,10 +120,10 @@ class Sweep:
 
     def setting(self, number: int) -> dict[str, Any]:
         """Give the keyword arguments with which ``fit`` walks one of the runs."""
-        varied = {name: plain(values[number]) for name, values in self.settings.items()}
-        own = {n: value for n, value in varied.items() if n != "start" and not is_absent(value)}
+        lr = float(self.settings["lr"][number])
+        group = self.groups[range(len(self))[number] * len(self.groups) // len(self)]
         start = self.starts[self.settings["start"][number]]
-        return {**_of_optimizer(self.asked, own["optimizer"]), **own, "start": start}
+        return {**group.replace(lr=lr).changed(), "start": start}
 
     def run(self, number: int) -> Run:
         """Walk one of the runs again, alone, with everything kept."""
@@ -131,14 +134,10 @@ def sweep(
     data: Data,
     *,
     lr: float | Sequence[float] | Array,
-    optimizer: str | Sequence[str] = "nadam",
-    epochs: int = 250,
+    optimizer: str | type | Sequence[str | type] = "nadam",
     start: ArrayLike | int | Sequence[int] | None = None,
-    seed: int = 0,
-    intercept: bool = True,
-    standardize: bool = False,
     paths: bool = False,
-    **hyperparameters: Any,
+    **settings: Any,
 ) -> Sweep:
     """Walk batch descent on the squared error for every combination of settings.
 
@@ -148,25 +147,18 @@ def sweep(
         The n rows; they are summed up once, and each run costs the same whatever n.
     lr : float or sequence of float
         Learning rates.
-    optimizer : str or sequence of str
-        One or several of PyTorch's coordinate-wise rules, by name.
-    epochs : int
-        Of each run.
+    optimizer : str or class, or a sequence of them
+        One or several of PyTorch's coordinate-wise rules.
     start : optional
         None draws PyTorch's own initialisation from ``seed``; a whole number, or several, draw
         it from those seeds; an array is one start ``[bias, weights…]``, or one a row.
-    seed : int
-        Of the stream that draws the start.
-    intercept : bool
-        Whether there is a bias.
-    standardize : bool
-        Walk in standardised features; results are in the user's units.
     paths : bool
         Whether to keep the parameters after each epoch of each run.
-    **hyperparameters
-        Settings of the optimisers under PyTorch's names: a list gives several values to try; a
-        value, or a tuple such as ``betas``, is the same for all. An optimiser that has not a
-        setting does without it.
+    **settings
+        ``epochs``, ``seed``, ``intercept`` and ``standardize`` as in :func:`thalweg.fit`; and the
+        optimisers' own under PyTorch's names: a list gives several values to try; a value, or a
+        tuple such as ``betas``, is the same for all. An optimiser that has not a setting does
+        without it.
 
     Returns
     -------
@@ -194,36 +186,93 @@ def sweep(
     """
     rows = Dataset.of(data)
     rates = _rates(lr)
-    asked = {"epochs": epochs, "seed": seed, "intercept": intercept, "standardize": standardize}
-    groups = [
-        _Group(name, settings, _task(rows, name, float(rates[0]), asked, settings))
-        for name in _names(optimizer)
-        for settings in _combinations(name, hyperparameters)
-    ]
-    _check_all_used(groups, hyperparameters)
-    first = groups[0].task
-    starts = _starts(start, seed, rows.X.shape[1], intercept=intercept)
-    _check_memory(len(groups) * len(rates) * len(starts), epochs, starts.shape[1], paths)
-    walked_from = starts
+    groups = _groups(optimizer, float(rates[0]), settings)
+    tasks = [prepare(rows, None, group) for group in groups]
+    first = tasks[0]
+    starts = _starts(start, first.settings.seed, rows.X.shape[1], first.settings.intercept)
+    _check_memory(
+        len(groups) * len(rates) * len(starts), first.settings.epochs, starts.shape[1], paths
+    )
+    scaled_starts = starts
     if first.scaling is not None and (start is not None and not _are_seeds(start)):
-        walked_from = first.scaling.from_user(starts, intercept=intercept)
+        scaled_starts = first.scaling.from_user(starts, intercept=first.settings.intercept)
     elif first.scaling is not None:
-        starts = first.scaling.to_user(walked_from, intercept=intercept)
-    traces = [_walk(group.task, rates, walked_from, paths) for group in groups]
-    return _gather(rows, groups, traces, rates, starts, {**asked, **hyperparameters})
+        starts = first.scaling.to_user(scaled_starts, intercept=first.settings.intercept)
+    traces = [_walk(task, rates, scaled_starts, paths) for task in tasks]
+    varied = [name for name, value in settings.items() if _is_several(value)]
+    return _gather(first, groups, traces, rates, starts, varied)
 
 
-class _Group(NamedTuple):
-    """The runs that differ by learning rate and start only: one native call."""
-
-    optimizer: str
-    settings: dict[str, Any]
-    task: Task
+# --- The settings of the runs ---------------------------------------------------------------------
 
 
-def _names(optimizer: str | Sequence[str]) -> list[str]:
+def _groups(
+    optimizer: str | type | Sequence[str | type], lr: float, given: Mapping[str, Any]
+) -> tuple[Settings, ...]:
+    """Check every combination of optimisers and of settings given as lists."""
     names = [optimizer] if isinstance(optimizer, str | type) else list(optimizer)
-    return [name.lower() if isinstance(name, str) else name for name in names]
+    for name, values in {"optimizer": names, **given}.items():
+        if _is_several(values) and not len(values):
+            raise InvalidSetting(
+                sentence(
+                    name,
+                    got="an empty list",
+                    expected="at least one value to try",
+                    advice="leave it out, or give it one",
+                )
+            )
+    groups: list[Settings] = []
+    unused = set(given)
+    for each in names:
+        own = _own(each, given)
+        unused -= set(own)
+        choices = [list(value) if _is_several(value) else [value] for value in own.values()]
+        for values in product(*choices):
+            settings = Settings.of(optimizer=each, lr=lr, **dict(zip(own, values, strict=True)))
+            _check_batch_descent(settings)
+            groups.append(settings)
+    if unused:  # none of the optimisers has it: with fit's own sentence
+        Settings.of(optimizer=names[0], **{name: given[name] for name in unused})
+    return tuple(groups)
+
+
+def _own(optimizer: str | type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the settings that only other optimisers have."""
+    name = optimizer.__name__ if isinstance(optimizer, type) else optimizer
+    rule = RULES.get(name.lower()) if isinstance(name, str) else None
+    if rule is None:
+        return dict(given)
+    known = (*DEFAULTS, *declared(rule).settings)
+    return {name: value for name, value in given.items() if name in known}
+
+
+def _is_several(value: object) -> bool:
+    return isinstance(value, list | np.ndarray)
+
+
+def _check_batch_descent(settings: Settings) -> None:
+    """Refuse what a sweep does not walk: it has one kernel, for batch descent on mse."""
+    if isinstance(settings.rule, TorchRule):
+        raise InvalidSetting(
+            sentence(
+                "optimizer",
+                got=repr(settings.optimizer),
+                expected=f"one of {', '.join(map(repr, RULES))}",
+                advice="walk the others one at a time with thalweg.fit",
+            )
+        )
+    swept = ("optimizer", "lr", "epochs", "seed", "intercept", "standardize")
+    own = (*swept, *settings.hyperparameters)
+    other = [name for name in settings.changed() if name not in own]
+    if other:
+        raise InvalidSetting(
+            sentence(
+                other[0],
+                got=repr(settings.keywords()[other[0]]),
+                expected="nothing: a sweep walks batch descent on the squared error",
+                advice="walk such runs one at a time with thalweg.fit",
+            )
+        )
 
 
 def _rates(lr: float | Sequence[float] | Array) -> Array:
@@ -239,58 +288,23 @@ def _rates(lr: float | Sequence[float] | Array) -> Array:
     return np.array(given.tolist(), dtype=np.float64)  # numbers of other kinds, such as fractions
 
 
-def _combinations(optimizer: str, given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give every combination of the settings that an optimiser has."""
-    rule = RULES.get(optimizer)
-    own = {k: v for k, v in given.items() if rule is None or k in rule._fields}
-    choices = [value if isinstance(value, list) else [value] for value in own.values()]
-    for values in product(*choices):
-        yield dict(zip(own, values, strict=True))
-
-
-def _task(
-    rows: Dataset, name: str, lr: float, asked: Mapping[str, Any], settings: Mapping[str, Any]
-) -> Task:
-    """Check one combination as ``fit`` does."""
-    task = prepare_as_fit(rows, {"optimizer": name, "lr": lr, **asked, **settings})
-    if isinstance(task.plan.rule, TorchRule):
-        raise InvalidSetting(
-            sentence(
-                "optimizer",
-                got=repr(name),
-                expected=f"one of {', '.join(map(repr, RULES))}",
-                advice="walk the others one at a time with thalweg.fit",
-            )
-        )
-    return task
-
-
-def _check_all_used(groups: Iterable[_Group], given: Mapping[str, Any]) -> None:
-    """Refuse a setting that none of the optimisers has: with ``fit``'s own sentence."""
-    groups = list(groups)
-    used = {name for group in groups for name in group.settings}
-    unknown = {name: value for name, value in given.items() if name not in used}
-    if unknown:
-        first = groups[0]
-        plain = {k: v[0] if isinstance(v, list) and v else v for k, v in unknown.items()}
-        prepare_as_fit(first.task.rows, {"optimizer": first.optimizer, **plain})
-
-
 def _are_seeds(start: object) -> bool:
     if isinstance(start, Integral):
         return not isinstance(start, bool)
-    return isinstance(start, list | tuple | range) and all(
-        isinstance(value, Integral) and not isinstance(value, bool) for value in start
+    return (
+        isinstance(start, list | tuple | range)
+        and len(start) > 0
+        and all(isinstance(value, Integral) and not isinstance(value, bool) for value in start)
     )
 
 
-def _starts(start: Any, seed: int, d: int, *, intercept: bool) -> Array:
+def _starts(start: Any, seed: int, d: int, intercept: bool) -> Array:
     """Give the starts, one a row: drawn from seeds, or as they were given."""
     if start is None or _are_seeds(start):
         seeds = [seed] if start is None else np.atleast_1d(np.asarray(start)).tolist()
         return np.array([initial_parameters(Generator(s, 0), d, intercept)[0] for s in seeds])
     given = np.asarray(start)
-    rows = given if given.ndim == 2 else given[np.newaxis]
+    rows = given if given.ndim == 2 and len(given) else given[np.newaxis]
     return np.array([check_parameters("start", row, d + intercept) for row in rows])
 
 
@@ -316,7 +330,7 @@ def _walk(task: Task, rates: Array, starts: Array, paths: bool) -> SweepTrace:
         summary.triangle(intercept=plan.intercept),
         summary.n,
         float(about_mean @ about_mean) / summary.n,
-        plan.rule,  # type: ignore[arg-type]  # PyTorch's own rules are refused before
+        plan.rule,
         np.repeat(rates, len(starts)),
         np.tile(starts, (len(rates), 1)),
         plan.epochs,
@@ -325,23 +339,21 @@ def _walk(task: Task, rates: Array, starts: Array, paths: bool) -> SweepTrace:
 
 
 def _gather(
-    rows: Dataset,
-    groups: Sequence[_Group],
+    first: Task,
+    groups: tuple[Settings, ...],
     traces: Sequence[SweepTrace],
     rates: Array,
     starts: Array,
-    asked: Mapping[str, Any],
+    varied: Sequence[str],
 ) -> Sweep:
-    first = groups[0].task
     each = len(rates) * len(starts)
-    varied = [name for name, value in asked.items() if isinstance(value, list)]
     settings: dict[str, NDArray[Any]] = {
         "optimizer": np.repeat([group.optimizer for group in groups], each),
         "lr": np.tile(np.repeat(rates, len(starts)), len(groups)),
         "start": np.tile(np.arange(len(starts)), len(groups) * len(rates)),
     }
     for name in varied:
-        settings[name] = np.repeat(_column([g.settings.get(name) for g in groups]), each)
+        settings[name] = np.repeat(_column([g.keywords().get(name) for g in groups]), each)
 
     def in_user_units(points: Array) -> Array:
         if first.scaling is None:
@@ -349,9 +361,9 @@ def _gather(
         return first.scaling.to_user(points, intercept=first.settings.intercept)
 
     kept = [trace.path for trace in traces if trace.path is not None]
-    walked = first.plan.data.summary
-    steepest = np.linalg.norm(walked.hessian(intercept=first.settings.intercept), 2)
-    triangle = walked.triangle(intercept=first.settings.intercept)
+    scaled = first.plan.data.summary
+    steepest = np.linalg.norm(scaled.hessian(intercept=first.settings.intercept), 2)
+    triangle = scaled.triangle(intercept=first.settings.intercept)
     return Sweep(
         settings=settings,
         starts=starts,
@@ -360,17 +372,19 @@ def _gather(
         epochs=np.concatenate([trace.epochs for trace in traces]),
         diverged=np.concatenate([trace.diverged for trace in traces]),
         paths=in_user_units(kept[0] if len(kept) == 1 else np.concatenate(kept)) if kept else None,
-        exact_loss=float(triangle[-1, -1] ** 2) / walked.n,
+        exact_loss=float(triangle[-1, -1] ** 2) / scaled.n,
         stable_learning_rate=float(2.0 / steepest),
-        data=rows,
-        asked=asked,
+        data=first.rows,  # type: ignore[arg-type]  # in memory: see sweep
+        groups=groups,
     )
 
 
 def _column(values: Sequence[Any]) -> NDArray[Any]:
     """Put the values of a varied setting into one array: numbers as numbers, the rest as it is."""
-    if all(value is None or isinstance(value, int | float) for value in values):
+    if all(value is None or type(value) is float for value in values):
         return np.array([math.nan if value is None else value for value in values], dtype=float)
+    if all(type(value) is bool for value in values):
+        return np.array(values)
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
@@ -384,9 +398,3 @@ def plain(value: object) -> Any:
 def is_absent(value: object) -> bool:
     """Tell whether a run's optimiser has not the setting."""
     return value is None or (isinstance(value, float) and math.isnan(value))
-
-
-def _of_optimizer(asked: Mapping[str, Any], optimizer: str) -> dict[str, Any]:
-    """Leave out the settings that this optimiser has not, and those that vary."""
-    own = (*RULES[optimizer]._fields, "epochs", "seed", "intercept", "standardize")
-    return {k: v for k, v in asked.items() if k in own and not isinstance(v, list)}

@@ -1,0 +1,268 @@
+"""A fit that is checked against its rows and ready to be walked: the plan for an engine.
+
+Not here: what can be asked (:mod:`thalweg.settings`), walking
+(:mod:`thalweg.descent.engines`).
+"""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from thalweg.checks import check_parameters
+from thalweg.data.dataset import Dataset
+from thalweg.data.scanning import Scan, rows_of
+from thalweg.descent.plan import Batches, Plan, Trace
+from thalweg.errors import InvalidSetting, sentence
+from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run, Scaling
+from thalweg.settings import Settings
+from thalweg.torch_random import Generator, initial_parameters
+
+if TYPE_CHECKING:
+    from thalweg.descent.streaming import Streamed
+    from thalweg.summary.summary import Summary
+
+# A path of more than this is refused before the descent starts: it would not fit in memory.
+PATH_BYTES = 2**30
+
+
+class Task(NamedTuple):
+    """A fit that is checked and ready to be walked."""
+
+    plan: Plan
+    settings: Settings
+    rows: Dataset | Scan  # in the user's units
+    scaling: Scaling | None
+
+    def run(self, trace: Trace) -> Run:
+        """Say in the user's words what an engine did."""
+        plan = self.plan
+        return Run(
+            scaled_path=trace.path,
+            steps=trace.steps,
+            loss=trace.loss,
+            gradient_norm=trace.gradient_norm,
+            settings=self.settings,
+            outcome=trace.outcome,
+            optimizer_state=trace.optimizer_state,
+            generator=trace.generator,
+            features=self.rows.features,
+            target=self.rows.target,
+            data=self.rows if isinstance(self.rows, Dataset) else None,
+            scaling=self.scaling,
+            stored_summary=None if isinstance(self.rows, Dataset) else self.rows.summary,
+            initial_state=InitialState(
+                plan.start is None, plan.optimizer_state, plan.generator, trace.loss_limit
+            ),
+        )
+
+
+class _Start(NamedTuple):
+    """Where a descent starts, in the coordinates it walks in."""
+
+    parameters: np.ndarray[Any, Any] | None
+    optimizer_state: OptimizerState | None
+    generator: Generator
+
+
+def prepare(
+    data: Any, start: ArrayLike | int | Run | ResumeState | None, settings: Settings
+) -> Task:
+    """Hold the settings and the start against the rows, and make the plan."""
+    rows = rows_of(data)
+    if isinstance(start, Run):
+        start = start.continuation()
+    scaling = None
+    if settings.standardize:
+        scaling = _scaling(rows.summary, start, intercept=settings.intercept)
+    first = _start(start, settings, len(rows.features), scaling)
+    return Task(_plan(settings, _scaled_rows(rows, scaling), first), settings, rows, scaling)
+
+
+# --- The coordinates ------------------------------------------------------------------------------
+
+
+def _scaling(
+    summary: Summary, start: ArrayLike | int | ResumeState | None, *, intercept: bool
+) -> Scaling:
+    """Give the shift and the scale of each feature, to mean 0 and mean square 1.
+
+    Without an intercept nothing could make up for a shift: features are only scaled. A constant
+    feature is only shifted. What goes on from another run keeps that run's coordinates, in which
+    its optimiser remembers.
+    """
+    kept = start.scaling if isinstance(start, ResumeState) else None
+    if kept is not None and len(kept.means) == len(summary.features):
+        return kept
+    _, means, scales = summary.standardized(intercept=intercept)
+    return Scaling(means, scales)
+
+
+def _scaled_rows(rows: Dataset | Scan, scaling: Scaling | None) -> Dataset | Streamed:
+    """Give the rows in the coordinates that the descent walks in."""
+    if not isinstance(rows, Dataset):
+        from thalweg.descent.streaming import Streamed  # only where rows are scanned
+
+        return Streamed.of(rows, scaling)
+    if scaling is None:
+        return rows
+    X = (rows.X - scaling.means) / scaling.scales
+    scaled = Dataset(X, rows.y, features=rows.features, target=rows.target)
+    # By algebra: the same digits as for rows that are scanned, which are not all at hand.
+    scaled.summary = rows.summary.rescaled(*scaling)
+    return scaled
+
+
+# --- The start ------------------------------------------------------------------------------------
+
+
+def _start(
+    start: ArrayLike | int | ResumeState | None,
+    settings: Settings,
+    d: int,
+    scaling: Scaling | None,
+) -> _Start:
+    """Settle the start: drawn, given, or gone on from an earlier run."""
+    if start is None:
+        return _Start(None, None, Generator(settings.seed, 0))
+    if isinstance(start, Integral) and not isinstance(start, bool):
+        drawn, _ = initial_parameters(Generator(int(start), 0), d, settings.intercept)
+        return _Start(drawn, None, Generator(settings.seed, 0))
+    if isinstance(start, ResumeState):
+        return _go_on(start, settings, d, scaling)
+    parameters = check_parameters("start", start, d + settings.intercept)
+    if scaling is not None:
+        parameters = scaling.from_user(parameters, intercept=settings.intercept)
+    return _Start(parameters, None, Generator(settings.seed, 0))
+
+
+def _go_on(start: ResumeState, settings: Settings, d: int, scaling: Scaling | None) -> _Start:
+    """Take up an earlier run where it ended; its optimiser's state fits only its own kind."""
+    if start.optimizer_state is not None and start.optimizer != settings.optimizer:
+        raise InvalidSetting(
+            sentence(
+                "start",
+                got=f"a run of {start.optimizer!r}, whose state {settings.optimizer!r} cannot take",
+                expected="a run of the same optimiser",
+                advice="use start=run.continuation(fresh_optimizer=True)",
+            )
+        )
+    if start.parameters is None:
+        return _Start(None, start.optimizer_state, start.generator)
+    if start.intercept != settings.intercept:
+        have = "with" if start.intercept else "without"
+        want = "with" if settings.intercept else "without"
+        raise InvalidSetting(
+            sentence(
+                "start",
+                got=f"a run {have} a bias for a fit {want} one",
+                expected="a run whose parameters mean the same",
+                advice=f"use intercept={start.intercept}, or give the start as an array",
+            )
+        )
+    check_parameters("start", start.parameters, d + settings.intercept)
+    if (start.scaling is None) == (scaling is None):
+        parameters = start.scaled_parameters  # the same coordinates: see _scaling
+    elif scaling is not None:
+        parameters = scaling.from_user(start.parameters, intercept=settings.intercept)
+    else:
+        parameters = start.parameters
+    return _Start(parameters, start.optimizer_state, start.generator)
+
+
+# --- The plan -------------------------------------------------------------------------------------
+
+
+def _plan(settings: Settings, rows: Dataset | Streamed, first: _Start) -> Plan:
+    batches = batches_of(settings, len(rows))
+    if settings.epochs > 1_000_000 or settings.record != "epoch":
+        _check_memory(settings, batches, len(rows), len(rows.features) + settings.intercept)
+    gradient_tolerance, loss_tolerance = 0.0, -np.inf
+    if settings.tolerance is not None:
+        if settings.tolerance_on == "gradient_norm":
+            gradient_tolerance = settings.tolerance
+        else:
+            # The exact loss alone: columns that depend on one another do not matter to it.
+            left = float(rows.summary.triangle(intercept=settings.intercept)[-1, -1])
+            loss_tolerance = left**2 / len(rows) * (1.0 + settings.tolerance)
+    plan = Plan(
+        data=rows,
+        intercept=settings.intercept,
+        rule=settings.rule,
+        loss=settings.loss_function,
+        epochs=settings.epochs,
+        batches=batches,
+        start=first.parameters,
+        optimizer_state=first.optimizer_state,
+        generator=first.generator,
+        record_every=_record_every(settings.record, epoch=0),
+        gradient_tolerance=gradient_tolerance,
+        loss_tolerance=loss_tolerance,
+        dtype=settings.dtype or "float64",
+    )
+    if not isinstance(rows, Dataset):
+        from thalweg.descent import streaming  # only where rows are scanned
+
+        streaming.check(plan, settings)
+    return plan
+
+
+def batches_of(settings: Settings, n: int) -> Batches:
+    """Say which rows each step sees of n, as an engine takes it.
+
+    Raises
+    ------
+    InvalidSetting
+        On batches that n rows do not fill.
+    """
+    if settings.batch_sampler is not None:
+        worst = max(max(batch) for batch in settings.batch_sampler)
+        least = min(min(batch) for batch in settings.batch_sampler)
+        if least < 0 or worst >= n:
+            raise InvalidSetting(
+                sentence(
+                    "batch_sampler",
+                    got=f"row {least if least < 0 else worst}",
+                    expected=f"row numbers from 0 to {n - 1}",
+                    advice="rows are counted from 0",
+                )
+            )
+        rows = tuple(np.array(batch, dtype=np.int64) for batch in settings.batch_sampler)
+        return Batches(sampler=rows)
+    if settings.drop_last and settings.batch_size is not None and settings.batch_size > n:
+        raise InvalidSetting(
+            sentence(
+                "batch_size",
+                got=f"{settings.batch_size} for {n} rows, with drop_last",
+                expected=f"at most {n}, or no step would be left",
+                advice="lower batch_size or leave drop_last out",
+            )
+        )
+    return Batches(settings.batch_size, settings.shuffle, settings.drop_last)
+
+
+def _record_every(record: str | int, *, epoch: int) -> int:
+    """Turn the setting into steps between recorded points, with ``epoch`` for once an epoch."""
+    if isinstance(record, str):
+        return 1 if record == "step" else epoch
+    return record
+
+
+def _check_memory(settings: Settings, batches: Batches, n: int, p: int) -> None:
+    """Refuse a path that would not fit in memory, and say what would."""
+    steps = settings.epochs * batches.steps_per_epoch(n)
+    every = _record_every(settings.record, epoch=batches.steps_per_epoch(n))
+    size = (steps // every + 2) * p * 8
+    if size > PATH_BYTES:
+        enough = every * -(-size // PATH_BYTES)
+        raise InvalidSetting(
+            sentence(
+                "record",
+                got=f"{settings.record!r}: a path of {size / 2**30:.1f} GiB",
+                expected=f"one of at most {PATH_BYTES / 2**30:.0f} GiB",
+                advice=f"use record={enough}, every {enough:,}th step",
+            )
+        )

@@ -1,0 +1,227 @@
+"""What a setting may be: its kind, its range and what it means; taking a value normalises it.
+
+After :meth:`Kind.take` a number is Python's own, a flag is a flag: whatever NumPy, a fraction or
+PyTorch gave. Not here: which settings there are (:mod:`thalweg.settings`,
+:mod:`thalweg.optimizers`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from thalweg.checks import is_number
+from thalweg.errors import InvalidSetting, nearest, sentence
+
+
+class Range(NamedTuple):
+    """The finite numbers from ``minimum`` to ``maximum``."""
+
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    with_minimum: bool = True
+    with_maximum: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a number lies in the range; infinities and NaN never do."""
+        above = value >= self.minimum if self.with_minimum else value > self.minimum
+        below = value <= self.maximum if self.with_maximum else value < self.maximum
+        return math.isfinite(value) and above and below
+
+    def __str__(self) -> str:
+        low, high = f"{self.minimum:g}", f"{self.maximum:g}"
+        if math.isinf(self.minimum):
+            return "a finite number"
+        if math.isinf(self.maximum):
+            if low == "0" and not self.with_minimum:
+                return "a positive number"
+            return f"a number {'of at least' if self.with_minimum else 'above'} {low}"
+        low += "" if self.with_minimum else " (excluded)"
+        high += "" if self.with_maximum else " (excluded)"
+        return f"a number from {low} to {high}"
+
+
+ANY = Range()
+POSITIVE = Range(0.0, with_minimum=False)
+POSITIVE_OR_ZERO = Range(0.0)
+FRACTION = Range(0.0, 1.0)
+
+
+class Span(NamedTuple):
+    """From where to where a slider goes that sets a number."""
+
+    low: float
+    high: float
+    logarithmic: bool = False
+
+
+UNIT_SPAN = Span(0.0, 0.9999)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of value.
+
+    Parameters
+    ----------
+    meaning : str
+        What the setting does, in one sentence.
+    advice : str
+        What to try in place of a value that cannot be taken.
+    optional : bool
+        Whether None is a value of it, meaning what ``meaning`` says.
+    """
+
+    meaning: str
+    advice: str = ""
+    optional: bool = False
+
+    @property
+    def expected(self) -> str:
+        """What an error says is expected."""
+        raise NotImplementedError
+
+    def normal(self, value: Any) -> Any:
+        """Give the value as Python's own; None where it is not of this kind."""
+        raise NotImplementedError
+
+    def take(self, name: str, value: object, default: object = None) -> Any:
+        """Give the normal value, or refuse it.
+
+        Raises
+        ------
+        InvalidSetting
+            Where it is not of this kind; PyTorch's ``default`` is advised where nothing else is.
+        """
+        if value is None and self.optional:
+            return None
+        normal = self.normal(value)
+        if normal is None:
+            advice = self.advise(value) or f"PyTorch's default is {default!r}"
+            raise InvalidSetting(
+                sentence(name, got=repr(value), expected=self.expected, advice=advice)
+            )
+        return normal
+
+    def advise(self, value: object) -> str:
+        """Say what to do about a value that is refused."""
+        return self.advice
+
+
+@dataclass(frozen=True)
+class Number(Kind):
+    """A finite real number in a range, as a float."""
+
+    range: Range = ANY
+    span: Span = UNIT_SPAN
+
+    @property
+    def expected(self) -> str:
+        """What an error says is expected."""
+        return str(self.range)
+
+    def normal(self, value: Any) -> float | None:
+        """Give the float."""
+        if type(value) is not float:
+            if not is_number(value):
+                return None
+            try:
+                value = float(value)
+            except OverflowError:
+                return None
+        return value if self.range.holds(value) else None
+
+
+@dataclass(frozen=True)
+class Whole(Kind):
+    """A whole number between two bounds, both included, as an int."""
+
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def expected(self) -> str:
+        """What an error says is expected."""
+        if self.low is None:
+            return "a whole number"
+        if self.high is None:
+            return f"a whole number of at least {self.low}"
+        return f"a whole number from {self.low} to {self.high}"
+
+    def normal(self, value: Any) -> int | None:
+        """Give the int."""
+        if type(value) is not int:
+            if not isinstance(value, Integral) or isinstance(value, bool):
+                return None
+            value = int(value)
+        below = self.low is not None and value < self.low
+        above = self.high is not None and value > self.high
+        return None if below or above else value
+
+
+@dataclass(frozen=True)
+class Flag(Kind):
+    """True or False, and nothing that merely counts as one."""
+
+    expected = "True or False"
+
+    def normal(self, value: Any) -> bool | None:
+        """Give the bool."""
+        return bool(value) if isinstance(value, bool | np.bool_) else None
+
+
+@dataclass(frozen=True)
+class Choice(Kind):
+    """One word of several; or, where ``also`` is given, a value of that kind."""
+
+    choices: tuple[str, ...] = ()
+    also: Kind | None = None
+
+    @property
+    def expected(self) -> str:
+        """What an error says is expected."""
+        words = "one of " + ", ".join(map(repr, self.choices))
+        return words if self.also is None else f"{words}, or {self.also.expected}"
+
+    def normal(self, value: Any) -> Any:
+        """Give the word, or the other kind's value."""
+        if isinstance(value, str):
+            return str(value) if value in self.choices else None
+        return None if self.also is None else self.also.normal(value)
+
+    def advise(self, value: object) -> str:
+        """Give the nearest word."""
+        if self.advice and not isinstance(value, str):
+            return self.advice
+        return nearest(str(value), self.choices)
+
+
+@dataclass(frozen=True)
+class TwoNumbers(Kind):
+    """A pair of finite numbers, each in its range, as a tuple of floats."""
+
+    ranges: tuple[Range, Range] = (ANY, ANY)
+    spans: tuple[Span, Span] = (UNIT_SPAN, UNIT_SPAN)
+
+    @property
+    def expected(self) -> str:
+        """What an error says is expected."""
+        first, second = self.ranges
+        return f"a pair, each {first}" if first == second else f"a pair, {first} and {second}"
+
+    def normal(self, value: Any) -> tuple[float, float] | None:
+        """Give the tuple."""
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(is_number, value)):
+            return None
+        try:
+            pair = (float(value[0]), float(value[1]))
+        except OverflowError:
+            return None
+        holds = (one.holds(number) for one, number in zip(self.ranges, pair, strict=True))
+        return pair if all(holds) else None

@@ -1,0 +1,1 @@
+"""The optimisers: a file for each, found by :mod:`thalweg.optimizers.registry`."""

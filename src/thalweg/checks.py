@@ -18,8 +18,6 @@ from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
 if TYPE_CHECKING:
     from thalweg.arrays import Array
 
-PRECISIONS = ("float32", "float64")
-
 
 def is_number(value: object) -> TypeGuard[float]:
     """Tell whether something is a real number; True and False are none."""

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
-from thalweg.checks import PRECISIONS, check_choice, check_parameters
+from thalweg.checks import check_choice, check_parameters
 from thalweg.data.dataset import Data, Dataset
 from thalweg.data.names import parameter_names
 from thalweg.errors import MissingExtra
+from thalweg.kinds import PRECISIONS
 
 # Central differences of a loss that is a parabola have no truncation error: only rounding, which
 # falls with the step. A step of this share of a parameter balances it.

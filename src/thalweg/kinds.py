@@ -1,21 +1,20 @@
 """What a setting may be: its kind, its range and what it means; taking a value normalises it.
 
 After :meth:`Kind.take` a number is Python's own, a flag is a flag: whatever NumPy, a fraction or
-PyTorch gave. Not here: which settings there are (:mod:`thalweg.settings`,
-:mod:`thalweg.optimizers`).
+PyTorch gave. Nothing heavy is imported here: the command line asks for its options. Not here: which
+settings there are (:mod:`thalweg.settings`, :mod:`thalweg.optimizers`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from thalweg.checks import is_number
 from thalweg.errors import InvalidSetting, nearest, sentence
+
+PRECISIONS = ("float32", "float64")
 
 
 class Range(NamedTuple):
@@ -127,7 +126,7 @@ class Number(Kind):
     def normal(self, value: Any) -> float | None:
         """Give the float."""
         if type(value) is not float:
-            if not is_number(value):
+            if not _is_number(value):
                 return None
             try:
                 value = float(value)
@@ -171,7 +170,8 @@ class Flag(Kind):
 
     def normal(self, value: Any) -> bool | None:
         """Give the bool."""
-        return bool(value) if isinstance(value, bool | np.bool_) else None
+        is_flag = isinstance(value, bool) or _is_numpys_flag(value)
+        return bool(value) if is_flag else None
 
 
 @dataclass(frozen=True)
@@ -215,9 +215,10 @@ class TwoNumbers(Kind):
 
     def normal(self, value: Any) -> tuple[float, float] | None:
         """Give the tuple."""
-        if isinstance(value, np.ndarray):
-            value = value.tolist()
-        if not isinstance(value, tuple | list) or len(value) != 2 or not all(map(is_number, value)):
+        value = value.tolist() if hasattr(value, "tolist") else value
+        if not isinstance(value, tuple | list) or len(value) != 2:
+            return None
+        if not all(map(_is_number, value)):
             return None
         try:
             pair = (float(value[0]), float(value[1]))
@@ -225,3 +226,11 @@ class TwoNumbers(Kind):
             return None
         holds = (one.holds(number) for one, number in zip(self.ranges, pair, strict=True))
         return pair if all(holds) else None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def _is_numpys_flag(value: Any) -> bool:
+    return str(getattr(value, "dtype", "")) == "bool" and getattr(value, "ndim", None) == 0

@@ -8,14 +8,14 @@ from its summary (:mod:`thalweg.summary`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-import numpy as np
-
-from thalweg.arrays import Array
 from thalweg.distinct import distinct
 from thalweg.errors import InvalidSetting, nearest, sentence
 from thalweg.kinds import POSITIVE, Number
+
+if TYPE_CHECKING:
+    from thalweg.arrays import Array
 
 
 @distinct
@@ -80,13 +80,14 @@ def mean_loss(loss: Loss, residuals: Array) -> float:
 
     Examples
     --------
+    >>> import numpy as np
     >>> mean_loss(Huber(delta=1.0), np.array([0.5, -3.0]))
     1.3125
     """
     if isinstance(loss, Huber):
-        inner = np.clip(residuals, -loss.delta, loss.delta)
-        return float(np.mean(inner * (residuals - 0.5 * inner)))
-    return float(np.mean(residuals**2 if isinstance(loss, MSE) else np.abs(residuals)))
+        inner = residuals.clip(-loss.delta, loss.delta)
+        return float((inner * (residuals - 0.5 * inner)).mean())
+    return float((residuals**2 if isinstance(loss, MSE) else abs(residuals)).mean())
 
 
 DELTA = Number(

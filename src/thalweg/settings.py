@@ -14,9 +14,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from thalweg.checks import PRECISIONS
 from thalweg.errors import InvalidSetting, nearest, sentence
-from thalweg.kinds import POSITIVE, Choice, Flag, Kind, Number, Whole
+from thalweg.kinds import POSITIVE, PRECISIONS, Choice, Flag, Kind, Number, Whole
 from thalweg.losses import DELTA, LOSSES, MSE, Loss, make_loss
 from thalweg.optimizers.registry import RULES, make_rule
 from thalweg.optimizers.rule import Rule, declared
@@ -304,17 +303,17 @@ _KINDS: dict[str, Kind] = {f.name: f.metadata["kind"] for f in fields(Settings) 
 DEFAULTS: dict[str, Any] = {
     "optimizer": "nadam",
     "lr": 0.01,  # the lesson's
-    **{f.name: f.default for f in fields(Settings) if f.default is not MISSING},
     "loss": "mse",
     "delta": DELTA_DEFAULT,
+    **{f.name: f.default for f in fields(Settings) if f.default is not MISSING},
 }
 """Every keyword of ``fit`` that says how to descend, with its default, in the order of its help."""
 MEANINGS: dict[str, str] = {
     "optimizer": OPTIMIZER,
     "lr": LEARNING_RATE.meaning,
-    **{name: kind.meaning for name, kind in _KINDS.items()},
     "loss": LOSS.meaning,
     "delta": DELTA.meaning,
+    **{name: kind.meaning for name, kind in _KINDS.items()},
 }
 """What each of them means."""
 

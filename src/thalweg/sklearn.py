@@ -443,7 +443,7 @@ def _walked(
 ) -> Array | ResumeState:
     """Turn a start in the user's units into one in the coordinates of the design."""
     if isinstance(start, ResumeState):
-        return start._replace(parameters=start.scaled_parameters, scaling=None)
+        return start._replace(parameters=start.scaled_parameters, scaling=None, intercept=False)
     if isinstance(start, Integral):
         drawn, _ = initial_parameters(Generator(int(start), 0), d, intercept)
         return drawn

@@ -172,7 +172,8 @@ def test_fit_for_a_program(river: Path) -> None:
         optimizer="adam", lr=0.3, standardize=True, epochs=300,
     )  # fmt: skip
     assert said.code == 0
-    assert answer["parameters"] == {"bias": expected.bias, "weight": expected.weights[0]}
+    assert answer["bias"] == expected.bias
+    assert list(answer["weights"].values()) == [expected.weights[0]]
     assert answer["outcome"] == "out_of_epochs"
     assert answer["settings"]["optimizer"] == "adam"
     assert answer["exact"]["loss"] == expected.summary.solve().loss
@@ -191,7 +192,7 @@ def test_the_optimisers_own_settings(river: Path) -> None:
         "fit", river, "-y", "flow", "--json", "--optimizer", "sgd", "--lr", "1e-4",
         "--set", "momentum=0.9", "--set", "nesterov=True",
     )  # fmt: skip
-    hyperparameters = json.loads(said.out)["settings"]["hyperparameters"]
+    hyperparameters = json.loads(said.out)["settings"]
     assert (hyperparameters["momentum"], hyperparameters["nesterov"]) == (0.9, True)
 
 
@@ -263,7 +264,7 @@ def test_solve_gives_all_digits(river: Path) -> None:
     assert float(named["loss"]) == solution.loss
     answer = json.loads(run("solve", river, "-y", "flow", "--json").out)
     assert answer["rows"] == 20
-    assert answer["parameters"]["bias"] == solution.bias
+    assert answer["bias"] == solution.bias
 
 
 def test_explain_of_data(river: Path) -> None:
@@ -335,7 +336,7 @@ def test_ctrl_c_ends_with_what_was_reached(river: Path, kept: bool) -> None:
     asked = ["fit", "river.csv", "-y", "flow", "--batch-size", "1", "--epochs", "40000000",
              "--lr", "1e-4", "--json"]  # fmt: skip
     asked += ["--checkpoint", "run.parquet", "--every", "0.1"] if kept else []
-    shown = "import signal, sys, thalweg.cli as c\nfrom thalweg.progress import Bar\n" + (
+    shown = "import signal, sys, thalweg.cli.main as c\nfrom thalweg.progress import Bar\n" + (
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in the background
         "was = Bar.epochs\n"
         "def told(bar, at): was(bar, at); print('walking', file=sys.stderr, flush=True)\n"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,42 +18,54 @@ from rich.table import Table
 from thalweg.cli.app import errors
 
 if TYPE_CHECKING:
+    from thalweg.arrays import Array
     from thalweg.runs.run import Run
     from thalweg.summary.solution import Solution
 
 
 def say_run(run: Run, solution: Solution, as_json: bool) -> None:
     """Say where a run ended, beside the exact answer."""
-    parameters = dict(zip(run.names, run.parameters.tolist(), strict=True))
-    exact = dict(zip(run.names, solution.parameters.tolist(), strict=True))
     is_squared = run.settings.loss == "mse"
     last = run.loss[-1].item()
     squared = last if is_squared else math.inf
-    if math.isfinite(sum(parameters.values())):
+    if all(map(math.isfinite, run.parameters)):
         squared = run.summary.loss(run.parameters, intercept=run.settings.intercept)
     if as_json:
+        exact = as_object(run.features, solution.parameters, intercept=solution.intercept)
         say_json(
             {
-                "parameters": parameters,
+                **as_object(run.features, run.parameters, intercept=run.settings.intercept),
                 "loss": squared if is_squared else last,
+                "rows": run.summary.n,
                 "mean_squared_error": squared,
                 "epochs": run.epochs,
                 "outcome": run.outcome.name.lower(),
-                "exact": {"parameters": exact, "loss": solution.loss},
-                "settings": {k: v for k, v in asdict(run.settings).items() if v is not None},
+                "exact": {**exact, "loss": solution.loss},
+                "settings": {k: v for k, v in run.settings.keywords().items() if v is not None},
             }
         )
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("", "by descent", "exact solution"):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, value in parameters.items():
-        table.add_row(name, f"{value:.8g}", f"{exact[name]:.8g}")
+    for name, ended, exact in zip(run.names, run.parameters, solution.parameters, strict=True):
+        table.add_row(name, f"{ended:.8g}", f"{exact:.8g}")
     name = "loss" if is_squared else "mean squared error"
     table.add_row(name, f"{squared:.8g}", f"{solution.loss:.8g}")
     if not is_squared:  # the exact solution is not of that loss
         table.add_row(f"{run.settings.loss} loss of the last epoch", f"{last:.8g}", "")
     Console(highlight=False).print(table)
+
+
+def as_object(features: Sequence[str], parameters: Array, *, intercept: bool) -> dict[str, object]:
+    """Give parameters as JSON has them: the weights by column, the bias or null apart."""
+    values: list[float] = parameters.tolist()
+    return {
+        "bias": values[0] if intercept else None,
+        "weights": dict(
+            zip(features, values[int(intercept) :], strict=True)
+        ),  # unique: a dataset's
+    }
 
 
 def say_json(answer: dict[str, object]) -> None:

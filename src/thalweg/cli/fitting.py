@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 import thalweg
-from thalweg.cli.answers import say_json, say_run, write_report
+from thalweg.cli.answers import as_object, say_json, say_run, write_report
 from thalweg.cli.app import DIVERGED, INTERRUPTED, app, errors
 from thalweg.cli.options import (
     DataPath,
@@ -30,6 +30,7 @@ from thalweg.cli.options import (
     Target,
 )
 from thalweg.cli.rows import character, paths_of, rows_of, scan_of
+from thalweg.cli.settings import as_keywords, with_settings
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.progress import Bar
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@with_settings
 def fit(
     context: typer.Context,
     data: DataPath,
@@ -46,28 +48,6 @@ def fit(
     missing: Missing = "error",
     delimiter: Delimiter = None,
     decimal: Decimal = ".",
-    optimizer: Annotated[str, typer.Option(help="PyTorch's name.")] = "nadam",
-    lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.01,
-    epochs: Annotated[int, typer.Option(help="Passes over the rows.")] = 250,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Rows a step; all of them if left out.", show_default=False)
-    ] = None,
-    shuffle: Annotated[bool, typer.Option("--shuffle", help="A new order each epoch.")] = False,
-    drop_last: Annotated[
-        bool, typer.Option("--drop-last", help="Leave out a short last batch.")
-    ] = False,
-    loss: Annotated[str, typer.Option(help="mse, l1 or huber.")] = "mse",
-    delta: Annotated[float, typer.Option(help="Where the Huber loss turns straight.")] = 1.0,
-    standardize: Annotated[
-        bool, typer.Option("--standardize", help="Walk in standardised features.")
-    ] = False,
-    intercept: Annotated[bool, typer.Option(help="Whether there is a bias.")] = True,
-    seed: Annotated[int, typer.Option(help="Of the start and the shuffling.")] = 0,
-    engine: Annotated[str, typer.Option(help="auto, compiled or reference.")] = "auto",
-    tolerance: Annotated[
-        float | None, typer.Option(help="Stop early; see --tolerance-on.", show_default=False)
-    ] = None,
-    tolerance_on: Annotated[str, typer.Option(help="gradient_norm or loss.")] = "gradient_norm",
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="A setting of the optimiser, as momentum=0.9; may be repeated."),
@@ -84,6 +64,7 @@ def fit(
         Path | None, typer.Option(help="Write a report to this page.", show_default=False)
     ] = None,
     json_: Json = False,
+    **settings: Any,
 ) -> None:
     """Fit a linear regression by gradient descent.
 
@@ -93,7 +74,12 @@ def fit(
     from thalweg.diagnosis.diagnosis import message
     from thalweg.optimizers.registry import RULES
 
-    in_memory = shuffle or engine == "reference" or optimizer.lower() not in RULES
+    asked = as_keywords(settings) | _settings(set_ or [], _options_of(context))
+    in_memory = (
+        asked["shuffle"]
+        or asked["engine"] == "reference"
+        or asked["optimizer"].lower() not in RULES
+    )
     with Bar(errors) as bar:
         rows = rows_of(
             scan_of(data, target, features, missing, delimiter, decimal), bar, in_memory=in_memory
@@ -104,33 +90,20 @@ def fit(
             checkpoint=checkpoint,
             every=every,
             resume=resume,
-            optimizer=optimizer,
-            lr=lr,
-            epochs=epochs,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            loss=loss,
-            delta=delta,
-            standardize=standardize,
-            intercept=intercept,
-            seed=seed,
-            engine=engine,
-            tolerance=tolerance,
-            tolerance_on=tolerance_on,
-            **_settings(set_ or [], _options_of(context)),
+            **asked,
         )
     if out is not None:
         run.save(out)
     if report is not None:
         write_report({run.settings.optimizer: run}, report)
-    solution = run.summary.solve(intercept=intercept)
+    solution = run.summary.solve(intercept=run.settings.intercept)
     say_run(run, solution, json_)
     ended = message(run)
     if run.outcome is thalweg.Outcome.STOPPED:
         kept = checkpoint or resume
         go_on = f"go on with --resume {kept}" if kept else "nothing is kept without --checkpoint"
-        ended = f"stopped: interrupted after {run.epochs:,} of {epochs:,} epochs; {go_on}"
+        walked = f"{run.epochs:,} of {run.settings.epochs:,} epochs"
+        ended = f"stopped: interrupted after {walked}; {go_on}"
     errors.print(ended, markup=False, soft_wrap=True)
     if run.outcome is thalweg.Outcome.DIVERGED:
         raise typer.Exit(DIVERGED)
@@ -156,12 +129,12 @@ def solve(
     with Bar(errors) as bar:
         scan.watcher = bar.rows
         solution = thalweg.solve(scan, intercept=intercept)
-    names = parameter_names(scan.features, intercept=intercept)
-    values = dict(zip(names, solution.parameters.tolist(), strict=True))
     if json_:
-        say_json({"parameters": values, "loss": solution.loss, "rows": scan.summary.n})
+        answer = as_object(scan.features, solution.parameters, intercept=intercept)
+        say_json({**answer, "loss": solution.loss, "rows": scan.summary.n})
         return
-    for name, value in values.items():
+    names = parameter_names(scan.features, intercept=intercept)
+    for name, value in zip(names, solution.parameters.tolist(), strict=True):
         typer.echo(f"{name}\t{value!r}")
     typer.echo(f"loss\t{solution.loss!r}")
 

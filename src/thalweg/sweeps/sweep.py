@@ -210,6 +210,16 @@ def _groups(
     optimizer: str | type | Sequence[str | type], lr: float, given: Mapping[str, Any]
 ) -> tuple[Settings, ...]:
     """Check every combination of optimisers and of settings given as lists."""
+    for name in ("progress", "checkpoint", "every", "resume"):
+        if name in given:
+            raise InvalidSetting(
+                sentence(
+                    name,
+                    got=repr(given[name]),
+                    expected="a setting of the descent alone",
+                    advice="it is for a single fit, with thalweg.fit",
+                )
+            )
     names = [optimizer] if isinstance(optimizer, str | type) else list(optimizer)
     for name, values in {"optimizer": names, **given}.items():
         if _is_several(values) and not len(values):

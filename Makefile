@@ -32,8 +32,9 @@ test: $(VENV)/test.stamp
 	$(BIN)/mypy
 	$(BIN)/pytest -n 2 --dist worksteal -m 'not long'
 
+# Pytest ends with 5 where no test is marked: then there is nothing to run, and nothing wrong.
 test-long: $(VENV)/test.stamp
-	$(BIN)/pytest -n 2 --dist worksteal -m long
+	$(BIN)/pytest -n 2 --dist worksteal -m long || test $$? -eq 5
 
 # What this environment compiles is not for the other's Numba.
 test-lowest: $(LOWEST)/stamp

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # How long an example takes says something of the machine's other work, not of the code.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+# A run that fails, fails again: each test's examples are worked out from the test itself.
+settings.register_profile("same", UNTIMED, derandomize=True)
+# New examples by the seed that 'make fuzz' draws; where a test names no size, more of them.
+settings.register_profile("new", UNTIMED, derandomize=False, max_examples=1000, print_blob=True)
+settings.load_profile("same")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 BROWSER_FLAGS = [
@@ -32,6 +37,12 @@ BROWSER_FLAGS = [
     "--disable-gpu",
     "--enable-unsafe-swiftshader",
 ]
+
+
+def pytest_runtest_setup() -> None:
+    """Begin no more tests once the time of ``make fuzz`` is over."""
+    if time.time() > float(os.environ.get("THALWEG_FUZZ_UNTIL", "inf")):
+        pytest.skip("the time for the search is over")
 
 
 @pytest.fixture(scope="session")

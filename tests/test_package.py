@@ -1,10 +1,14 @@
-"""The wheel, installed where there is nothing: no PyTorch, no scikit-learn, no source tree."""
+"""What is handed out: the wheel, installed where there is nothing; the sdist; what they declare."""
 
 from __future__ import annotations
 
+import ast
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -13,6 +17,10 @@ import pytest
 import thalweg
 
 ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where a package is imported by another name
+NOT_IMPORTED = {"websockets"}  # Uvicorn's, for the page's sockets
+ONLY_WHERE_IT_RUNS = {"IPython"}  # a notebook's own: whoever runs one has it
 
 
 def run(*command: str | Path, cwd: Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
@@ -100,3 +108,76 @@ def test_the_command_line_counts(empty: Path) -> None:
     (empty / "one.txt").write_text("Une âme.\n\nA sail.\n", encoding="utf-8")
     done = run(empty / "venv" / "bin" / "thalweg", "count", "one.txt", cwd=empty)
     assert done.stdout == "chapter,characters,A\none.txt,16,2\n"
+
+
+def lowest(requirements: list[str]) -> dict[str, str]:
+    """Give each requirement's lowest version by its name; one of another form fails here."""
+    return dict(each.split(">=") for each in requirements)
+
+
+def imported_packages(folder: Path) -> set[str]:
+    """Name the top-level packages that modules import anywhere: at their top or in a function."""
+    names: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.split(".")[0])
+    return names
+
+
+def test_what_is_imported_is_declared() -> None:
+    extras = [each for extra in PROJECT["optional-dependencies"].values() for each in extra]
+    declared = {*lowest(PROJECT["dependencies"]), *lowest(extras)}
+    foreign = imported_packages(ROOT / "src") - sys.stdlib_module_names - {"thalweg"}
+    needed = {DISTRIBUTIONS.get(name, name) for name in foreign - ONLY_WHERE_IT_RUNS}
+    assert needed == declared - NOT_IMPORTED
+
+
+def test_the_lowest_versions_are_those_that_are_tried() -> None:
+    lines = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+    tried = dict(line.split("==") for line in lines if not line.startswith("#"))
+    allowed = lowest([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["sklearn"]])
+    got = {name: tried[name] for name in allowed}
+    assert {name: _release(version) for name, version in got.items()} == {
+        name: _release(version) for name, version in allowed.items()
+    }
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """Read a version's numbers, without the zeros at its end: 2.0.0 is 2.0."""
+    numbers = [int(part) for part in version.split(".")]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source distribution, unpacked in an empty folder."""
+    folder = tmp_path_factory.mktemp("sdist")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder, cwd=ROOT)
+    (packed,) = folder.glob("*.tar.gz")
+    with tarfile.open(packed) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / packed.name.removesuffix(".tar.gz")
+
+
+def test_the_sdist_is_the_whole_repository(sdist: Path) -> None:
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("no repository to compare with")
+    tracked = run("git", "ls-files", "--cached", cwd=ROOT).stdout.splitlines()
+    packed = {p.relative_to(sdist).as_posix() for p in sdist.rglob("*") if p.is_file()}
+    missing = {name for name in tracked if (ROOT / name).exists()} - packed
+    assert not missing
+    assert not [name for name in packed if name.endswith((".nbi", ".nbc", ".pyc"))]
+
+
+def test_the_sdist_can_run_its_own_tests(sdist: Path) -> None:
+    for target in ("test", "test-long", "test-lowest", "fuzz"):
+        run("make", "-n", target, cwd=sdist)
+    read = ["-c", "import test_readme, test_package"]  # they read what lies beside the tests
+    run(sys.executable, *read, cwd=sdist / "tests")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--collect-only"]
+    run(*command, "tests/test_readme.py", "tests/test_public_door.py", cwd=sdist)

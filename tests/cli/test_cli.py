@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import thalweg
@@ -564,8 +564,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+@example(line=["predict", "run.parquet", "run.parquet", "--out", "out"])
 @given(line=command_lines())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_command_line_ends_in_an_answer_or_a_sentence(
     line: list[str], files: dict[str, bytes]
 ) -> None:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import thalweg
 from thalweg.data import delimited, rows
-from thalweg.data.files import read, scan
+from thalweg.data.files import read, scan, scan_features
 from thalweg.data.scanning import Scan
 from thalweg.data.texts import write_counts
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, ThalwegWarning, UnreadableFile
@@ -518,6 +518,24 @@ def test_a_file_cut_anywhere_gives_an_error_or_its_first_rows_if_it_is_text(
             assert kind in {"csv", "tsv", "gzip in parts"}
             np.testing.assert_array_equal(data.X, X[: len(data)])
             np.testing.assert_array_equal(data.y[:-1], Y[: len(data) - 1])
+
+
+def test_a_run_file_is_no_data_whatever_its_columns_are_called(tmp_path: Path) -> None:
+    """Its columns bear the features' names, so that it would pass for rows of them."""
+    path = tmp_path / "run.parquet"
+    thalweg.fit(thalweg.Dataset(X, Y, features=["x", "ü"], target="y"), epochs=2).save(path)
+    refused = (
+        f"{path}: got a run file, whose rows are the steps of a descent, expected rows of data; "
+        "give the file that the run was fitted to, or another table"
+    )
+    for attempt in (
+        lambda: read(path, target="loss", features=["x"]),
+        lambda: scan([path], target="x"),
+        lambda: list(scan_features(path, features=["x", "ü"])),
+    ):
+        with pytest.raises(UnreadableFile) as caught:
+            attempt()
+        assert str(caught.value) == refused
 
 
 FUZZ = settings(

@@ -58,6 +58,7 @@ class Served:
         )
         self._thread.start()
         while not self._server.started:
+            assert self._thread.is_alive(), "the server ended before it served"
             time.sleep(0.01)
 
     @property

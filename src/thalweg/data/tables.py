@@ -29,6 +29,7 @@ COLUMN_BUFFER = 1 << 18
 LEAST_BUFFER = 1 << 12
 BUFFERS = 1 << 25
 
+RUN_FILE = b"thalweg"  # the key in a Parquet file's metadata that makes it a run file
 WRITE_AGAIN = "check that it is whole, or write it again"
 PARQUET, ARROW_FILE, ARROW_STREAM, FEATHER_1 = b"PAR1", b"ARROW1", b"\xff" * 4, b"FEA1"
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
@@ -85,8 +86,17 @@ class ParquetTable:
             return int(file.metadata.num_rows)
 
     def columns(self) -> list[Column]:
-        """Describe the columns by the file's schema."""
+        """Describe the columns by the file's schema; a run's are not rows of anybody's data."""
         with self._open() as file:
+            if RUN_FILE in (file.metadata.metadata or {}):
+                raise UnreadableFile(
+                    sentence(
+                        self.name,
+                        got="a run file, whose rows are the steps of a descent",
+                        expected="rows of data",
+                        advice="give the file that the run was fitted to, or another table",
+                    )
+                )
             return arrow_columns(file.schema_arrow)
 
     def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:

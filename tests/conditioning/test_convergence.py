@@ -16,7 +16,8 @@ from thalweg.conditioning.convergence import (
     round_down,
     tuned_momentum,
 )
-from thalweg.conditioning.curvature import Curvature, stable_factor
+from thalweg.conditioning.curvature import Curvature
+from thalweg.conditioning.rates import stable_factor
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.optimizers import SGD
 

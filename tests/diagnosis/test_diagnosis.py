@@ -390,6 +390,49 @@ def test_batches_are_kept_where_a_lower_rate_is_enough() -> None:
     assert recommended["lr"] < 0.05
 
 
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_the_rate_that_is_stable_for_certain_is_that_of_the_steepest_batch(drop_last: bool) -> None:
+    """Without an intercept, features are scaled and not shifted: also those that are constant."""
+    X = np.column_stack([np.full(21, 2.0**-10), np.append(np.ones(20), 40.0)])
+    data = thalweg.Dataset(X, X.sum(axis=1))
+    run = thalweg.fit(
+        data, optimizer="sgd", lr=1e-3, epochs=3, batch_size=4, drop_last=drop_last,
+        intercept=False, standardize=True,
+    )  # fmt: skip
+    scaled = X / np.sqrt((X**2).mean(axis=0))
+    batches = [scaled[i : i + 4] for i in range(0, 20 if drop_last else 21, 4)]
+    truth = min(2.0 / np.linalg.eigvalsh(2.0 / len(B) * B.T @ B)[-1] for B in batches)
+    assert explain(run).certain_learning_rate == pytest.approx(truth, rel=1e-12)
+
+
+def test_a_constant_feature_without_intercept_is_stable_for_certain_below_one() -> None:
+    X = np.full((20, 1), 2.0**-10)
+    settings: dict[str, Any] = {"optimizer": "sgd", "batch_size": 4, "standardize": True}
+    settings |= {"intercept": False, "epochs": 400}
+    bound = explain(thalweg.fit((X, np.ones(20)), lr=0.1, **settings)).certain_learning_rate
+    assert bound is not None
+    assert bound == pytest.approx(1.0, rel=1e-12)
+    outcomes = [
+        thalweg.fit((X, np.ones(20)), lr=share * bound, **settings).outcome
+        for share in (0.99, 1.1)
+    ]  # fmt: skip
+    assert outcomes == [thalweg.Outcome.OUT_OF_EPOCHS, thalweg.Outcome.DIVERGED]
+
+
+@pytest.mark.parametrize("lr", [0.01, 1e-4])
+def test_batches_of_all_the_rows_are_judged_as_no_batches_are(lr: float) -> None:
+    data = noisy()
+    settings: dict[str, Any] = {"optimizer": "sgd", "lr": lr, "epochs": 60}
+    plain = explain(thalweg.fit(data, **settings))
+    whole = explain(thalweg.fit(data, **settings, batch_size=300))
+    assert whole.is_batch
+    assert whole.certain_learning_rate is None
+    assert (whole.verdict, whole.text.split("\n\n")[0]) == (
+        plain.verdict, plain.text.split("\n\n")[0],
+    )  # fmt: skip
+    assert whole.recommended == {**plain.recommended, "batch_size": 300}
+
+
 def test_the_directions_that_have_not_converged_are_the_flat_ones() -> None:
     diagnosis = explain(thalweg.fit(sixteen(), optimizer="sgd", lr=0.05, epochs=2000))
     seen = diagnosis.classification

@@ -17,6 +17,7 @@ import pytest
 import thalweg
 from thalweg.errors import InvalidData, InvalidSetting, UnreadableFile
 from thalweg.lab.messages import Source
+from thalweg.lab.page_state import PageState
 from thalweg.lab.pages import BURST, Bucket, Lab, chapters
 from thalweg.lab.serving import listen, make_lab
 from thalweg.lab.uploads import UPLOAD_BYTES
@@ -271,6 +272,19 @@ def test_a_wrong_message_gets_its_sentence_and_the_page_lives_on(
     answer = client.receive()
     assert answer == {"id": 5 if "{" in str(message) else 0, "type": "error", "text": text}
     assert client.ask("move", runs=[{}])["type"] == "move"
+
+
+def test_batches_of_all_the_rows_cost_what_batch_descent_costs() -> None:
+    """A million epochs over the sums are quick; over single rows they are refused."""
+    state, settings = PageState(chapters()), {"optimizer": "sgd", "epochs": 10**6}
+    for regime in ({"batch_size": 15}, {"batch_size": 16, "shuffle": True}, {"shuffle": True}):
+        assert state.work({**settings, **regime}) == state.work(settings)
+    with pytest.raises(InvalidSetting) as refused:
+        state.work({**settings, "batch_size": 1})
+    assert str(refused.value) == (
+        "epochs: got 1,000,000 over 15 rows, expected at most 909,090 with these settings; "
+        "lower it, or let each step see all the rows"
+    )
 
 
 def test_a_mistake_of_the_lab_s_own_is_no_end_either(

@@ -23,8 +23,9 @@ from thalweg.data.scanning import Scan, rows_of
 from thalweg.descent.plan import Batches, Plan, TorchRule, Trace
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.losses import MSE, Loss
-from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run, Scaling
+from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run
 from thalweg.settings import Settings
+from thalweg.summary.scaling import Scaling
 from thalweg.torch_random import Generator, initial_parameters
 
 if TYPE_CHECKING:

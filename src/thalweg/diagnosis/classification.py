@@ -17,6 +17,7 @@ from thalweg.arrays import Array
 from thalweg.conditioning.curvature import distances
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.runs.run import Outcome, Run
+from thalweg.settings import check_rows
 
 # A run that needs more than so many times its epochs has crawled; up to that, it ran out of them.
 _CRAWL = 10
@@ -123,7 +124,7 @@ def _verdict(
         return Verdict.CONVERGED
     centre, spread = abs(float(np.median(tail))), float(np.ptp(tail))
     crossings = int((np.diff(np.signbit(tail)) != 0).sum())
-    if _is_batch(run, landscape.n):
+    if check_rows(run.settings, landscape.n).sees_all(landscape.n):
         if crossings >= 2 and centre < 0.5 * spread:
             return Verdict.OSCILLATED
     elif _is_still(tail, centre, spread):
@@ -133,11 +134,6 @@ def _verdict(
     if needed is not None and needed <= _CRAWL * int(run.steps[-1]):
         return Verdict.OUT_OF_EPOCHS
     return Verdict.CRAWLED
-
-
-def _is_batch(run: Run, n: int) -> bool:
-    size = run.settings.batch_size
-    return run.settings.batch_sampler is None and (size is None or size >= n)
 
 
 def _is_growing(run: Run, loss: Array) -> bool:

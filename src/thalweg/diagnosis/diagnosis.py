@@ -16,18 +16,20 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.conditioning.convergence import LONGEST, best_plain
-from thalweg.conditioning.curvature import Curvature, dependencies, distances, stable_rate
+from thalweg.conditioning.curvature import Curvature, dependencies, distances
+from thalweg.conditioning.rates import stable_rate
 from thalweg.data.dataset import Data, Dataset
 from thalweg.data.scanning import Scan, rows_of
 from thalweg.diagnosis import explanation, other_loss
-from thalweg.diagnosis.candidates import Choice, certain_rate, drawn_start, needed_epochs
+from thalweg.diagnosis.candidates import Choice, certain_rate_of, drawn_start, needed_epochs
 from thalweg.diagnosis.classification import Classification, Verdict, judge
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.diagnosis.recommendation import Recommendation, recommend
 from thalweg.diagnosis.wording import number
 from thalweg.errors import InvalidData, sentence
-from thalweg.optimizers import SGD, Rule
+from thalweg.optimizers import SGD
 from thalweg.runs.run import Outcome, Run
+from thalweg.settings import check_rows
 from thalweg.summary.summary import Summary
 
 
@@ -140,9 +142,8 @@ class Diagnosis:
         """Whether each of the run's steps sees all the rows."""
         if self.run is None:
             return True
-        size = self.run.settings.batch_size
-        sampled = self.run.settings.batch_sampler is not None
-        return not sampled and (size is None or size >= self.landscape.n)
+        n = self.landscape.n
+        return check_rows(self.run.settings, n).sees_all(n)
 
     @property
     def is_of_another_loss(self) -> bool:
@@ -315,7 +316,7 @@ def _of_run(summary: Summary, rows: Dataset | None, run: Run) -> Diagnosis:
     classification = judge(run, walked, needed, known=choice is not None)
     certain = None
     if choice is not None and rows is not None and choice.rule == SGD(lr=choice.rule.lr):
-        certain = certain_rate(rows, choice, standardize=choice.standardize)
+        certain = certain_rate_of(rows, choice, standardize=choice.standardize)
     return Diagnosis(
         summary=summary,
         landscape=landscape,
@@ -354,39 +355,6 @@ def _check(run: Run, summary: Summary) -> None:
                 advice="pass the data that the run was fitted to",
             )
         )
-
-
-def stable_learning_rate(
-    summary: Summary, rule: Rule, *, intercept: bool = True, standardize: bool = False
-) -> float | None:
-    """Give the learning rate below which batch descent by a rule is stable.
-
-    Parameters
-    ----------
-    summary : Summary
-        Of the rows.
-    rule : Rule
-        A rule of :mod:`thalweg.optimizers`; its own learning rate does not matter.
-    intercept : bool
-        Whether there is a bias.
-    standardize : bool
-        Whether the optimiser walks in standardised features.
-
-    Returns
-    -------
-    float or None
-        None for rules other than SGD, whose steps do not scale with the gradient; 0 where no
-        rate is stable; infinity where every one is.
-
-    Examples
-    --------
-    >>> import thalweg
-    >>> from thalweg.optimizers import SGD
-    >>> stable_learning_rate(thalweg.salammbo().summary, SGD()).__format__(".3g")
-    '4.87e-10'
-    """
-    landscape = Landscape.of(summary, intercept=intercept)
-    return stable_rate((landscape.standardized if standardize else landscape).curvature, rule)
 
 
 def message(run: Run) -> str:

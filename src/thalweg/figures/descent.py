@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
+from thalweg.conditioning.curvature import mean_squared_error
 from thalweg.errors import InvalidData, sentence
 from thalweg.figures.animation import DRAWN, Part, add_player, walked
 from thalweg.figures.downsample import compact, thin
@@ -202,10 +203,8 @@ def _markers(look: Style, *, few: bool) -> dict[str, Any]:
 
 def _losses(run: Run, parameters: Array) -> Array:
     """Give the mean squared error at points (k, p) of a path: shape (k,)."""
-    factor = run.summary.triangle(intercept=run.settings.intercept)
-    residuals = parameters @ factor[:, :-1].T - factor[:, -1]
-    squares: Array = np.einsum("ki,ki->k", residuals, residuals)
-    return squares / run.summary.n
+    triangle = run.summary.triangle(intercept=run.settings.intercept)
+    return mean_squared_error(triangle, run.summary.n, parameters)
 
 
 def _exact(run: Run) -> Array:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from thalweg.cli.app import errors
+from thalweg.numbers import number
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
@@ -48,11 +49,11 @@ def say_run(run: Run, solution: Solution, as_json: bool) -> None:
     for heading in ("", "by descent", "exact solution"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, value in parameters.items():
-        table.add_row(name, f"{value:.8g}", f"{exact[name]:.8g}")
+        table.add_row(name, number(value, 8), number(exact[name], 8))
     name = "loss" if is_squared else "mean squared error"
-    table.add_row(name, f"{squared:.8g}", f"{solution.loss:.8g}")
+    table.add_row(name, number(squared, 8), number(solution.loss, 8))
     if not is_squared:  # the exact solution is not of that loss
-        table.add_row(f"{run.settings.loss} loss of the last epoch", f"{last:.8g}", "")
+        table.add_row(f"{run.settings.loss} loss of the last epoch", number(last, 8), "")
     Console(highlight=False).print(table)
 
 

@@ -25,8 +25,8 @@ from thalweg.diagnosis.candidates import Choice, certain_rate_of, drawn_start, n
 from thalweg.diagnosis.classification import Classification, Verdict, judge
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.diagnosis.recommendation import Recommendation, recommend
-from thalweg.diagnosis.wording import number
 from thalweg.errors import InvalidData, sentence
+from thalweg.numbers import number
 from thalweg.optimizers import SGD
 from thalweg.runs.run import Outcome, Run
 from thalweg.settings import check_rows
@@ -364,8 +364,8 @@ def message(run: Run) -> str:
     --------
     >>> import thalweg
     >>> message(thalweg.fit(thalweg.salammbo(), optimizer="sgd", lr=1e-8))
-    'diverged at epoch 4: the loss left all bounds with lr = 1e-08; plain SGD on these data is
-    stable below lr = 4.86e-10'
+    'diverged at epoch 4: the loss left all bounds with lr = 10⁻⁸; plain SGD on these data is
+    stable below lr = 4.86 × 10⁻¹⁰'
     """
     settings = run.settings
     if run.outcome is Outcome.STOPPED or settings.loss != "mse":
@@ -378,7 +378,7 @@ def message(run: Run) -> str:
         words = explanation.bound_in_words(run, bound, walked.curvature.largest_stable_rate)
         return (
             f"diverged at epoch {run.epochs:,}: the loss left all bounds with "
-            f"lr = {settings.lr:g}; {words}"
+            f"lr = {number(settings.lr, 6)}; {words}"
         )
     loss = float(landscape.loss(run.parameters))
     exact = landscape.exact_loss

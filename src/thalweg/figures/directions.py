@@ -13,13 +13,14 @@ import plotly.graph_objects as go
 
 from thalweg.arrays import Array
 from thalweg.conditioning.curvature import principal_axes
-from thalweg.diagnosis.wording import direction_name, number
+from thalweg.diagnosis.wording import direction_name
 from thalweg.errors import InvalidData, sentence
 from thalweg.figures.downsample import thin
 from thalweg.figures.labels import Units
 from thalweg.figures.surfaces import contour_figure
 from thalweg.figures.theme import NEUTRAL, lay_out, style
 from thalweg.loss_surface.surface import surface
+from thalweg.numbers import number
 
 if TYPE_CHECKING:
     from thalweg.diagnosis.diagnosis import Diagnosis

@@ -1,4 +1,4 @@
-"""What figures call things: runs, axes with their units, numbers, powers of ten.
+"""What figures call things: runs, axes with their units, ticks of logarithmic axes.
 
 Not here: the traces that carry these names.
 """
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from thalweg.numbers import number, power_of_ten
+
 if TYPE_CHECKING:
     from thalweg.data.dataset import Dataset
     from thalweg.runs.run import Run
@@ -21,7 +23,6 @@ Runs: TypeAlias = "Run | Sequence[Run] | Mapping[str, Run]"
 
 LOSSES = {"mse": "mean squared error", "l1": "mean absolute error", "huber": "Huber loss"}
 _TELLING = ("batch_size", "loss", "shuffle", "standardize", "intercept", "epochs", "seed")
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def name_runs(runs: Runs | None) -> dict[str, Run]:
@@ -35,7 +36,7 @@ def name_runs(runs: Runs | None) -> dict[str, Run]:
     if isinstance(runs, Mapping):
         return dict(runs)
     members = list(runs) if isinstance(runs, Sequence) else [runs]
-    plain = [f"{run.settings.optimizer}, lr {run.settings.lr:g}" for run in members]
+    plain = [f"{run.settings.optimizer}, lr {number(run.settings.lr, 6)}" for run in members]
     plain = [
         name + _differences(run, [m for n, m in zip(plain, members, strict=True) if n == name])
         for name, run in zip(plain, members, strict=True)
@@ -95,17 +96,6 @@ class Units:
         return f"{LOSSES.get(kind, kind)} ({unit}{power})"
 
 
-def power_of_ten(exponent: int) -> str:
-    """Write a power of ten as it is read.
-
-    Examples
-    --------
-    >>> power_of_ten(-3)
-    '10⁻³'
-    """
-    return "10" + str(exponent).translate(_SUPERSCRIPTS)
-
-
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     """Give ticks for an axis of decimal logarithms: where, and the numbers they stand for.
 
@@ -129,15 +119,7 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     ticks = [(float(at), value) for at, value in steps if low <= at <= high]
     if len(ticks) < 3:
         ticks = [(float(at), 10.0**at) for at in np.linspace(low, high, 5)]
-    return [at for at, _ in ticks], [_rounded(value) for _, value in ticks]
-
-
-def _rounded(value: float) -> str:
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
-    if not exponent:
-        return mantissa
-    power = power_of_ten(int(exponent))
-    return power if mantissa == "1" else f"{mantissa} × {power}"
+    return [at for at, _ in ticks], [number(value) for _, value in ticks]
 
 
 def percent(share: float) -> str:

@@ -250,7 +250,7 @@ def test_numbers_that_are_not_finite_are_written_as_python_reads_them() -> None:
 # --- Refusals -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lacking", [{"beginning": None}, {"data": None}])
+@pytest.mark.parametrize("lacking", [{"initial_state": None}, {"data": None}])
 def test_a_run_of_unknown_origin_is_refused(lacking: dict[str, Any]) -> None:
     run = replace(thalweg.fit(CHAPTERS, epochs=1), **lacking)
     with pytest.raises(errors.InvalidSetting) as error:

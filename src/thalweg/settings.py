@@ -226,6 +226,11 @@ def choose_rule(
     return name, TorchRule(class_name, torch_class, {"lr": lr, **hyperparameters})
 
 
+def class_name(optimizer: str) -> str | None:
+    """Spell an optimiser as its class in ``torch.optim`` is; None where it is not from there."""
+    return RULES[optimizer].__name__ if optimizer in RULES else _TORCH_ONLY.get(optimizer)
+
+
 def _no_optimizer(optimizer: object) -> InvalidSetting:
     return InvalidSetting(
         sentence(

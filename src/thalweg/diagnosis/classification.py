@@ -76,7 +76,7 @@ class Classification:
     share: float
 
 
-def judge(
+def classify(
     run: Run, landscape: Landscape, needed: int | None, *, known: bool = True
 ) -> Classification:
     """Hold a run against the exact solution.
@@ -93,7 +93,7 @@ def judge(
     known : bool
         False where that could not be found out.
     """
-    epochs = run.steps / max(run.steps_per_epoch, 1)
+    epochs = run.recorded_epochs
     with np.errstate(over="ignore", invalid="ignore"):
         away = distances(landscape.curvature, run.scaled_path, landscape.solution)
         excess = 0.5 * landscape.curvature.values * away**2

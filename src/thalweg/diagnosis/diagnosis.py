@@ -22,7 +22,7 @@ from thalweg.data.dataset import Data, Dataset
 from thalweg.data.scanning import Scan, rows_of
 from thalweg.diagnosis import explanation, other_loss
 from thalweg.diagnosis.candidates import Choice, certain_rate_of, drawn_start, needed_epochs
-from thalweg.diagnosis.classification import Classification, Verdict, judge
+from thalweg.diagnosis.classification import Classification, Verdict, classify
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.diagnosis.recommendation import Recommendation, recommend
 from thalweg.errors import InvalidData, sentence
@@ -313,7 +313,7 @@ def _of_run(summary: Summary, rows: Dataset | None, run: Run) -> Diagnosis:
     needed = None
     if choice is not None:
         needed = needed_epochs(choice.rule, walked, run.scaled_path[0], LONGEST)
-    classification = judge(run, walked, needed, known=choice is not None)
+    classification = classify(run, walked, needed, known=choice is not None)
     certain = None
     if choice is not None and rows is not None and choice.rule == SGD(lr=choice.rule.lr):
         certain = certain_rate_of(rows, choice, standardize=choice.standardize)

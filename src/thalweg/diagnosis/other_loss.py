@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thalweg.arrays import design_matrix
 from thalweg.data.dataset import Dataset
 from thalweg.diagnosis.wording import epochs_in_words, rule_and_rate
-from thalweg.losses import make_loss, mean_loss
+from thalweg.losses import NAMES, make_loss, mean_loss
 from thalweg.numbers import number
 from thalweg.runs.run import Outcome, Run
 
@@ -51,9 +52,10 @@ def message(run: Run) -> str:
 
 
 def _named(run: Run) -> str:
+    label = NAMES[run.settings.loss].label
     if run.settings.loss == "huber":
-        return f"Huber loss with delta = {number(run.settings.delta, 6)}"
-    return "mean absolute error"
+        return f"{label} with delta = {number(run.settings.delta, 6)}"
+    return label
 
 
 def _course(run: Run) -> str:
@@ -72,7 +74,7 @@ def _course(run: Run) -> str:
 
 def _beside(d: Diagnosis, run: Run, rows: Dataset) -> str:
     loss = make_loss(run.settings.loss, run.settings.delta)
-    design = np.column_stack([np.ones(len(rows)), rows.X]) if run.settings.intercept else rows.X
+    design = design_matrix(rows.X, intercept=run.settings.intercept)
     ended = mean_loss(loss, design @ run.parameters - rows.y)
     there = mean_loss(loss, design @ d.landscape.solution - rows.y)
     first = (

@@ -15,15 +15,10 @@ import numpy as np
 from thalweg.conditioning.convergence import round_down
 from thalweg.conditioning.curvature import Curvature
 from thalweg.numbers import number
+from thalweg.settings import class_name
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
-
-_SPELLED = {
-    "sgd": "SGD", "adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop",
-    "adam": "Adam", "adamw": "AdamW", "adamax": "Adamax", "nadam": "NAdam", "radam": "RAdam",
-    "asgd": "ASGD", "rprop": "Rprop", "adafactor": "Adafactor", "muon": "Muon",
-}  # fmt: skip
 
 
 def told_apart(one: float, other: float) -> tuple[str, str]:
@@ -94,7 +89,7 @@ def rule_name(run: Run) -> str:
     """Name a run's rule: "plain SGD", "SGD with momentum 0.9", "NAdam"."""
     name = run.settings.optimizer
     if name != "sgd":
-        return _SPELLED.get(name, name)
+        return class_name(name) or name
     momentum = run.settings.hyperparameters.get("momentum", 0.0)
     if not momentum:
         return "plain SGD"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from thalweg.losses import NAMES
 from thalweg.numbers import number, power_of_ten
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 Runs: TypeAlias = "Run | Sequence[Run] | Mapping[str, Run]"
 """One run, several, or several by the names that figures shall call them."""
 
-LOSSES = {"mse": "mean squared error", "l1": "mean absolute error", "huber": "Huber loss"}
 _TELLING = ("batch_size", "loss", "shuffle", "standardize", "intercept", "epochs", "seed")
 
 
@@ -91,9 +91,10 @@ class Units:
 
     def loss(self, kind: str = "mse") -> str:
         """Label a loss with its unit."""
-        power = "" if kind == "l1" else "²"
-        unit = f"({self.target})" if " " in self.target and power else self.target
-        return f"{LOSSES.get(kind, kind)} ({unit}{power})"
+        name = NAMES[kind]
+        squared = name.power == 2
+        unit = f"({self.target})" if " " in self.target and squared else self.target
+        return f"{name.label} ({unit}{'²' * squared})"
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:

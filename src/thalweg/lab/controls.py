@@ -14,7 +14,7 @@ from thalweg.descent.fit import fit
 from thalweg.figures.theme import COLORS, DASHES, NEUTRAL, SYMBOLS, theme
 from thalweg.hyperparameters import SettingDescription, describe
 from thalweg.lab.messages import COLUMNS, RUNS, VERSION, WRITTEN_ROWS
-from thalweg.losses import LOSSES
+from thalweg.losses import NAMES
 from thalweg.optimizers import RULES, Rule
 
 _SPAN = (1e-5, 100.0)
@@ -53,8 +53,6 @@ _EXPLANATIONS = {
     "standardize": "Descends in features of mean 0 and deviation 1; results stay in your units.",
 }
 
-_LOSS_NAMES = {"mse": "mean squared (MSE)", "l1": "mean absolute (L1)", "huber": "Huber"}
-
 
 def controls() -> dict[str, Any]:
     """Describe all controls, limits and colours, ready for JSON."""
@@ -62,7 +60,7 @@ def controls() -> dict[str, Any]:
     return {
         "version": VERSION,
         "optimizers": [_optimizer(name, rule) for name, rule in RULES.items()],
-        "losses": [{"name": name, "label": _LOSS_NAMES[name]} for name in LOSSES],
+        "losses": [{"name": name, "label": words.label} for name, words in NAMES.items()],
         "defaults": {name: defaults[name] for name in _EXPLANATIONS},
         "explanations": _EXPLANATIONS,
         "limits": {"runs": RUNS, "columns": COLUMNS, "rows": WRITTEN_ROWS},

@@ -23,15 +23,14 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.errors import InvalidData, InvalidSetting, sentence
-from thalweg.figures.descent import recorded_epochs
-from thalweg.figures.downsample import sample, thin
+from thalweg.figures.downsample import downsample, sample
 from thalweg.figures.labels import Units
 from thalweg.hyperparameters import make_rule
 from thalweg.lab.as_python import as_python
 from thalweg.lab.controls import learning_rate_span
 from thalweg.lab.messages import COLUMNS, Frame, Settings, Source, View
 from thalweg.loss_surface.surface import Surface, surface
-from thalweg.losses import MSE, make_loss, mean_loss
+from thalweg.losses import MSE, NAMES, make_loss, mean_loss
 from thalweg.runs.run import Run
 from thalweg.settings import Settings as FitSettings
 from thalweg.settings import check_rows
@@ -115,7 +114,7 @@ class LabData:
                 "features": [rows.label(feature) for feature in rows.features],
                 "target": rows.label(rows.target),
                 "parameters": [units.parameter(name) for name in names],
-                "losses": {kind: units.loss(kind) for kind in ("mse", "l1", "huber")},
+                "losses": {kind: units.loss(kind) for kind in NAMES},
             },
             "parameters": names,
             "whole": whole,
@@ -255,8 +254,8 @@ class PageState:
             distance = float(np.linalg.norm(away)) / np.sqrt(len(self.data.rows))
             loss_at, losses = self._course(run, float(loss[-1]))
             drawn = np.column_stack([losses, np.log10(np.abs(losses) + 1e-300)])
-        seen = thin(np.column_stack([flat, height]), limit)
-        heard = thin(drawn, limit)
+        seen = downsample(np.column_stack([flat, height]), limit)
+        heard = downsample(drawn, limit)
         return {
             "epochs_walked": run.epochs,
             "parameters": path[-1],
@@ -266,7 +265,7 @@ class PageState:
             "advice": run.outcome.value,
             "start": path[0],
             "held": plane.held(path),
-            "at": frame.put(recorded_epochs(run)[seen]),
+            "at": frame.put(run.recorded_epochs[seen]),
             "flat": frame.put(flat[seen]),
             "height": frame.put(height[seen]),
             "standardised": frame.put(standardised[seen]),

@@ -163,6 +163,11 @@ class Run:
         """The updates of one epoch."""
         return int(self.steps[-1]) // self.epochs if self.epochs else 0
 
+    @property
+    def recorded_epochs(self) -> Array:
+        """After how many epochs each point of the path was recorded: (k,), 0 for the start."""
+        return self.steps / max(1, self.steps_per_epoch)
+
     @cached_property
     def summary(self) -> Summary:
         """The summary of the rows: exact solution, loss and gradient anywhere."""

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from websockets.exceptions import InvalidStatus
 
 import thalweg
 from thalweg.errors import InvalidData, InvalidSetting, UnreadableFile
+from thalweg.lab.gradient_inspection import inspect_gradient
 from thalweg.lab.messages import Source
 from thalweg.lab.page_state import PageState
 from thalweg.lab.pages import BURST, Bucket, Lab, chapters
@@ -299,6 +301,19 @@ def test_a_mistake_of_the_lab_s_own_is_no_end_either(
     assert client.ask("move", runs=[{}])["type"] == "move"
 
 
+@pytest.mark.parametrize(("n", "remaining"), [(14, 0), (15, 0), (16, 1), (40, 25)])
+def test_rows_that_are_not_written_out_are_added_up_once_each(n: int, remaining: int) -> None:
+    rng = np.random.default_rng(n)
+    rows = thalweg.Dataset(rng.normal(size=(n, 2)), rng.normal(size=n))
+    found = inspect_gradient(rows, thalweg.fit(rows, epochs=3), 2)
+    shares = np.array(found["terms"])[:, -3:]
+    assert (len(shares), found["remaining"]) == (n - remaining, remaining)
+    others = np.zeros(3) if found["others"] is None else found["others"]
+    by_hand = thalweg.gradients(rows, found["parameters"]).by_hand
+    np.testing.assert_allclose(found["gradient"], by_hand, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(shares.sum(axis=0) + others, by_hand, rtol=1e-9, atol=1e-12)
+
+
 # --- Many pages -----------------------------------------------------------------------------------
 
 
@@ -311,6 +326,25 @@ def test_pages_share_nothing(served: Served) -> None:
         source = {"source": "upload", "upload": uploaded, "target": "girth", "features": ["height"]}
         assert other.ask("data", data=source)["type"] == "error"
         assert one.ask("data", data=source)["data"]["n"] == 30
+
+
+def test_no_more_pages_are_opened_than_there_is_room_for(
+    serve: type[Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thalweg.lab.pages.PAGES", 2)
+    lab = serve()
+    try:
+        with lab.open(), lab.open():
+            with pytest.raises(InvalidStatus), lab.open():
+                pass
+            assert len(lab.lab.pages) == 2
+        deadline = time.monotonic() + 10
+        while lab.lab.pages and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with lab.open() as again:  # there is room again
+            assert again.ask("move", runs=[{}])["type"] == "move"
+    finally:
+        lab.stop()
 
 
 def test_a_page_that_goes_leaves_nothing_behind(served: Served) -> None:

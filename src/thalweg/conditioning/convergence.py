@@ -27,37 +27,6 @@ _EPOCHS_PER_ROOT = 10
 _SMALLEST_SHARE = 1e-7
 
 
-def excess_loss(rule: SGD, curvature: Curvature, start: Array, epochs: int) -> float:
-    """Give the loss above its minimum after so many epochs of batch descent.
-
-    Parameters
-    ----------
-    rule : SGD
-        Without weight decay, and descending.
-    curvature : Curvature
-        Of p parameters.
-    start : ndarray, shape (p,)
-        The signed distance to the solution along each direction at the start.
-    epochs : int
-        The updates made.
-
-    Examples
-    --------
-    >>> bowl = Curvature(("weight",), np.array([2.0]), np.eye(1), 1)
-    >>> round(excess_loss(SGD(lr=0.25), bowl, np.array([1.0]), 3), 12)
-    0.015625
-    """
-    values = curvature.values[: curvature.rank]
-    away = start[: curvature.rank]
-    if rule.momentum == 0.0:
-        return float(_plain_excess(rule.lr, values, away, np.array([epochs]))[0])
-    if epochs == 0:
-        return float(0.5 * values @ away**2)
-    matrix, state = _first_step(rule, values, away)
-    state = _apply(_power(matrix, epochs - 1), state)
-    return float(0.5 * values @ state[:, 0] ** 2)
-
-
 def epochs_to_reach(
     rule: SGD, curvature: Curvature, start: Array, excess: float, limit: int = LONGEST
 ) -> int | None:

@@ -175,6 +175,6 @@ def _run_once(landscape: Landscape, rows: Dataset | None, candidate: Candidate) 
 
 
 def _nearer(best: Recommendation | None, other: Recommendation) -> Recommendation:
-    if best is None or not best.loss <= other.loss:
+    if best is None or np.isnan(best.loss) or other.loss < best.loss:
         return other
     return best

@@ -134,6 +134,37 @@ def test_the_automatic_rate_is_stable_in_any_batches(batches: dict[str, Any], lo
     assert run.loss[-1] <= 0.2 * run.loss[0]
 
 
+@pytest.mark.parametrize("batch_size", [200, 10_000, np.int64(200)])
+def test_batches_of_all_the_rows_are_batch_descent(batch_size: int) -> None:
+    plain, whole = DescentRegressor(), DescentRegressor(batch_size=batch_size)
+    np.testing.assert_array_equal(whole.fit(X3, Y3).coef_, plain.fit(X3, Y3).coef_)
+    assert whole.run_.outcome is Outcome.CONVERGED
+    assert whole.n_iter_ == plain.n_iter_
+
+
+def test_batches_that_can_be_written_out_only_once_are_kept() -> None:
+    batches = [[0, 1, 2], [3], [4, 5]]
+    once = DescentRegressor(batch_sampler=iter(batches), epochs=3).fit(X3, Y3)
+    np.testing.assert_array_equal(
+        once.coef_, DescentRegressor(batch_sampler=batches, epochs=3).fit(X3, Y3).coef_
+    )
+
+
+@pytest.mark.parametrize("gap", [1e-2, 1e-3, 1e-9])
+def test_the_automatic_momentum_knows_columns_that_nearly_say_the_same(gap: float) -> None:
+    """The small curvature of nearly equal columns has all its digits: it is not squared away."""
+    other = np.random.default_rng(1).normal(size=200)
+    x = X3[:, 0] / X3[:, 0].std()
+    X = np.column_stack([x, x + gap * other])
+    settings = DescentRegressor(epochs=10**7, tolerance=1.0).fit(X, Y3).run_.settings
+    scaled = (X - X.mean(axis=0)) / X.std(axis=0)
+    singular = np.linalg.svd(np.column_stack([np.ones(200), scaled]), compute_uv=False)
+    # No condition number above 1e7: the loss would first grow as if it diverged.
+    low, high = max(singular[-1], singular[0] / 10**3.5), singular[0]
+    momentum = ((high - low) / (high + low)) ** 2
+    assert 1.0 - settings.hyperparameters["momentum"] == pytest.approx(1.0 - momentum, rel=1e-4)
+
+
 # --- All of fit's settings ------------------------------------------------------------------------
 
 

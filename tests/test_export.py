@@ -74,6 +74,7 @@ REGIMES: dict[str, dict[str, Any]] = {
     "its own settings": {"optimizer": "adamw", "betas": (0.8, 0.95), "amsgrad": True, "lr": 0.02},
     "converged": {"optimizer": "sgd", "lr": 0.02, "epochs": 500, "tolerance": 1.0},
     "diverged": {"optimizer": "sgd", "lr": 1.0},
+    "a negative seed": {"seed": -1, "batch_size": 5, "shuffle": True},
 }  # fmt: skip
 
 
@@ -245,6 +246,14 @@ def test_numbers_that_are_not_finite_are_written_as_python_reads_them() -> None:
     script = to_pytorch(run)
     ast.parse(script)
     assert 'torch.tensor([[float("inf"), float("-inf"), -0.0]])' in script
+
+
+@pytest.mark.parametrize(
+    ("seed", "written"), [(7, 7), (-1, 2**64 - 1), (-(2**63), 2**63), (2**64 - 1, 2**64 - 1)]
+)
+def test_the_seed_is_written_as_the_64_bits_that_pytorch_takes(seed: int, written: int) -> None:
+    script = to_pytorch(thalweg.fit(CHAPTERS, epochs=1, seed=seed))
+    assert f"torch.manual_seed({written})\n" in script
 
 
 # --- Refusals -------------------------------------------------------------------------------------

@@ -7,7 +7,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from thalweg.torch_random import Generator, epoch_order, initial_parameters
+from thalweg import torch_random
+from thalweg.torch_random import (
+    STATE,
+    Generator,
+    epoch_order,
+    initial_parameters,
+    seed_twister,
+)
 
 # torch.manual_seed takes whole numbers from -2**63 to 2**64 - 1, of which 32 bits matter.
 SEEDS = (0, 1, 4321, 2**32 - 1, 2**32, 2**32 + 5, 2**64 - 1, -1, -7, -(2**63))
@@ -62,3 +69,31 @@ def test_streams_of_different_seeds_differ() -> None:
     """The low 32 bits of a seed are what matters, and every one of them does."""
     starts = {tuple(initial_parameters(Generator(1 << bit), 4, True)[0]) for bit in range(32)}
     assert len(starts) == 32
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 1000])
+def test_more_rows_than_32_bits_can_shuffle_take_64_bits_each(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch's ``randperm`` for so many rows, written out here on NumPy's Mersenne Twister."""
+    monkeypatch.setattr(torch_random, "LARGE", 1)
+    twister, fresh = np.zeros(STATE + 1, np.uint32), np.zeros(STATE + 1, np.uint32)
+    seed_twister(twister, 9, 0)
+    order = np.zeros(n, np.int64)
+    torch_random.shuffle.py_func(order, twister, fresh)
+
+    def words(seed: int, count: int) -> list[int]:
+        stream = np.random.RandomState(seed)
+        return [int(w) for w in stream.randint(0, 2**32, size=count, dtype=np.uint32)]
+
+    drawn = words(words(9, 4)[3], 2 * n)
+    expected: list[int] = []
+    for i in range(n):
+        other = (drawn[2 * i] << 32 | drawn[2 * i + 1]) % (i + 1)
+        expected.append(i)
+        expected[i], expected[other] = expected[other], i
+    assert order.tolist() == expected
+
+
+def test_the_branch_is_taken_where_pytorch_takes_it() -> None:
+    assert torch_random.LARGE == (2**32 - 1) // 20

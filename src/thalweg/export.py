@@ -18,17 +18,15 @@ from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidSetting, sentence
+from thalweg.losses import NAMES
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.runs.run import InitialState, Run
-from thalweg.settings import Settings
+from thalweg.settings import Settings, class_name
 
 # Up to so many numbers the rows stand in the script itself; beyond, it reads them from a CSV file.
 INLINE_NUMBERS = 1000
 WIDTH = 88
-
-_TORCH_ONLY = {"adafactor": "Adafactor", "muon": "Muon"}
-_LOSSES = {"mse": "nn.MSELoss()", "l1": "nn.L1Loss()", "huber": "nn.HuberLoss(delta={delta!r})"}
 
 
 def to_pytorch(run: Run) -> str:
@@ -202,8 +200,9 @@ def _start(run: Run) -> list[str]:
 
 def _training(run: Run, beginning: InitialState) -> str:
     settings = run.settings
+    delta = f"delta={settings.delta!r}" if settings.loss == "huber" else ""
     lines = [
-        f"loss_fn = {_LOSSES[settings.loss].format(delta=settings.delta)}",
+        f"loss_fn = nn.{NAMES[settings.loss].torch}({delta})",
         f"optimizer = torch.optim.{_optimizer_call(settings)}",
     ]
     if beginning.optimizer_state:
@@ -276,8 +275,7 @@ def _loader_settings(settings: Settings) -> str:
 
 def _optimizer_call(settings: Settings) -> str:
     """Write the optimiser with what differs from PyTorch's defaults."""
-    rule = RULES.get(settings.optimizer)
-    name = _TORCH_ONLY.get(settings.optimizer) if rule is None else rule.__name__
+    rule, name = RULES.get(settings.optimizer), class_name(settings.optimizer)
     if name is None:
         raise InvalidSetting(
             sentence(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.arrays import Array
+from thalweg.arrays import Array, design_matrix
 from thalweg.checks import check_choice, check_parameters
 from thalweg.data.dataset import Data, Dataset
 from thalweg.data.names import parameter_names
@@ -113,11 +113,6 @@ def gradients(
         by_differences=_by_differences(design_matrix(rows.X, intercept=intercept), rows.y, w),
         dtype=dtype,
     )
-
-
-def design_matrix(X: Array, *, intercept: bool) -> Array:
-    """Put a column of ones before the features where there is a bias: (n, p)."""
-    return np.column_stack([np.ones(len(X)), X]) if intercept else X
 
 
 def _by_hand(rows: Dataset, w: Array, intercept: bool, dtype: str) -> Array:

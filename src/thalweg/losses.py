@@ -56,6 +56,22 @@ Loss: TypeAlias = MSE | L1 | Huber
 LOSSES: dict[str, type[Loss]] = {"mse": MSE, "l1": L1, "huber": Huber}
 """Each loss by the name that :func:`thalweg.fit` takes."""
 
+
+class LossName(NamedTuple):
+    """What people and PyTorch call a mean loss, and which power of the target's unit it has."""
+
+    label: str
+    power: int
+    torch: str
+
+
+NAMES: dict[str, LossName] = {
+    "mse": LossName("mean squared error", 2, "MSELoss"),
+    "l1": LossName("mean absolute error", 1, "L1Loss"),
+    "huber": LossName("Huber loss", 2, "HuberLoss"),
+}
+"""Each loss's names, by the name that :func:`thalweg.fit` takes."""
+
 VALUE_AND_SLOPE: dict[type[Loss], Callable[..., tuple[float, float]]] = {
     MSE: _mse,
     L1: _l1,

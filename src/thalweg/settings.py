@@ -471,6 +471,11 @@ def _advise(name: str, valid: list[str]) -> str:
     return f"did you mean {synonym!r}?" if synonym in valid else nearest(name, valid)
 
 
+def class_name(optimizer: str) -> str | None:
+    """Spell an optimiser as its class in ``torch.optim`` is; None where it is not from there."""
+    return RULES[optimizer].__name__ if optimizer in RULES else TORCH_ONLY.get(optimizer)
+
+
 def _no_optimizer(optimizer: object) -> InvalidSetting:
     return InvalidSetting(
         sentence(

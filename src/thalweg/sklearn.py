@@ -14,15 +14,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.arrays import Array
-from thalweg.conditioning.convergence import tuned_momentum
-from thalweg.conditioning.curvature import sufficient_rate_shuffled
+from thalweg.arrays import Array, design_matrix
+from thalweg.batches import Batches, batches_of
+from thalweg.conditioning.convergence import momentum_within
+from thalweg.conditioning.curvature import curvature_of
+from thalweg.conditioning.rates import sufficient_rate_shuffled
 from thalweg.data.dataset import Dataset
 from thalweg.descent.fit import fit
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra, sentence
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
-from thalweg.runs.run import Outcome, ResumeState, Run, Scaling
+from thalweg.runs.run import Outcome, ResumeState, Run
+from thalweg.settings import Settings
+from thalweg.summary.scaling import Scaling, scaling_of, weighted_scaling
+from thalweg.summary.summary import Summary
 from thalweg.torch_random import Generator, initial_parameters
 
 try:
@@ -38,10 +43,6 @@ import warnings
 BATCH_EPOCHS, OTHER_EPOCHS = 10_000, 100
 LOSS_TOLERANCE = 1e-12
 OTHER_RATE = 0.01
-# The heavy ball needs about ten times the root of the condition number to reach that tolerance.
-EPOCHS_PER_ROOT = 10
-# A curvature below this part of the largest is that of a direction which the data leave open.
-OPEN_DIRECTION = 1e-13
 # A loss within this part of the target's variance is an exact fit to rounding.
 EXACT_FIT = 1e-12
 
@@ -254,7 +255,10 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         given: dict[str, Any] = self.get_params(deep=False)
         for own in ("start", "hyperparameters", "warm_start"):
             del given[own]
-        exact = self.loss == "mse" and self.batch_size is None and self.batch_sampler is None
+        batches = self._batches(len(rows.data))
+        if batches.sampler is not None:  # an iterator can be written out only once
+            given["batch_sampler"] = batches.sampler
+        exact = self.loss == "mse" and batches.sees_all(len(rows.data))
         if self.epochs == "auto":
             given["epochs"] = BATCH_EPOCHS if exact else OTHER_EPOCHS
         if self.tolerance == "auto":
@@ -264,11 +268,16 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             given.update(epochs=1, tolerance=None)
         given.update(self.hyperparameters or {})
         if self.lr == "auto":
-            given.update(self._learning_rate(rows, before, given))
+            given.update(self._learning_rate(rows, before, batches, given))
         return given
 
+    def _batches(self, n: int) -> Batches:
+        """Check which rows each step sees."""
+        regime = ("batch_size", "shuffle", "drop_last", "batch_sampler")
+        return batches_of(Settings.of(**{name: getattr(self, name) for name in regime}), n)
+
     def _learning_rate(
-        self, rows: _Rows, before: Run | None, settings: Mapping[str, Any]
+        self, rows: _Rows, before: Run | None, batches: Batches, settings: Mapping[str, Any]
     ) -> dict[str, float]:
         """Work out the learning rate, and the momentum where that is ours to choose."""
         name = self.optimizer.__name__ if isinstance(self.optimizer, type) else self.optimizer
@@ -285,24 +294,18 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
                     advice="try a thousandth of the target's spread",
                 )
             )
-        design, _ = rows.weighted(self._scaling(rows, before), intercept=bool(self.intercept))
-        if self.batch_size is not None or self.batch_sampler is not None:
+        design, y = rows.weighted(self._scaling(rows, before), intercept=bool(self.intercept))
+        if not batches.sees_all(len(design)):
             # Batches written out may hold any rows: as if each were the longest.
-            size = self.batch_size if isinstance(self.batch_size, Integral) else 1
-            size = min(max(int(size), 1), len(design))
-            rate = sufficient_rate_shuffled(design, size, drop_last=False) / 2.0
-            return {"lr": rate if np.isfinite(rate) else 1.0}
-        values = np.linalg.eigvalsh(2.0 / len(design) * design.T @ design)
-        largest = float(values[-1])
-        if largest <= 0.0:  # all the rows are zero, and nothing will move
-            return {"lr": 1.0}
+            stable = sufficient_rate_shuffled(design, batches.batch_size or 1, drop_last=False)
+            return {"lr": _half(stable)}
+        curvature = curvature_of(Summary.of((design, y)), intercept=False)
         epochs = settings["epochs"]
-        if self.hyperparameters is not None or epochs == 1 or not isinstance(epochs, Integral):
-            return {"lr": 1.0 / largest}
-        served = largest * min(1.0, (EPOCHS_PER_ROOT / int(epochs)) ** 2)
-        smallest = float(values[values > OPEN_DIRECTION * largest][0])
-        lr, momentum = tuned_momentum(largest, max(smallest, served))
-        return {"lr": lr, "momentum": momentum}
+        fixed = self.hyperparameters is not None or epochs == 1 or not isinstance(epochs, Integral)
+        if fixed or not curvature.largest:
+            return {"lr": _half(curvature.largest_stable_rate)}
+        tuned = momentum_within(curvature, int(epochs))
+        return {"lr": tuned.lr, "momentum": tuned.momentum}
 
     def _scaling(self, rows: _Rows, before: Run | None) -> Scaling | None:
         """Give the coordinates to walk in: those of the run gone on from, or the rows' own."""
@@ -397,23 +400,25 @@ class _Rows(NamedTuple):
 
     def scaling(self, *, intercept: bool) -> Scaling:
         """Give the weighted moments of the features: (d,) each, as ``standardize`` takes them."""
-        X, n = self.data.X, len(self.data)
-        share = np.full(n, 1.0 / n) if self.weights is None else self.weights / n
-        means = share @ X if intercept else np.zeros(X.shape[1])
-        scales = np.sqrt(share @ (X - means) ** 2)
-        scales[scales <= 1e-14 * np.abs(means)] = 1.0
-        return Scaling(means, scales)
+        if self.weights is None:
+            return scaling_of(self.data.summary, intercept=intercept)
+        return weighted_scaling(self.data.X, self.weights, intercept=intercept)
 
     def weighted(
         self, scaling: Scaling | None, *, intercept: bool, absolute: bool = False
     ) -> tuple[Array, Array]:
         """Give the design, (n, p) with its column of ones, and the target, both weighted."""
-        X = self.data.X if scaling is None else (self.data.X - scaling.means) / scaling.scales
-        design = np.column_stack([np.ones(len(X)), X]) if intercept else X
+        X = self.data.X if scaling is None else scaling.rows(self.data.X)
+        design = design_matrix(X, intercept=intercept)
         if self.weights is None:
             return design, self.data.y
         factor = self.weights if absolute else np.sqrt(self.weights)
         return design * factor[:, np.newaxis], self.data.y * factor
+
+
+def _half(stable: float) -> float:
+    """Give half of the largest stable rate; 1 where all the rows are zero and nothing moves."""
+    return stable / 2.0 if np.isfinite(stable) else 1.0
 
 
 def _mean_one(sample_weight: ArrayLike | None, n: int) -> Array | None:

@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import thalweg
 from thalweg.arrays import Array
+from thalweg.batches import Batches
 from thalweg.data.dataset import Dataset
 from thalweg.descent import compiled
-from thalweg.descent.plan import DIVERGENCE, Batches, Plan, Trace
+from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.losses import L1, MSE, Huber, Loss
 from thalweg.optimizers.adadelta import Adadelta
 from thalweg.optimizers.adagrad import Adagrad

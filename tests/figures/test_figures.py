@@ -13,8 +13,8 @@ import thalweg
 from thalweg import Dataset, Run, figures
 from thalweg.arrays import Array
 from thalweg.errors import InvalidData, InvalidSetting
-from thalweg.figures.animation import FRAMES, moments
-from thalweg.figures.downsample import compact, sample, thin
+from thalweg.figures.animation import FRAMES, frame_epochs
+from thalweg.figures.downsample import compact, downsample, sample
 from thalweg.figures.labels import Units, name_runs
 from thalweg.figures.theme import COLORS, DASHES, SYMBOLS, style
 
@@ -357,16 +357,16 @@ def test_the_last_frame_is_the_still_figure(chapters: Dataset, batch: Run) -> No
     ("last", "shown"),
     [(1, 2), (20, 21), (100, 101), (101, 51), (250, 51), (1000, 101), (12345, 63)],
 )
-def test_moments_are_even_round_and_few(last: int, shown: int) -> None:
-    epochs = moments([np.arange(last + 1.0)])
+def test_the_frames_are_even_round_and_few(last: int, shown: int) -> None:
+    epochs = frame_epochs([np.arange(last + 1.0)])
     assert len(epochs) == shown <= FRAMES
     assert (epochs[0], epochs[-1]) == (0, last)
     assert len(set(np.diff(epochs)[:-1])) <= 1
     assert (epochs == epochs.round()).all()
 
 
-def test_moments_of_a_run_recorded_at_every_step() -> None:
-    epochs = moments([np.arange(0, 2.0005, 0.001)])
+def test_the_frames_of_a_run_recorded_at_every_step() -> None:
+    epochs = frame_epochs([np.arange(0, 2.0005, 0.001)])
     assert len(epochs) <= FRAMES
     np.testing.assert_allclose(epochs[:3], [0, 0.02, 0.04])
 
@@ -475,9 +475,9 @@ def test_units_of_parameters_and_losses(flats: Dataset) -> None:
 
 
 @pytest.mark.parametrize(("k", "limit"), [(10, 300), (300, 300), (301, 300), (100_000, 300)])
-def test_thinning_keeps_ends_and_extremes(k: int, limit: int) -> None:
+def test_downsampling_keeps_ends_and_extremes(k: int, limit: int) -> None:
     points = np.random.default_rng(k).normal(size=(k, 3)).cumsum(axis=0)
-    chosen = thin(points, limit)
+    chosen = downsample(points, limit)
     assert len(chosen) <= limit
     assert (np.diff(chosen) > 0).all()
     assert (chosen[0], chosen[-1]) == (0, k - 1)
@@ -485,23 +485,23 @@ def test_thinning_keeps_ends_and_extremes(k: int, limit: int) -> None:
     np.testing.assert_array_equal(kept, (points.min(axis=0), points.max(axis=0)))
 
 
-def test_thinning_keeps_a_single_spike() -> None:
+def test_downsampling_keeps_a_single_spike() -> None:
     curve = np.ones((1_000_000, 1))
     curve[654_321] = 7.0
-    assert 654_321 in thin(curve, 100)
+    assert 654_321 in downsample(curve, 100)
 
 
-def test_thinning_passes_over_gaps() -> None:
+def test_downsampling_passes_over_gaps() -> None:
     points = np.full((1000, 2), np.nan)
     points[500:] = np.arange(500.0)[:, None]
-    chosen = thin(points, 50)
+    chosen = downsample(points, 50)
     assert points[chosen][-1].tolist() == [499, 499]
 
 
-def test_thinning_needs_no_second_copy_of_a_long_path() -> None:
+def test_downsampling_needs_no_second_copy_of_a_long_path() -> None:
     points = np.random.default_rng(0).normal(size=(1_000_000, 2))
     tracemalloc.start()
-    thin(points, 300)
+    downsample(points, 300)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < points.nbytes / 4

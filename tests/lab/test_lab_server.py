@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from websockets.exceptions import InvalidStatus
 
 import thalweg
 from thalweg.errors import InvalidData, InvalidSetting, UnreadableFile
+from thalweg.lab.gradient_inspection import inspect_gradient
 from thalweg.lab.messages import Source
+from thalweg.lab.page_state import PageState
 from thalweg.lab.pages import BURST, Bucket, Lab, chapters
 from thalweg.lab.serving import listen, make_lab
 from thalweg.lab.uploads import UPLOAD_BYTES
@@ -273,6 +276,19 @@ def test_a_wrong_message_gets_its_sentence_and_the_page_lives_on(
     assert client.ask("move", runs=[{}])["type"] == "move"
 
 
+def test_batches_of_all_the_rows_cost_what_batch_descent_costs() -> None:
+    """A million epochs over the sums are quick; over single rows they are refused."""
+    state, settings = PageState(chapters()), {"optimizer": "sgd", "epochs": 10**6}
+    for regime in ({"batch_size": 15}, {"batch_size": 16, "shuffle": True}, {"shuffle": True}):
+        assert state.work({**settings, **regime}) == state.work(settings)
+    with pytest.raises(InvalidSetting) as refused:
+        state.work({**settings, "batch_size": 1})
+    assert str(refused.value) == (
+        "epochs: got 1,000,000 over 15 rows, expected at most 909,090 with these settings; "
+        "lower it, or let each step see all the rows"
+    )
+
+
 def test_a_mistake_of_the_lab_s_own_is_no_end_either(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +299,19 @@ def test_a_mistake_of_the_lab_s_own_is_no_end_either(
     answer = client.ask("show", runs=[{}])
     assert answer["text"] == "The lab made a mistake: its terminal says which."
     assert client.ask("move", runs=[{}])["type"] == "move"
+
+
+@pytest.mark.parametrize(("n", "remaining"), [(14, 0), (15, 0), (16, 1), (40, 25)])
+def test_rows_that_are_not_written_out_are_added_up_once_each(n: int, remaining: int) -> None:
+    rng = np.random.default_rng(n)
+    rows = thalweg.Dataset(rng.normal(size=(n, 2)), rng.normal(size=n))
+    found = inspect_gradient(rows, thalweg.fit(rows, epochs=3), 2)
+    shares = np.array(found["terms"])[:, -3:]
+    assert (len(shares), found["remaining"]) == (n - remaining, remaining)
+    others = np.zeros(3) if found["others"] is None else found["others"]
+    by_hand = thalweg.gradients(rows, found["parameters"]).by_hand
+    np.testing.assert_allclose(found["gradient"], by_hand, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(shares.sum(axis=0) + others, by_hand, rtol=1e-9, atol=1e-12)
 
 
 # --- Many pages -----------------------------------------------------------------------------------
@@ -297,6 +326,25 @@ def test_pages_share_nothing(served: Served) -> None:
         source = {"source": "upload", "upload": uploaded, "target": "girth", "features": ["height"]}
         assert other.ask("data", data=source)["type"] == "error"
         assert one.ask("data", data=source)["data"]["n"] == 30
+
+
+def test_no_more_pages_are_opened_than_there_is_room_for(
+    serve: type[Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("thalweg.lab.pages.PAGES", 2)
+    lab = serve()
+    try:
+        with lab.open(), lab.open():
+            with pytest.raises(InvalidStatus), lab.open():
+                pass
+            assert len(lab.lab.pages) == 2
+        deadline = time.monotonic() + 10
+        while lab.lab.pages and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with lab.open() as again:  # there is room again
+            assert again.ask("move", runs=[{}])["type"] == "move"
+    finally:
+        lab.stop()
 
 
 def test_a_page_that_goes_leaves_nothing_behind(served: Served) -> None:

@@ -8,7 +8,7 @@ import torch
 
 import thalweg
 from thalweg import errors
-from thalweg.runs.run import Scaling
+from thalweg.summary.scaling import Scaling
 
 
 def test_predictions_are_the_models(three_features: thalweg.Dataset) -> None:

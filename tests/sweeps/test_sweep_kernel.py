@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from thalweg.arrays import Array
+from thalweg.batches import Batches
 from thalweg.data.dataset import Dataset
 from thalweg.descent import compiled
-from thalweg.descent.plan import Batches, Plan, Trace
+from thalweg.descent.plan import Plan, Trace
 from thalweg.losses import MSE
 from thalweg.optimizers.adagrad import Adagrad
 from thalweg.optimizers.adamw import AdamW

@@ -14,7 +14,8 @@ from collections.abc import Callable
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.conditioning.curvature import Curvature, stable_factor
+from thalweg.conditioning.curvature import Curvature
+from thalweg.conditioning.rates import stable_factor
 from thalweg.optimizers.sgd import SGD
 
 # Up to so many epochs each one is looked at; beyond, only until the crossing is bracketed.
@@ -22,37 +23,8 @@ LOOKED_AT = 2**15
 _BLOCK = 512
 # Beyond this nothing is computed: the answer is "never, for any purpose".
 LONGEST = 10**15
-
-
-def excess_loss(rule: SGD, curvature: Curvature, start: Array, epochs: int) -> float:
-    """Give the loss above its minimum after so many epochs of batch descent.
-
-    Parameters
-    ----------
-    rule : SGD
-        Without weight decay, and descending.
-    curvature : Curvature
-        Of p parameters.
-    start : ndarray, shape (p,)
-        The signed distance to the solution along each direction at the start.
-    epochs : int
-        The updates made.
-
-    Examples
-    --------
-    >>> bowl = Curvature(("weight",), np.array([2.0]), np.eye(1), 1)
-    >>> round(excess_loss(SGD(lr=0.25), bowl, np.array([1.0]), 3), 12)
-    0.015625
-    """
-    values = curvature.values[: curvature.rank]
-    away = start[: curvature.rank]
-    if rule.momentum == 0.0:
-        return float(_plain_excess(rule.lr, values, away, np.array([epochs]))[0])
-    if epochs == 0:
-        return float(0.5 * values @ away**2)
-    matrix, state = _first_step(rule, values, away)
-    state = _apply(_power(matrix, epochs - 1), state)
-    return float(0.5 * values @ state[:, 0] ** 2)
+_EPOCHS_PER_ROOT = 10
+_SMALLEST_SHARE = 1e-7
 
 
 def epochs_to_reach(
@@ -95,7 +67,7 @@ def tuned_momentum(largest: float, smallest: float) -> tuple[float, float]:
 
     References
     ----------
-    B. T. Polyak (1964): see :func:`thalweg.conditioning.curvature.stable_factor`.
+    B. T. Polyak (1964): see :func:`thalweg.conditioning.rates.stable_factor`.
 
     Examples
     --------
@@ -104,6 +76,27 @@ def tuned_momentum(largest: float, smallest: float) -> tuple[float, float]:
     """
     low, high = math.sqrt(smallest), math.sqrt(largest)
     return 4.0 / (high + low) ** 2, ((high - low) / (high + low)) ** 2
+
+
+def momentum_within(curvature: Curvature, epochs: int) -> SGD:
+    """Choose the heavy ball for so many epochs, wherever it starts.
+
+    It needs about ten times the root of the condition number to shrink any distance by 1e6, and
+    so the loss above its minimum by 1e12: no curvature is taken as less than the epochs can serve.
+    Before it shrinks, the loss can grow by about the condition number: no curvature is taken as
+    so small that this would look like a divergence.
+
+    Examples
+    --------
+    >>> bowl = Curvature(("bias", "weight"), np.array([9.0, 1.0]), np.eye(2), 2)
+    >>> rule = momentum_within(bowl, 1000)
+    >>> rule.lr, rule.momentum
+    (0.25, 0.25)
+    """
+    share = min(1.0, max((_EPOCHS_PER_ROOT / epochs) ** 2, _SMALLEST_SHARE))
+    served = curvature.largest * share
+    lr, momentum = tuned_momentum(curvature.largest, max(curvature.smallest, served))
+    return SGD(lr=lr, momentum=momentum)
 
 
 def round_down(value: float, digits: int = 3) -> float:

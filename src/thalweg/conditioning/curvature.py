@@ -1,25 +1,28 @@
-r"""The curvature of the mean squared error: its directions, and the learning rates it allows.
+r"""The curvature of the mean squared error: how steep it is, and along which directions.
 
 Everything follows from the triangle R of ``[1, X, y]`` (or ``[X, y]`` without an intercept):
 the loss at parameters :math:`w` is :math:`\|R\,[w, -1]\|^2 / n`, so its Hessian is
 :math:`\tfrac{2}{n} R_X^\top R_X`. The squares are never formed: eigenvalues are squared singular
-values. Arrays in, arrays out. Not here: judging a run (:mod:`thalweg.diagnosis`), how many
-epochs a rule needs (:mod:`thalweg.conditioning.convergence`).
+values. Arrays in, arrays out. Not here: the learning rates that a curvature allows
+(:mod:`thalweg.conditioning.rates`), how many epochs a rule needs
+(:mod:`thalweg.conditioning.convergence`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import lapack
 
 from thalweg.arrays import Array
-from thalweg.optimizers.rule import Rule
-from thalweg.optimizers.sgd import SGD
+from thalweg.data.names import parameter_names
+
+if TYPE_CHECKING:
+    from thalweg.summary.summary import Summary
 
 # A column whose part of its own is below this share of its length, 64 units in the last place,
 # is a combination of the others: what the summary counts as dependent.
@@ -113,32 +116,18 @@ def curvature(triangle: Array, n: int, names: Sequence[str]) -> Curvature:
     return Curvature(tuple(names), values, rows * signs[:, None], rank)
 
 
-def standardise(triangle: Array, n: int, *, intercept: bool) -> Array:
-    """Give the triangle that the same rows have once each feature is standardised.
+def curvature_of(summary: Summary, *, intercept: bool) -> Curvature:
+    """Give the curvature of the mean squared error over the rows of a summary.
 
-    Parameters
-    ----------
-    triangle : ndarray, shape (p + 1, p + 1)
-        The triangle of ``[1, X, y]``, or of ``[X, y]`` without an intercept.
-    n : int
-        The rows behind it.
-    intercept : bool
-        With one, features are shifted to mean 0; without, they are only scaled.
-
-    Returns
-    -------
-    ndarray, shape (p + 1, p + 1)
-        The last column, the target's, is unchanged. A constant feature is only shifted.
+    Examples
+    --------
+    >>> import thalweg
+    >>> f"{curvature_of(thalweg.salammbo().summary, intercept=True).condition_number:.2e}"
+    '1.21e+10'
     """
-    result = triangle.copy()
-    first = int(intercept)
-    for j in range(first, len(triangle) - 1):
-        whole = np.linalg.norm(triangle[:, j])
-        result[:first, j] = 0.0  # the mean sits in the intercept's row alone
-        scale = np.linalg.norm(result[:, j]) / np.sqrt(n)
-        if scale * np.sqrt(n) > 1e-14 * whole:
-            result[:, j] /= scale
-    return result
+    triangle = summary.triangle(intercept=intercept)
+    names = parameter_names(summary.features, intercept=intercept)
+    return curvature(triangle[:-1, :-1], summary.n, names)
 
 
 def dependencies(triangle: Array) -> dict[int, tuple[int, ...]]:
@@ -240,117 +229,3 @@ def principal_axes(curvature: Curvature, solution: Array, rise: float) -> tuple[
         reach = np.sqrt(2.0 * rise / value) * direction
         axes.append(Direction(float(value), solution - reach, solution + reach))
     return tuple(axes)
-
-
-# --- The learning rates that a curvature allows ---------------------------------------------------
-
-
-def stable_factor(rule: Rule) -> float | None:
-    r"""Give the c for which batch descent by a rule is stable below :math:`c / \lambda`.
-
-    Along a direction of curvature λ the distance to the solution e and the momentum buffer b
-    follow a linear recurrence in two terms; it shrinks where both its roots lie within the unit
-    circle. With μ the momentum and τ the dampening (Jury's conditions):
-
-    .. math:: c = \frac{2 (1 + \mu)}{1 - \tau}
-              \qquad \text{Nesterov: } c = \frac{2 (1 + \mu)}{1 + 2 \mu}
-
-    Returns
-    -------
-    float or None
-        None for rules other than SGD: their steps do not scale with the gradient, and they have
-        no such bound. 0 where no learning rate is stable.
-
-    References
-    ----------
-    B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", USSR
-    Comput. Math. Math. Phys. 4 (1964), for heavy-ball momentum.
-
-    Examples
-    --------
-    >>> stable_factor(SGD())
-    2.0
-    >>> round(stable_factor(SGD(momentum=0.9)), 12)
-    3.8
-    """
-    if not isinstance(rule, SGD):
-        return None
-    if rule.momentum >= 1.0:
-        return 0.0
-    if rule.nesterov:
-        return 2.0 * (1.0 + rule.momentum) / (1.0 + 2.0 * rule.momentum)
-    gain = 1.0 - rule.dampening * (rule.momentum != 0.0)
-    return 2.0 * (1.0 + rule.momentum) / gain if gain > 0.0 else 0.0
-
-
-def stable_rate(curvature: Curvature, rule: Rule) -> float | None:
-    """Give the learning rate below which batch descent by a rule is stable, or None.
-
-    Weight decay adds to every curvature; a rule that climbs turns their sign.
-
-    Examples
-    --------
-    >>> bowl = Curvature(("bias", "weight"), np.array([8.0, 2.0]), np.eye(2), 2)
-    >>> stable_rate(bowl, SGD())
-    0.25
-    """
-    factor = stable_factor(rule)
-    if factor is None or not isinstance(rule, SGD):
-        return None
-    felt = curvature.values * (-1.0 if rule.maximize else 1.0) + rule.weight_decay
-    if (felt < 0.0).any():
-        return 0.0
-    return factor / float(felt.max()) if felt.max() > 0.0 else np.inf
-
-
-def sufficient_rate(batches: Sequence[Array]) -> float:
-    r"""Give a learning rate below which plain mini-batch descent stays bounded, for sure.
-
-    A step over the batch B multiplies the distance to the solution by
-    :math:`I - \mathrm{lr} H_B`, which lengthens nothing while
-    :math:`\mathrm{lr}\,\lambda_{\max}(H_B) \le 2`, and shortens all that B sees below that. So
-    2 over the largest curvature of any batch is enough, in whatever order they come. It is not
-    always needed: some rates above it are stable too.
-
-    Parameters
-    ----------
-    batches : sequence of ndarray, shapes (b, p)
-        The rows of each batch, with the column of ones where there is an intercept.
-
-    Examples
-    --------
-    >>> round(sufficient_rate([np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]])]), 12)
-    0.1
-    """
-    largest = max(2.0 / len(b) * float(np.linalg.norm(b, ord=2)) ** 2 for b in batches)
-    return 2.0 / largest if largest else np.inf
-
-
-def sufficient_rate_shuffled(design: Array, batch_size: int, *, drop_last: bool) -> float:
-    r"""Give the same for batches drawn anew each epoch: whichever rows meet in one.
-
-    The largest curvature of a batch of b rows is at most
-    :math:`\tfrac{2}{b}` times the sum of their squared lengths, so at most that of the b
-    longest rows.
-
-    Parameters
-    ----------
-    design : ndarray, shape (n, p)
-        All the rows, with the column of ones where there is an intercept.
-    batch_size : int
-        Rows a step.
-    drop_last : bool
-        Whether a short last batch is left out.
-
-    Examples
-    --------
-    >>> sufficient_rate_shuffled(np.array([[1.0, 3.0], [1.0, 1.0]]), 1, drop_last=False)
-    0.1
-    """
-    n = len(design)
-    squares = np.sort(np.einsum("ij,ij->i", design, design))[::-1]
-    sizes = {min(batch_size, n)}
-    if n % batch_size and not drop_last and n > batch_size:
-        sizes.add(n % batch_size)
-    largest = max(2.0 / b * float(squares[:b].sum()) for b in sizes)
-    return 2.0 / largest if largest else np.inf

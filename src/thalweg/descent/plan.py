@@ -8,12 +8,13 @@ returns a :class:`Trace`. Not here: checking (:mod:`thalweg.settings`), walking
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.arrays import Array
+from thalweg.batches import Batches
 from thalweg.data.dataset import Dataset
 from thalweg.runs.run import OptimizerState, Outcome
 
@@ -24,35 +25,8 @@ if TYPE_CHECKING:
     from thalweg.settings import TorchRule
     from thalweg.torch_random import Generator
 
-Rows: TypeAlias = NDArray[np.int64]
-
 # A loss beyond this many times the larger of its start and the target's variance has diverged.
 DIVERGENCE = 1e8
-
-
-class Batches(NamedTuple):
-    """Which rows each step of an epoch sees, in the DataLoader's own words.
-
-    ``batch_size=None`` is all the rows at once. ``sampler`` is a ``batch_sampler`` written out:
-    the row numbers of each batch, the same every epoch; the other fields are then unused.
-    """
-
-    batch_size: int | None = None
-    shuffle: bool = False
-    drop_last: bool = False
-    sampler: tuple[Rows, ...] | None = None
-
-    def sees_all(self, n: int) -> bool:
-        """Tell whether each step sees all of ``n`` rows: batch descent."""
-        return self.sampler is None and (self.batch_size is None or self.batch_size >= n)
-
-    def steps_per_epoch(self, n: int) -> int:
-        """Count the updates of one epoch over ``n`` rows."""
-        if self.sampler is not None:
-            return len(self.sampler)
-        if self.batch_size is None:
-            return 1
-        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
 
 
 class Plan(NamedTuple):

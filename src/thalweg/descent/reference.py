@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.descent.plan import DIVERGENCE, Batches, Plan, Trace
+from thalweg.batches import Batches
+from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.errors import InvalidSetting, MissingExtra, nearest, sentence
 from thalweg.losses import L1, MSE, Loss
 from thalweg.runs.run import OptimizerState, Outcome

@@ -27,8 +27,9 @@ from thalweg.descent.mini_batch import Walk, rows_kernel, start_kernel
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
 from thalweg.optimizers.rule import canonical
-from thalweg.runs.run import Outcome, Scaling
+from thalweg.runs.run import Outcome
 from thalweg.settings import Settings
+from thalweg.summary.scaling import Scaling
 from thalweg.summary.summary import Summary
 
 

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from thalweg.batches import Batches, batches_of
 from thalweg.checks import check_parameters
 from thalweg.data.dataset import Dataset
 from thalweg.data.scanning import Scan, rows_of
-from thalweg.descent.plan import Batches, Plan, Trace
+from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting, sentence
-from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run, Scaling
+from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run
 from thalweg.settings import Settings
+from thalweg.summary.scaling import Scaling, scaling_of
 from thalweg.torch_random import Generator, initial_parameters
 
 if TYPE_CHECKING:
@@ -88,17 +90,14 @@ def prepare(
 def _scaling(
     summary: Summary, start: ArrayLike | int | ResumeState | None, *, intercept: bool
 ) -> Scaling:
-    """Give the shift and the scale of each feature, to mean 0 and mean square 1.
+    """Give the shift and the scale of each feature.
 
-    Without an intercept nothing could make up for a shift: features are only scaled. A constant
-    feature is only shifted. What goes on from another run keeps that run's coordinates, in which
-    its optimiser remembers.
+    What goes on from another run keeps that run's coordinates, in which its optimiser remembers.
     """
     kept = start.scaling if isinstance(start, ResumeState) else None
     if kept is not None and len(kept.means) == len(summary.features):
         return kept
-    _, means, scales = summary.standardized(intercept=intercept)
-    return Scaling(means, scales)
+    return scaling_of(summary, intercept=intercept)
 
 
 def _scaled_rows(rows: Dataset | Scan, scaling: Scaling | None) -> Dataset | Streamed:
@@ -109,8 +108,7 @@ def _scaled_rows(rows: Dataset | Scan, scaling: Scaling | None) -> Dataset | Str
         return Streamed.of(rows, scaling)
     if scaling is None:
         return rows
-    X = (rows.X - scaling.means) / scaling.scales
-    scaled = Dataset(X, rows.y, features=rows.features, target=rows.target)
+    scaled = Dataset(scaling.rows(rows.X), rows.y, features=rows.features, target=rows.target)
     # By algebra: the same digits as for rows that are scanned, which are not all at hand.
     scaled.summary = rows.summary.rescaled(*scaling)
     return scaled
@@ -208,40 +206,6 @@ def _plan(settings: Settings, rows: Dataset | Streamed, first: _Start) -> Plan:
 
         streaming.check(plan, settings)
     return plan
-
-
-def batches_of(settings: Settings, n: int) -> Batches:
-    """Say which rows each step sees of n, as an engine takes it.
-
-    Raises
-    ------
-    InvalidSetting
-        On batches that n rows do not fill.
-    """
-    if settings.batch_sampler is not None:
-        worst = max(max(batch) for batch in settings.batch_sampler)
-        least = min(min(batch) for batch in settings.batch_sampler)
-        if least < 0 or worst >= n:
-            raise InvalidSetting(
-                sentence(
-                    "batch_sampler",
-                    got=f"row {least if least < 0 else worst}",
-                    expected=f"row numbers from 0 to {n - 1}",
-                    advice="rows are counted from 0",
-                )
-            )
-        rows = tuple(np.array(batch, dtype=np.int64) for batch in settings.batch_sampler)
-        return Batches(sampler=rows)
-    if settings.drop_last and settings.batch_size is not None and settings.batch_size > n:
-        raise InvalidSetting(
-            sentence(
-                "batch_size",
-                got=f"{settings.batch_size} for {n} rows, with drop_last",
-                expected=f"at most {n}, or no step would be left",
-                advice="lower batch_size or leave drop_last out",
-            )
-        )
-    return Batches(settings.batch_size, settings.shuffle, settings.drop_last)
 
 
 def _record_every(record: str | int, *, epoch: int) -> int:

@@ -13,23 +13,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.arrays import Array
+from thalweg.arrays import Array, design_matrix
+from thalweg.batches import Batches
 from thalweg.conditioning.convergence import (
     best_momentum,
     best_rate_for,
     epochs_to_reach,
     round_down,
 )
-from thalweg.conditioning.curvature import distances, sufficient_rate, sufficient_rate_shuffled
+from thalweg.conditioning.curvature import distances
+from thalweg.conditioning.rates import certain_rate
 from thalweg.data.dataset import Dataset
 from thalweg.descent.fit import fit
 from thalweg.diagnosis.landscape import Landscape
-from thalweg.gradient_check import design_matrix
 from thalweg.optimizers.registry import RULES, make_rule
 from thalweg.optimizers.rule import Rule, declared
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Run
 from thalweg.settings import Settings
+from thalweg.summary.scaling import scaling_of
 from thalweg.torch_random import Generator, initial_parameters
 
 PROBED = 16_384
@@ -71,6 +73,11 @@ class Choice(NamedTuple):
             if value != default:
                 words[name] = value
         return words
+
+    @property
+    def as_batches(self) -> Batches:
+        """Which rows each step sees."""
+        return Batches(**dict(self.batches))
 
     @classmethod
     def of(cls, settings: Settings) -> Choice | None:
@@ -267,7 +274,7 @@ def last_resort(landscape: Landscape, base: Choice) -> Candidate:
     rule, _ = best_momentum(there.curvature, away, there.allowed_excess)
     if rule.momentum == 0.0:
         rule = SGD(lr=round_down(1.9 / there.curvature.largest), momentum=0.9)
-    choice = base._replace(rule=rule, standardize=True, batches=())
+    choice = base._replace(rule=rule, standardize=True)
     return Candidate(choice, "momentum, on standardised features", AFFORDABLE)
 
 
@@ -298,7 +305,7 @@ def mini_batch_descents(
 def _batch_rates(landscape: Landscape, rows: Dataset, base: Choice) -> list[float]:
     """List rates for mini-batches of standardised features, fastest first."""
     if isinstance(base.rule, SGD):
-        bound = certain_rate(rows, base, standardize=True)
+        bound = certain_rate_of(rows, base, standardize=True)
         slowdown = 1.0 - base.rule.momentum
         if bound is None or not math.isfinite(bound) or slowdown <= 0.0:
             return []
@@ -306,27 +313,24 @@ def _batch_rates(landscape: Landscape, rows: Dataset, base: Choice) -> list[floa
     return _rates(landscape.standardized, base)[1:]
 
 
-def certain_rate(rows: Dataset, choice: Choice, *, standardize: bool) -> float | None:
+def certain_rate_of(rows: Dataset, choice: Choice, *, standardize: bool) -> float | None:
     """Give the rate below which plain descent on these batches is stable for sure.
 
     Returns
     -------
     float or None
         None for batch descent, whose bound is exact: see
-        :func:`thalweg.conditioning.curvature.stable_rate`.
+        :func:`thalweg.conditioning.rates.stable_rate`.
     """
-    words = dict(choice.batches)
-    size = words.get("batch_size")
-    if size is None or size >= len(rows):
+    batches = choice.as_batches
+    if batches.batch_size is None or batches.sees_all(len(rows)):
         return None
     X = rows.X
     if standardize:
-        spread = X.std(axis=0)
-        spread[spread == 0.0] = 1.0
-        X = (X - X.mean(axis=0) * choice.intercept) / spread
-    design = design_matrix(X, intercept=choice.intercept)
-    drop_last = bool(words.get("drop_last", False))
-    if words.get("shuffle", False):
-        return sufficient_rate_shuffled(design, size, drop_last=drop_last)
-    stop = len(rows) - len(rows) % size if drop_last else len(rows)
-    return sufficient_rate([design[i : i + size] for i in range(0, stop, size)])
+        X = scaling_of(rows.summary, intercept=choice.intercept).rows(X)
+    return certain_rate(
+        design_matrix(X, intercept=choice.intercept),
+        batches.batch_size,
+        shuffle=batches.shuffle,
+        drop_last=batches.drop_last,
+    )

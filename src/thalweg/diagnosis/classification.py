@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.arrays import Array
+from thalweg.batches import batches_of
 from thalweg.conditioning.curvature import distances
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.runs.run import Outcome, Run
@@ -75,7 +76,7 @@ class Classification:
     share: float
 
 
-def judge(
+def classify(
     run: Run, landscape: Landscape, needed: int | None, *, known: bool = True
 ) -> Classification:
     """Hold a run against the exact solution.
@@ -92,7 +93,7 @@ def judge(
     known : bool
         False where that could not be found out.
     """
-    epochs = run.steps / max(run.steps_per_epoch, 1)
+    epochs = run.recorded_epochs
     with np.errstate(over="ignore", invalid="ignore"):
         away = distances(landscape.curvature, run.scaled_path, landscape.solution)
         excess = 0.5 * landscape.curvature.values * away**2
@@ -123,7 +124,7 @@ def _verdict(
         return Verdict.CONVERGED
     centre, spread = abs(float(np.median(tail))), float(np.ptp(tail))
     crossings = int((np.diff(np.signbit(tail)) != 0).sum())
-    if _is_batch(run, landscape.n):
+    if batches_of(run.settings, landscape.n).sees_all(landscape.n):
         if crossings >= 2 and centre < 0.5 * spread:
             return Verdict.OSCILLATED
     elif _is_still(tail, centre, spread):
@@ -133,11 +134,6 @@ def _verdict(
     if needed is not None and needed <= _CRAWL * int(run.steps[-1]):
         return Verdict.OUT_OF_EPOCHS
     return Verdict.CRAWLED
-
-
-def _is_batch(run: Run, n: int) -> bool:
-    size = run.settings.batch_size
-    return run.settings.batch_sampler is None and (size is None or size >= n)
 
 
 def _is_growing(run: Run, loss: Array) -> bool:

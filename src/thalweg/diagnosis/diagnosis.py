@@ -15,18 +15,19 @@ from typing import Any
 import numpy as np
 
 from thalweg.arrays import Array
+from thalweg.batches import batches_of
 from thalweg.conditioning.convergence import LONGEST, best_plain
-from thalweg.conditioning.curvature import Curvature, dependencies, distances, stable_rate
+from thalweg.conditioning.curvature import Curvature, dependencies, distances
+from thalweg.conditioning.rates import stable_rate
 from thalweg.data.dataset import Data, Dataset
 from thalweg.data.scanning import Scan, rows_of
 from thalweg.diagnosis import explanation, other_loss
-from thalweg.diagnosis.candidates import Choice, certain_rate, drawn_start, needed_epochs
-from thalweg.diagnosis.classification import Classification, Verdict, judge
+from thalweg.diagnosis.candidates import Choice, certain_rate_of, drawn_start, needed_epochs
+from thalweg.diagnosis.classification import Classification, Verdict, classify
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.diagnosis.recommendation import Recommendation, recommend
-from thalweg.diagnosis.wording import number
 from thalweg.errors import InvalidData, sentence
-from thalweg.optimizers.rule import Rule
+from thalweg.numbers import number
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome, Run
 from thalweg.summary.summary import Summary
@@ -141,9 +142,8 @@ class Diagnosis:
         """Whether each of the run's steps sees all the rows."""
         if self.run is None:
             return True
-        size = self.run.settings.batch_size
-        sampled = self.run.settings.batch_sampler is not None
-        return not sampled and (size is None or size >= self.landscape.n)
+        n = self.landscape.n
+        return batches_of(self.run.settings, n).sees_all(n)
 
     @property
     def is_of_another_loss(self) -> bool:
@@ -313,10 +313,10 @@ def _of_run(summary: Summary, rows: Dataset | None, run: Run) -> Diagnosis:
     needed = None
     if choice is not None:
         needed = needed_epochs(choice.rule, walked, run.scaled_path[0], LONGEST)
-    classification = judge(run, walked, needed, known=choice is not None)
+    classification = classify(run, walked, needed, known=choice is not None)
     certain = None
     if choice is not None and rows is not None and choice.rule == SGD(lr=choice.rule.lr):
-        certain = certain_rate(rows, choice, standardize=choice.standardize)
+        certain = certain_rate_of(rows, choice, standardize=choice.standardize)
     return Diagnosis(
         summary=summary,
         landscape=landscape,
@@ -357,39 +357,6 @@ def _check(run: Run, summary: Summary) -> None:
         )
 
 
-def stable_learning_rate(
-    summary: Summary, rule: Rule, *, intercept: bool = True, standardize: bool = False
-) -> float | None:
-    """Give the learning rate below which batch descent by a rule is stable.
-
-    Parameters
-    ----------
-    summary : Summary
-        Of the rows.
-    rule : Rule
-        A rule of :mod:`thalweg.optimizers`; its own learning rate does not matter.
-    intercept : bool
-        Whether there is a bias.
-    standardize : bool
-        Whether the optimiser walks in standardised features.
-
-    Returns
-    -------
-    float or None
-        None for rules other than SGD, whose steps do not scale with the gradient; 0 where no
-        rate is stable; infinity where every one is.
-
-    Examples
-    --------
-    >>> import thalweg
-    >>> from thalweg.optimizers.sgd import SGD
-    >>> stable_learning_rate(thalweg.salammbo().summary, SGD()).__format__(".3g")
-    '4.87e-10'
-    """
-    landscape = Landscape.of(summary, intercept=intercept)
-    return stable_rate((landscape.standardized if standardize else landscape).curvature, rule)
-
-
 def message(run: Run) -> str:
     """Say in one sentence how a run ended.
 
@@ -397,8 +364,8 @@ def message(run: Run) -> str:
     --------
     >>> import thalweg
     >>> message(thalweg.fit(thalweg.salammbo(), optimizer="sgd", lr=1e-8))
-    'diverged at epoch 4: the loss left all bounds with lr = 1e-08; plain SGD on these data is
-    stable below lr = 4.86e-10'
+    'diverged at epoch 4: the loss left all bounds with lr = 10⁻⁸; plain SGD on these data is
+    stable below lr = 4.86 × 10⁻¹⁰'
     """
     settings = run.settings
     if run.outcome is Outcome.STOPPED or settings.loss != "mse":
@@ -411,7 +378,7 @@ def message(run: Run) -> str:
         words = explanation.bound_in_words(run, bound, walked.curvature.largest_stable_rate)
         return (
             f"diverged at epoch {run.epochs:,}: the loss left all bounds with "
-            f"lr = {settings.lr:g}; {words}"
+            f"lr = {number(settings.lr, 6)}; {words}"
         )
     loss = float(landscape.loss(run.parameters))
     exact = landscape.exact_loss

@@ -21,12 +21,13 @@ from thalweg.diagnosis.wording import (
     direction_name,
     epochs_in_words,
     listed,
-    number,
     rate,
+    rule_and_rate,
     rule_name,
     told_apart,
     with_code,
 )
+from thalweg.numbers import number
 from thalweg.optimizers.registry import RULES
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _COLLINEAR = 1_000.0
 # A condition number up to this needs no explanation.
 _MILD = 100.0
 
-_NEAR = f"{100.0 * NEAR:g} %"
+_NEAR = f"{number(100.0 * NEAR)} %"
 _SHOWN = 3  # parameters, at most, in a sentence
 
 
@@ -65,8 +66,7 @@ def what_happened(d: Diagnosis) -> list[str]:
     end = _times(float(seen.loss[-1]), d)
     where = direction_name(d.scaled_landscape.curvature, seen.direction)
     since = f"{seen.since:,.0f}"
-    name = rule_name(run)
-    rule = capital(f"{name} {'and' if ' with ' in name else 'with'} lr = {run.settings.lr:g}")
+    rule = rule_and_rate(run)
     walked = epochs_in_words(run.epochs)
     low, last = _lowest_and_last(seen)
     grown = "grew from the start" if seen.since == 0 else f"has grown since epoch {since}"
@@ -263,7 +263,7 @@ def _rule(d: Diagnosis) -> list[str]:
         word = "is" if d.is_batch else "by batches of all the rows is"
         sentences.append(
             f"{capital(rule_name(run))} {word} stable below lr = {rate(bound)} on {units}; "
-            f"this run had {lr:g}{over}."
+            f"this run had {number(lr, 6)}{over}."
         )
         if over and not run.settings.hyperparameters.get("momentum"):
             factor = abs(1.0 - lr * walked.curvature.largest)
@@ -312,7 +312,7 @@ def _own_step(d: Diagnosis) -> list[str]:
     if not np.isfinite(moves).all() or way[j] == 0.0:
         return []
     longest, lr = float(moves[:, j].max()), run.settings.lr
-    about_lr = f", about lr = {lr:g}" if 0.3 * lr <= longest <= 3.0 * lr else ""
+    about_lr = f", about lr = {number(lr, 6)}" if 0.3 * lr <= longest <= 3.0 * lr else ""
     said = [
         f"An update of {rule_name(run)} moved {d.names[j]} by {number(longest)} at the most"
         f"{about_lr}, and by {number(float(np.median(moves[:, j])))} at the median, where "

@@ -9,7 +9,7 @@ loss everywhere. Not here: judging a run (:mod:`thalweg.diagnosis.classification
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
-from thalweg.conditioning.curvature import Curvature, curvature, mean_squared_error, standardise
+from thalweg.conditioning.curvature import Curvature, curvature_of, mean_squared_error
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
 from thalweg.errors import ThalwegWarning
+from thalweg.summary.scaling import scaling_of
 
 if TYPE_CHECKING:
     from thalweg.summary.summary import Summary
@@ -42,10 +43,10 @@ class Landscape:
 
     Attributes
     ----------
+    summary : Summary
+        Of the rows in these coordinates.
     names : tuple of str
         The p parameters' names, ``bias`` first where there is an intercept.
-    n : int
-        The rows behind it.
     triangle : ndarray, shape (p + 1, p + 1)
         The triangle of ``[1, X, y]``, or of ``[X, y]`` without an intercept.
     solution : ndarray, shape (p,)
@@ -58,8 +59,8 @@ class Landscape:
         Whether the features are standardised.
     """
 
+    summary: Summary
     names: tuple[str, ...]
-    n: int
     triangle: Array
     solution: Array
     exact_loss: float
@@ -74,8 +75,8 @@ class Landscape:
             warnings.simplefilter("ignore", ThalwegWarning)
             exact = summary.solve(intercept=intercept)
         return cls(
+            summary=summary,
             names=parameter_names(summary.features, intercept=intercept),
-            n=summary.n,
             triangle=summary.triangle(intercept=intercept),
             solution=exact.parameters,
             exact_loss=exact.loss,
@@ -83,39 +84,30 @@ class Landscape:
             is_standardized=False,
         )
 
+    @property
+    def n(self) -> int:
+        """The number of rows."""
+        return self.summary.n
+
     @cached_property
     def standardized(self) -> Landscape:
         """The same rows once their features are standardised."""
         if self.is_standardized:
             return self
-        return Landscape(
-            names=self.names,
-            n=self.n,
-            triangle=standardise(self.triangle, self.n, intercept=self.intercept),
-            solution=self.standardized_points(self.solution),
-            exact_loss=self.exact_loss,
-            intercept=self.intercept,
+        scaling = scaling_of(self.summary, intercept=self.intercept)
+        summary = self.summary.rescaled(*scaling)
+        return replace(
+            self,
+            summary=summary,
+            triangle=summary.triangle(intercept=self.intercept),
+            solution=scaling.from_user(self.solution, intercept=self.intercept),
             is_standardized=True,
         )
-
-    def standardized_points(self, points: Array) -> Array:
-        """Turn parameters (…, p) in the user's units into those of standardised features."""
-        triangle = standardise(self.triangle, self.n, intercept=self.intercept)
-        first = int(self.intercept)
-        before = np.linalg.norm(self.triangle[first:, first:-1], axis=0)
-        after = np.linalg.norm(triangle[first:, first:-1], axis=0)
-        turned = np.array(points, dtype=np.float64)
-        varies = (after > 0.0) & (before > 0.0)
-        turned[..., first:] *= np.where(varies, before / np.where(varies, after, 1.0), 1.0)
-        if self.intercept:
-            means = self.triangle[0, 1:-1] / self.triangle[0, 0]
-            turned[..., 0] += points[..., 1:] @ means
-        return turned
 
     @cached_property
     def curvature(self) -> Curvature:
         """The curvature of the loss; it is the same everywhere."""
-        return curvature(self.triangle[:-1, :-1], self.n, self.names)
+        return curvature_of(self.summary, intercept=self.intercept)
 
     @cached_property
     def mean_square(self) -> float:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thalweg.arrays import design_matrix
 from thalweg.data.dataset import Dataset
-from thalweg.diagnosis.wording import capital, epochs_in_words, number, rule_name
-from thalweg.losses import make_loss, mean_loss
+from thalweg.diagnosis.wording import epochs_in_words, rule_and_rate
+from thalweg.losses import NAMES, make_loss, mean_loss
+from thalweg.numbers import number
 from thalweg.runs.run import Outcome, Run
 
 if TYPE_CHECKING:
@@ -39,9 +41,10 @@ def what_happened(d: Diagnosis, run: Run) -> list[str]:
 
 def message(run: Run) -> str:
     """Say in one sentence how such a run ended."""
+    lr = number(run.settings.lr, 6)
     ended = {
         Outcome.CONVERGED: f"converged at epoch {run.epochs:,}",
-        Outcome.DIVERGED: f"diverged at epoch {run.epochs:,} with lr = {run.settings.lr:g}",
+        Outcome.DIVERGED: f"diverged at epoch {run.epochs:,} with lr = {lr}",
         Outcome.OUT_OF_EPOCHS: f"out of epochs after {run.epochs:,}",
         Outcome.STOPPED: f"stopped after {run.epochs:,} epochs",
     }[run.outcome]
@@ -49,14 +52,13 @@ def message(run: Run) -> str:
 
 
 def _named(run: Run) -> str:
+    label = NAMES[run.settings.loss].label
     if run.settings.loss == "huber":
-        return f"Huber loss with delta = {run.settings.delta:g}"
-    return "mean absolute error"
+        return f"{label} with delta = {number(run.settings.delta, 6)}"
+    return label
 
 
 def _course(run: Run) -> str:
-    name = rule_name(run)
-    rule = capital(f"{name} {'and' if ' with ' in name else 'with'} lr = {run.settings.lr:g}")
     ended = {
         Outcome.CONVERGED: "reached its tolerance after",
         Outcome.DIVERGED: "diverged: its loss left all bounds in",
@@ -65,14 +67,14 @@ def _course(run: Run) -> str:
     }[run.outcome]
     first, last = number(float(run.loss[0])), number(float(run.loss[-1]))
     return (
-        f"{rule} on the {_named(run)} {ended} {epochs_in_words(run.epochs)}: that loss was "
-        f"{first} in the first and {last} in the last."
+        f"{rule_and_rate(run)} on the {_named(run)} {ended} {epochs_in_words(run.epochs)}: "
+        f"that loss was {first} in the first and {last} in the last."
     )
 
 
 def _beside(d: Diagnosis, run: Run, rows: Dataset) -> str:
     loss = make_loss(run.settings.loss, run.settings.delta)
-    design = np.column_stack([np.ones(len(rows)), rows.X]) if run.settings.intercept else rows.X
+    design = design_matrix(rows.X, intercept=run.settings.intercept)
     ended = mean_loss(loss, design @ run.parameters - rows.y)
     there = mean_loss(loss, design @ d.landscape.solution - rows.y)
     first = (

@@ -88,11 +88,12 @@ def recommend(
     patience = max(PATIENCE, 4 * asked)
     base = choice or Choice(SGD(), 250, intercept=landscape.intercept)
     best: Recommendation | None = None
-    if rows is not None and base.batches:
-        best = _first_by_running(landscape, rows, base, try_as_is=try_as_is)
-        if best is not None and best.reached:
-            return best
-    base = base._replace(batches=())
+    if not base.as_batches.sees_all(landscape.n):
+        if rows is not None:
+            best = _first_by_running(landscape, rows, base, try_as_is=try_as_is)
+            if best is not None and best.reached:
+                return best
+        base = base._replace(batches=())
     kept: list[Candidate] = []
     for candidate in batch_descents(landscape, base, fresh=choice is None, try_as_is=try_as_is):
         if candidate.needed is None or candidate.needed > AFFORDABLE:
@@ -174,6 +175,6 @@ def _run_once(landscape: Landscape, rows: Dataset | None, candidate: Candidate) 
 
 
 def _nearer(best: Recommendation | None, other: Recommendation) -> Recommendation:
-    if best is None or not best.loss <= other.loss:
+    if best is None or np.isnan(best.loss) or other.loss < best.loss:
         return other
     return best

@@ -1,6 +1,6 @@
-"""How numbers and names are written in sentences.
+"""How rates, counts and names are written in sentences.
 
-Not here: the sentences (:mod:`thalweg.diagnosis.explanation`).
+Not here: the sentences (:mod:`thalweg.diagnosis.explanation`), numbers (:mod:`thalweg.numbers`).
 """
 
 from __future__ import annotations
@@ -14,34 +14,11 @@ import numpy as np
 
 from thalweg.conditioning.convergence import round_down
 from thalweg.conditioning.curvature import Curvature
+from thalweg.numbers import number
+from thalweg.settings import class_name
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
-
-_SPELLED = {
-    "sgd": "SGD", "adagrad": "Adagrad", "adadelta": "Adadelta", "rmsprop": "RMSprop",
-    "adam": "Adam", "adamw": "AdamW", "adamax": "Adamax", "nadam": "NAdam", "radam": "RAdam",
-    "asgd": "ASGD", "rprop": "Rprop", "adafactor": "Adafactor", "muon": "Muon",
-}  # fmt: skip
-
-
-def number(value: float) -> str:
-    """Write a number with four digits, as one reads it aloud.
-
-    Examples
-    --------
-    >>> number(3551.81), number(4.868e-10), number(0.068302), number(12094198220.0)
-    ('3,552', '4.868e-10', '0.0683', '1.209e10')
-    """
-    if value == 0.0 or not np.isfinite(value):
-        return "0" if value == 0.0 else str(value)
-    size = abs(value)
-    if 1e-4 <= size < 1e6:
-        if size >= 1000.0:
-            return f"{value:,.0f}"
-        return f"{value:.4g}"
-    mantissa, exponent = f"{value:.3e}".split("e")
-    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
 def told_apart(one: float, other: float) -> tuple[str, str]:
@@ -52,12 +29,10 @@ def told_apart(one: float, other: float) -> tuple[str, str]:
     >>> told_apart(1.8, 32.0), told_apart(1.80004, 1.80001)
     (('1.8', '32'), ('1.80004', '1.80001'))
     """
-    written = number(one), number(other)
-    digits = 5
-    while written[0] == written[1] and one != other and digits <= 17:
-        written = f"{one:,.{digits}g}", f"{other:,.{digits}g}"
+    digits = 4
+    while number(one, digits) == number(other, digits) and one != other and digits < 17:
         digits += 1
-    return written
+    return number(one, digits), number(other, digits)
 
 
 def rate(value: float) -> str:
@@ -66,9 +41,9 @@ def rate(value: float) -> str:
     Examples
     --------
     >>> rate(4.8680e-10), rate(0.25), rate(0.00030396)
-    ('4.86e-10', '0.25', '0.000303')
+    ('4.86 × 10⁻¹⁰', '0.25', '0.000303')
     """
-    return f"{round_down(value, 3):.3g}"
+    return number(round_down(value, 3), 3)
 
 
 def listed(words: Iterable[str]) -> str:
@@ -114,12 +89,19 @@ def rule_name(run: Run) -> str:
     """Name a run's rule: "plain SGD", "SGD with momentum 0.9", "NAdam"."""
     name = run.settings.optimizer
     if name != "sgd":
-        return _SPELLED.get(name, name)
+        return class_name(name) or name
     momentum = run.settings.hyperparameters.get("momentum", 0.0)
     if not momentum:
         return "plain SGD"
     kind = "Nesterov momentum" if run.settings.hyperparameters.get("nesterov") else "momentum"
-    return f"SGD with {kind} {momentum:g}"
+    return f"SGD with {kind} {number(momentum, 6)}"
+
+
+def rule_and_rate(run: Run) -> str:
+    """Begin a sentence with a run's rule and its learning rate."""
+    name = rule_name(run)
+    joined = "and" if " with " in name else "with"
+    return capital(f"{name} {joined} lr = {number(run.settings.lr, 6)}")
 
 
 def call(settings: Mapping[str, Any]) -> str:
@@ -152,11 +134,11 @@ def epochs_in_words(count: float) -> str:
 
     Examples
     --------
-    >>> epochs_in_words(1), epochs_in_words(352255), epochs_in_words(6212345)
-    ('1 epoch', '352,255 epochs', '6.2e6 epochs')
+    >>> epochs_in_words(1), epochs_in_words(352255), epochs_in_words(62123456)
+    ('1 epoch', '352,255 epochs', '6.2 × 10⁷ epochs')
     """
     count = int(count)
-    written = f"{count:,}" if count < 1_000_000 else number(float(f"{count:.1e}"))
+    written = f"{count:,}" if count < 1_000_000 else number(float(f"{count:.1e}"), 2)
     return f"{written} epoch{'s' * (count != 1)}"
 
 

@@ -28,7 +28,7 @@ class Part(NamedTuple):
     at: Callable[[float], dict[str, Any]]
 
 
-def add_player(
+def add_animation(
     figure: go.Figure, parts: Sequence[Part], epochs: Sequence[Array], *, below: int
 ) -> None:
     """Make a figure play.
@@ -44,7 +44,7 @@ def add_player(
     below : int
         Pixels from the plot's lower edge to the slider: room for the axis's ticks and title.
     """
-    shown = moments(epochs)
+    shown = frame_epochs(epochs)
     if len(shown) < 2:
         return
     traces = [part.trace for part in parts]
@@ -66,12 +66,12 @@ def add_player(
     set_height(figure, figure.layout.height + _ROOM)
 
 
-def moments(epochs: Sequence[Array]) -> Array:
-    """Choose the epochs to show: those recorded, thinned evenly to round numbers, and the last.
+def frame_epochs(epochs: Sequence[Array]) -> Array:
+    """Choose the epochs to show: those recorded, taken evenly to round numbers, and the last.
 
     Examples
     --------
-    >>> moments([np.arange(251.0)])[[0, 1, 2, -2, -1]]
+    >>> frame_epochs([np.arange(251.0)])[[0, 1, 2, -2, -1]]
     array([  0.,   5.,  10., 245., 250.])
     """
     recorded = np.unique(np.concatenate(epochs)) if len(epochs) else np.empty(0)
@@ -86,7 +86,7 @@ def moments(epochs: Sequence[Array]) -> Array:
     return shown
 
 
-def walked(epochs: Array, epoch: float) -> int:
+def points_until(epochs: Array, epoch: float) -> int:
     """Count the points recorded up to an epoch; the start is always there."""
     return max(1, int(np.searchsorted(epochs, epoch, side="right")))
 

@@ -13,8 +13,7 @@ import plotly.graph_objects as go
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
 from thalweg.data.dataset import Data, Dataset
-from thalweg.figures.animation import Part, add_player, walked
-from thalweg.figures.descent import recorded_epochs
+from thalweg.figures.animation import Part, add_animation, points_until
 from thalweg.figures.downsample import compact, sample
 from thalweg.figures.labels import Runs, name_runs
 from thalweg.figures.theme import NEUTRAL, lay_out, style
@@ -140,7 +139,7 @@ def fit_figure(
         title_text=rows.label(rows.target) if one else f"predicted {rows.label(rows.target)}",
         range=_readable(rows.y, ends_only),
     )
-    add_player(figure, parts, [recorded_epochs(run) for run in named.values()], below=56)
+    add_animation(figure, parts, [run.recorded_epochs for run in named.values()], below=56)
     return figure
 
 
@@ -195,10 +194,10 @@ def _fit_trace(name: str, index: int, x: Array, y: Array, *, one: bool) -> go.Sc
 
 def _moving(run: Run, X: Array, trace: int) -> Part:
     """Say what a run predicts for some rows, at any epoch."""
-    epochs, path, first = recorded_epochs(run), run.path, int(run.settings.intercept)
+    epochs, path, first = run.recorded_epochs, run.path, int(run.settings.intercept)
 
     def predict(epoch: float) -> dict[str, Any]:
-        parameters = path[walked(epochs, epoch) - 1]
+        parameters = path[points_until(epochs, epoch) - 1]
         return {"y": compact(X @ parameters[first:] + parameters[:first].sum())}
 
     return Part(trace, "scatter", predict)

@@ -12,9 +12,10 @@ import plotly.graph_objects as go
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
+from thalweg.conditioning.curvature import mean_squared_error
 from thalweg.errors import InvalidData, sentence
-from thalweg.figures.animation import DRAWN, Part, add_player, walked
-from thalweg.figures.downsample import compact, thin
+from thalweg.figures.animation import DRAWN, Part, add_animation, points_until
+from thalweg.figures.downsample import compact, downsample
 from thalweg.figures.labels import Runs, Units, name_runs
 from thalweg.figures.theme import NEUTRAL, Style, lay_out, style
 
@@ -31,11 +32,6 @@ STAR = {
 }
 
 
-def recorded_epochs(run: Run) -> Array:
-    """Say after how many epochs each point of a path was recorded: shape (k,)."""
-    return run.steps / max(1, run.steps_per_epoch)
-
-
 def path_figure(
     runs: Runs,
     *,
@@ -49,7 +45,7 @@ def path_figure(
     Parameters
     ----------
     runs : Run, sequence of Run, or mapping of str to Run
-        Whose paths. Long ones are thinned for drawing; ends and extremes are kept.
+        Whose paths. Long ones are downsampled for drawing; ends and extremes are kept.
     axes : pair of str, optional
         Which two parameters, across and up: the first two where left out, ``bias`` and ``weight``.
     exact : bool
@@ -81,8 +77,8 @@ def path_figure(
     units = Units(first.features, first.target, first.source)
     figure, parts = go.Figure(), []
     for index, (name, run) in enumerate(named.items(), first_style):
-        drawn = thin(run.path[:, columns], DRAWN)
-        epochs, parameters = recorded_epochs(run)[drawn], run.path[drawn]
+        drawn = downsample(run.path[:, columns], DRAWN)
+        epochs, parameters = run.recorded_epochs[drawn], run.path[drawn]
         details = np.column_stack([compact(epochs), compact(_losses(run, parameters))])
         parts += add_path(
             figure, name, style(index), parameters[:, columns], epochs, details,
@@ -100,7 +96,7 @@ def path_figure(
     )
     figure.update_xaxes(title_text=units.parameter(across))
     figure.update_yaxes(title_text=units.parameter(up))
-    add_player(figure, parts, [recorded_epochs(run) for run in named.values()], below=56)
+    add_animation(figure, parts, [run.recorded_epochs for run in named.values()], below=56)
     return figure
 
 
@@ -115,7 +111,7 @@ def loss_figure(
     Parameters
     ----------
     runs : Run, sequence of Run, or mapping of str to Run
-        Whose losses. Long ones are thinned for drawing; ends and extremes are kept.
+        Whose losses. Long ones are downsampled for drawing; ends and extremes are kept.
     exact : bool
         Whether to draw the floor; only the mean squared error has one that is known.
     first_style, theme
@@ -177,7 +173,7 @@ def _loss_trace(name: str, look: Style, run: Run) -> go.Scatter:
     epochs = np.arange(1, run.epochs + 1)
     # Thinned by the logarithm too: a spike that is small beside the start must stay.
     with np.errstate(divide="ignore"):
-        drawn = thin(np.column_stack([run.loss, np.log(np.abs(run.loss))]), _LINE_POINTS)
+        drawn = downsample(np.column_stack([run.loss, np.log(np.abs(run.loss))]), _LINE_POINTS)
     few = len(drawn) <= _MARKERS
     return go.Scatter(
         x=epochs[drawn],
@@ -202,10 +198,8 @@ def _markers(look: Style, *, few: bool) -> dict[str, Any]:
 
 def _losses(run: Run, parameters: Array) -> Array:
     """Give the mean squared error at points (k, p) of a path: shape (k,)."""
-    factor = run.summary.triangle(intercept=run.settings.intercept)
-    residuals = parameters @ factor[:, :-1].T - factor[:, -1]
-    squares: Array = np.einsum("ki,ki->k", residuals, residuals)
-    return squares / run.summary.n
+    triangle = run.summary.triangle(intercept=run.settings.intercept)
+    return mean_squared_error(triangle, run.summary.n, parameters)
 
 
 def _exact(run: Run) -> Array:
@@ -316,11 +310,11 @@ def add_path(
     )
 
     def grow(epoch: float) -> dict[str, Any]:
-        count = walked(epochs, epoch)
+        count = points_until(epochs, epoch)
         return {"x": x[:count], "y": y[:count]}
 
     def move(epoch: float) -> dict[str, Any]:
-        at = walked(epochs, epoch) - 1
+        at = points_until(epochs, epoch) - 1
         return {"x": x[at : at + 1], "y": y[at : at + 1]}
 
     return [Part(line, "scatter", grow), Part(line + 1, "scatter", move)]

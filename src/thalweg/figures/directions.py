@@ -13,13 +13,14 @@ import plotly.graph_objects as go
 
 from thalweg.arrays import Array
 from thalweg.conditioning.curvature import principal_axes
-from thalweg.diagnosis.wording import direction_name, number
+from thalweg.diagnosis.wording import direction_name
 from thalweg.errors import InvalidData, sentence
-from thalweg.figures.downsample import thin
+from thalweg.figures.downsample import downsample
 from thalweg.figures.labels import Units
 from thalweg.figures.surfaces import contour_figure
 from thalweg.figures.theme import NEUTRAL, lay_out, style
 from thalweg.loss_surface.surface import surface
+from thalweg.numbers import number
 
 if TYPE_CHECKING:
     from thalweg.diagnosis.diagnosis import Diagnosis
@@ -158,7 +159,7 @@ def distances_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figure
         name = direction_name(spectrum, direction)
         away = apart[:, direction]
         away = np.where(np.isfinite(away) & (away > 0.0), away, np.nan)
-        drawn = thin(np.log(away)[:, np.newaxis], _POINTS)
+        drawn = downsample(np.log(away)[:, np.newaxis], _POINTS)
         look = style(index)
         figure.add_trace(
             go.Scatter(

@@ -1,4 +1,4 @@
-"""Paths and rows thinned to what a figure can show, and stored in as few bytes.
+"""Paths and rows downsampled to what a figure can show, and stored in as few bytes.
 
 Not here: the drawing.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from thalweg.arrays import Array
 
 
-def thin(points: Array, limit: int) -> NDArray[np.int64]:
+def downsample(points: Array, limit: int) -> NDArray[np.int64]:
     """Choose points of a path so that the drawn line keeps its ends and extremes.
 
     The path is cut into stretches of equal numbers of points; each keeps, of each column, its
@@ -34,7 +34,7 @@ def thin(points: Array, limit: int) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> thin(np.sin(np.arange(1000.0))[:, None], 10).size
+    >>> downsample(np.sin(np.arange(1000.0))[:, None], 10).size
     10
     """
     k, columns = points.shape

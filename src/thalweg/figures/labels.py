@@ -1,4 +1,4 @@
-"""What figures call things: runs, axes with their units, numbers, powers of ten.
+"""What figures call things: runs, axes with their units, ticks of logarithmic axes.
 
 Not here: the traces that carry these names.
 """
@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from thalweg.losses import NAMES
+from thalweg.numbers import number, power_of_ten
+
 if TYPE_CHECKING:
     from thalweg.data.dataset import Dataset
     from thalweg.runs.run import Run
@@ -19,9 +22,7 @@ if TYPE_CHECKING:
 Runs: TypeAlias = "Run | Sequence[Run] | Mapping[str, Run]"
 """One run, several, or several by the names that figures shall call them."""
 
-LOSSES = {"mse": "mean squared error", "l1": "mean absolute error", "huber": "Huber loss"}
 _TELLING = ("batch_size", "loss", "shuffle", "standardize", "intercept", "epochs", "seed")
-_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def name_runs(runs: Runs | None) -> dict[str, Run]:
@@ -35,7 +36,7 @@ def name_runs(runs: Runs | None) -> dict[str, Run]:
     if isinstance(runs, Mapping):
         return dict(runs)
     members = list(runs) if isinstance(runs, Sequence) else [runs]
-    plain = [f"{run.settings.optimizer}, lr {run.settings.lr:g}" for run in members]
+    plain = [f"{run.settings.optimizer}, lr {number(run.settings.lr, 6)}" for run in members]
     plain = [
         name + _differences(run, [m for n, m in zip(plain, members, strict=True) if n == name])
         for name, run in zip(plain, members, strict=True)
@@ -90,20 +91,10 @@ class Units:
 
     def loss(self, kind: str = "mse") -> str:
         """Label a loss with its unit."""
-        power = "" if kind == "l1" else "²"
-        unit = f"({self.target})" if " " in self.target and power else self.target
-        return f"{LOSSES.get(kind, kind)} ({unit}{power})"
-
-
-def power_of_ten(exponent: int) -> str:
-    """Write a power of ten as it is read.
-
-    Examples
-    --------
-    >>> power_of_ten(-3)
-    '10⁻³'
-    """
-    return "10" + str(exponent).translate(_SUPERSCRIPTS)
+        name = NAMES[kind]
+        squared = name.power == 2
+        unit = f"({self.target})" if " " in self.target and squared else self.target
+        return f"{name.label} ({unit}{'²' * squared})"
 
 
 def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
@@ -129,15 +120,7 @@ def log_ticks(low: float, high: float) -> tuple[list[float], list[str]]:
     ticks = [(float(at), value) for at, value in steps if low <= at <= high]
     if len(ticks) < 3:
         ticks = [(float(at), 10.0**at) for at in np.linspace(low, high, 5)]
-    return [at for at, _ in ticks], [_rounded(value) for _, value in ticks]
-
-
-def _rounded(value: float) -> str:
-    mantissa, _, exponent = f"{value:.4g}".partition("e")
-    if not exponent:
-        return mantissa
-    power = power_of_ten(int(exponent))
-    return power if mantissa == "1" else f"{mantissa} × {power}"
+    return [at for at, _ in ticks], [number(value) for _, value in ticks]
 
 
 def percent(share: float) -> str:

@@ -12,10 +12,10 @@ import plotly.graph_objects as go
 
 from thalweg.arrays import Array
 from thalweg.data.dataset import Data
-from thalweg.figures.animation import DRAWN, Part, add_player, walked
+from thalweg.figures.animation import DRAWN, Part, add_animation, points_until
 from thalweg.figures.data import describe
-from thalweg.figures.descent import STAR, add_path, recorded_epochs, star
-from thalweg.figures.downsample import compact, thin
+from thalweg.figures.descent import STAR, add_path, star
+from thalweg.figures.downsample import compact, downsample
 from thalweg.figures.labels import Runs, Units, log_ticks, name_runs, percent
 from thalweg.figures.theme import SURFACE_COLORS, Style, lay_out, style
 from thalweg.loss_surface.surface import Surface, surface
@@ -28,7 +28,7 @@ _CASING = "#ffffff"  # under a path on the map: no colour stands out from all of
 
 
 class _Track(NamedTuple):
-    """A run's path as the surface sees it, thinned for drawing."""
+    """A run's path as the surface sees it, downsampled for drawing."""
 
     name: str
     label: str  # with the share of the movement that the plane holds, where that is not all
@@ -107,7 +107,7 @@ def surface_figure(
         height=430,
     )
     figure.update_layout(scene=_scene(plane, tracks, figure))
-    add_player(figure, parts, [recorded_epochs(run) for run in named.values()], below=8)
+    add_animation(figure, parts, [run.recorded_epochs for run in named.values()], below=8)
     return figure
 
 
@@ -185,7 +185,7 @@ def contour_figure(
     )
     figure.update_xaxes(title_text=_axis(plane, 0), range=[first[0], first[-1]], ticks="outside")
     figure.update_yaxes(title_text=_axis(plane, 1), range=[second[0], second[-1]], ticks="outside")
-    add_player(figure, parts, [recorded_epochs(run) for run in named.values()], below=56)
+    add_animation(figure, parts, [run.recorded_epochs for run in named.values()], below=56)
     return figure
 
 
@@ -205,10 +205,12 @@ def _tracks(plane: Surface, named: dict[str, Run], first_style: int) -> list[_Tr
     tracks = []
     for index, (name, run) in enumerate(named.items(), first_style):
         finite = np.isfinite(run.path).all(axis=1)
-        path, epochs = run.path[finite], recorded_epochs(run)[finite]
+        path, epochs = run.path[finite], run.recorded_epochs[finite]
         loss = plane.loss_at(path)
         lies_in = plane.contains(path)
-        drawn = thin(np.column_stack([plane.project(path), np.log10(loss + plane.floor)]), DRAWN)
+        drawn = downsample(
+            np.column_stack([plane.project(path), np.log10(loss + plane.floor)]), DRAWN
+        )
         tracks.append(
             _Track(
                 name,
@@ -285,7 +287,7 @@ def _add_path_3d(figure: go.Figure, plane: Surface, track: _Track, inside: Any) 
 
 def _growing(trace: int, x: Any, y: Any, z: Any, epochs: Array) -> Part:
     def grow(epoch: float) -> dict[str, Any]:
-        count = walked(epochs, epoch)
+        count = points_until(epochs, epoch)
         return {"x": x[:count], "y": y[:count], "z": z[:count]}
 
     return Part(trace, "scatter3d", grow)
@@ -293,7 +295,7 @@ def _growing(trace: int, x: Any, y: Any, z: Any, epochs: Array) -> Part:
 
 def _standing(trace: int, x: Any, y: Any, z: Any, epochs: Array) -> Part:
     def move(epoch: float) -> dict[str, Any]:
-        at = slice(walked(epochs, epoch) - 1, walked(epochs, epoch))
+        at = slice(points_until(epochs, epoch) - 1, points_until(epochs, epoch))
         return {"x": x[at], "y": y[at], "z": z[at]}
 
     return Part(trace, "scatter3d", move)

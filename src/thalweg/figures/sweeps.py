@@ -16,6 +16,7 @@ from thalweg.checks import check_choice
 from thalweg.figures.data import describe
 from thalweg.figures.labels import Units, log_ticks
 from thalweg.figures.theme import NEUTRAL, SURFACE_COLORS, lay_out, style
+from thalweg.numbers import number
 from thalweg.sweeps.sweep import Sweep, is_absent, plain
 
 _STABLE = "rgba(0, 153, 136, 0.12)"  # the palette's green, thin enough for both themes
@@ -208,7 +209,7 @@ def _levels(values: NDArray[Any]) -> tuple[list[Any], list[int]]:
 
 
 def _word(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return number(value, 3) if isinstance(value, float) else str(value)
 
 
 def _axis(name: str) -> str:

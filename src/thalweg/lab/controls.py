@@ -12,7 +12,7 @@ from typing import Any
 from thalweg.figures.theme import COLORS, DASHES, NEUTRAL, SYMBOLS, theme
 from thalweg.kinds import Flag, Kind, Number, Range, Span, TwoNumbers
 from thalweg.lab.messages import COLUMNS, RUNS, VERSION, WRITTEN_ROWS
-from thalweg.losses import LOSSES
+from thalweg.losses import NAMES
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import Rule, declared
 from thalweg.settings import DEFAULTS, MEANINGS
@@ -32,15 +32,13 @@ SHOWN = (
 
 _START = "Where the descent begins: drawn from the seed, or a point of your own."
 
-_LOSS_NAMES = {"mse": "mean squared (MSE)", "l1": "mean absolute (L1)", "huber": "Huber"}
-
 
 def controls() -> dict[str, Any]:
     """Describe all controls, limits and colours, ready for JSON."""
     return {
         "version": VERSION,
         "optimizers": [_optimizer(name, rule) for name, rule in RULES.items()],
-        "losses": [{"name": name, "label": _LOSS_NAMES[name]} for name in LOSSES],
+        "losses": [{"name": name, "label": words.label} for name, words in NAMES.items()],
         "defaults": {**{name: DEFAULTS[name] for name in SHOWN}, "start": None},
         "explanations": {**{name: MEANINGS[name] for name in SHOWN}, "start": _START},
         "limits": {"runs": RUNS, "columns": COLUMNS, "rows": WRITTEN_ROWS},

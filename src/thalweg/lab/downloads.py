@@ -46,7 +46,7 @@ def pytorch_script(runs: Sequence[Run], names: Sequence[str]) -> bytes:
 Make: TypeAlias = Callable[[Sequence[Run], Sequence[str]], bytes]
 
 
-class Takeaway(NamedTuple):
+class Download(NamedTuple):
     """A file that is made of runs: how, of what kind, and how its name ends."""
 
     make: Make
@@ -54,9 +54,9 @@ class Takeaway(NamedTuple):
     suffix: str
 
 
-TAKEAWAYS = {
-    "report": Takeaway(report, "text/html", "html"),
-    "run": Takeaway(run_file, "application/vnd.apache.parquet", "parquet"),
-    "pytorch": Takeaway(pytorch_script, "text/x-python", "py"),
+DOWNLOADS = {
+    "report": Download(report, "text/html", "html"),
+    "run": Download(run_file, "application/vnd.apache.parquet", "parquet"),
+    "pytorch": Download(pytorch_script, "text/x-python", "py"),
 }
 """The first run is the current one; a run file and a script hold that one alone."""

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from thalweg.arrays import Array
+from thalweg.batches import batches_of
 from thalweg.data.dataset import Dataset
-from thalweg.descent.task import batches_of
 from thalweg.errors import MissingExtra
-from thalweg.figures.descent import recorded_epochs
 from thalweg.losses import make_loss, value_and_slope
 from thalweg.runs.run import Run
 
@@ -23,7 +22,7 @@ TERMS = 15
 """How many rows are written out; the others are added up."""
 
 
-def moment(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
+def inspect_gradient(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
     """Work out the gradient of a run at the last point recorded up to an epoch.
 
     Returns
@@ -89,7 +88,7 @@ def autograd(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
 
 def _recorded(run: Run, epoch: int) -> tuple[Array, int]:
     """Give the recorded points' epochs, and which of them is the last up to an epoch."""
-    epochs = recorded_epochs(run)
+    epochs = run.recorded_epochs
     return epochs, max(0, int(np.searchsorted(epochs, epoch, side="right")) - 1)
 
 

@@ -18,22 +18,23 @@ import numpy as np
 
 import thalweg
 from thalweg.arrays import Array
-from thalweg.conditioning.curvature import stable_rate
+from thalweg.batches import batches_of
+from thalweg.conditioning.rates import stable_rate
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
-from thalweg.descent.task import batches_of
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.errors import InvalidData, InvalidSetting, sentence
-from thalweg.figures.descent import recorded_epochs
-from thalweg.figures.downsample import sample, thin
+from thalweg.figures.downsample import downsample, sample
 from thalweg.figures.labels import Units
 from thalweg.lab.as_python import as_python
 from thalweg.lab.controls import learning_rate_span
 from thalweg.lab.messages import COLUMNS, Frame, Settings, Source, View
 from thalweg.loss_surface.surface import Surface, surface
-from thalweg.losses import MSE, make_loss, mean_loss
+from thalweg.losses import MSE, NAMES, make_loss, mean_loss
 from thalweg.optimizers.registry import make_rule
 from thalweg.runs.run import Run
+from thalweg.settings import Settings as FitSettings
+from thalweg.summary.scaling import Scaling, scaling_of
 
 WORK = 3e8
 """The most multiplications of one fit: about half a second. Beyond it a page would only wait."""
@@ -47,6 +48,7 @@ _SCATTER_ROWS = 2_000
 _PREDICTED_ROWS = 400
 _NEAR = 0.01
 """An axis that is a smaller share of its coordinates than this has ticks that nobody can read."""
+_REGIME = ("batch_size", "shuffle", "drop_last")
 _EDITABLE_NUMBERS = 4_000  # rows that a page gets whole, to edit and to put into its address
 
 
@@ -82,19 +84,13 @@ class LabData:
         return Landscape.of(self.rows.summary, intercept=True)
 
     @cached_property
-    def scaling(self) -> tuple[Array, Array]:
-        """The features' means and root-mean-square deviations, 1 where there is none."""
-        means = self.rows.X.mean(axis=0)
-        scales = np.sqrt(np.mean((self.rows.X - means) ** 2, axis=0))
-        scales[scales <= 1e-14 * np.abs(means)] = 1.0
-        return means, scales
+    def scaling(self) -> Scaling:
+        """How the standardised features come from the rows'."""
+        return scaling_of(self.rows.summary, intercept=True)
 
     def standardised(self, parameters: Array) -> Array:
         """Turn parameters (…, p) into those of standardised features, fit for single precision."""
-        means, scales = self.scaling
-        weights = parameters[..., 1:]
-        bias = parameters[..., :1] + (weights @ means)[..., np.newaxis]
-        return np.concatenate([bias, weights * scales], axis=-1)
+        return self.scaling.from_user(parameters, intercept=True)
 
     def describe(self) -> dict[str, Any]:
         """Say what a page needs to know of the rows."""
@@ -118,7 +114,7 @@ class LabData:
                 "features": [rows.label(feature) for feature in rows.features],
                 "target": rows.label(rows.target),
                 "parameters": [units.parameter(name) for name in names],
-                "losses": {kind: units.loss(kind) for kind in ("mse", "l1", "huber")},
+                "losses": {kind: units.loss(kind) for kind in NAMES},
             },
             "parameters": names,
             "whole": whole,
@@ -164,9 +160,10 @@ class PageState:
         """Estimate the multiplications of a fit, and refuse one that a page would wait for."""
         n, d = self.data.rows.X.shape
         epochs: int = settings.get("epochs", 250)
-        size: int | None = settings.get("batch_size")
-        work: float = epochs * (n * (d + 1.0) + 20.0 * n / (size or n))
-        if size is None and settings.get("loss", "mse") == "mse":
+        regime = {name: settings[name] for name in _REGIME if name in settings}
+        batches = batches_of(FitSettings(**regime), n)
+        work: float = epochs * (n * (d + 1.0) + 20.0 * batches.steps_per_epoch(n))
+        if batches.sees_all(n) and isinstance(make_loss(settings.get("loss", "mse")), MSE):
             work = epochs * (d + 1.0) ** 2
         if work > WORK:
             raise InvalidSetting(
@@ -257,8 +254,8 @@ class PageState:
             distance = float(np.linalg.norm(away)) / np.sqrt(len(self.data.rows))
             loss_at, losses = self._course(run, float(loss[-1]))
             drawn = np.column_stack([losses, np.log10(np.abs(losses) + 1e-300)])
-        seen = thin(np.column_stack([flat, height]), limit)
-        heard = thin(drawn, limit)
+        seen = downsample(np.column_stack([flat, height]), limit)
+        heard = downsample(drawn, limit)
         return {
             "epochs_walked": run.epochs,
             "parameters": path[-1],
@@ -268,7 +265,7 @@ class PageState:
             "advice": run.outcome.value,
             "start": path[0],
             "held": plane.held(path),
-            "at": frame.put(recorded_epochs(run)[seen]),
+            "at": frame.put(run.recorded_epochs[seen]),
             "flat": frame.put(flat[seen]),
             "height": frame.put(height[seen]),
             "standardised": frame.put(standardised[seen]),

@@ -29,8 +29,8 @@ from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, sentence
 from thalweg.lab import messages
 from thalweg.lab.controls import controls
-from thalweg.lab.downloads import TAKEAWAYS, explanation
-from thalweg.lab.gradient_inspection import autograd, moment
+from thalweg.lab.downloads import DOWNLOADS, explanation
+from thalweg.lab.gradient_inspection import autograd, inspect_gradient
 from thalweg.lab.messages import Source, View
 from thalweg.lab.page_state import HEAVY, LabData, PageState
 from thalweg.lab.uploads import UPLOAD_BYTES, Table, Uploads, rows_of, too_large
@@ -246,7 +246,7 @@ class Lab:
         if request.type == "explain":
             found = await self._off(self.heavy, explanation, rows, run)
             return messages.answer(request.id, "explain", **found)
-        work = autograd if request.autograd else moment
+        work = autograd if request.autograd else inspect_gradient
         found = await self._off(self.heavy, work, rows, run, request.epoch)
         return messages.answer(request.id, "moment", **found)
 
@@ -330,8 +330,8 @@ class Lab:
 
     async def download(self, request: Request) -> Response:
         """Give runs as a file."""
-        takeaway = TAKEAWAYS.get(request.path_params["kind"])
-        if takeaway is None:
+        kind = DOWNLOADS.get(request.path_params["kind"])
+        if kind is None:
             return Response(status_code=404)
         try:
             page = self._page(request)
@@ -341,15 +341,13 @@ class Lab:
             lane = self._lane(bench, asked.runs)
             runs = [await self._off(lane, bench.run, settings) for settings in asked.runs]
             names = [*asked.names, *(f"run {i + 1}" for i in range(len(asked.names), len(runs)))]
-            content = await self._off(self.heavy, takeaway.make, runs, names[: len(runs)])
+            content = await self._off(self.heavy, kind.make, runs, names[: len(runs)])
         except (ThalwegError, UnicodeDecodeError) as error:
             return JSONResponse({"error": str(error)}, 400)
         except ClientDisconnect:
             return Response(status_code=400)
-        name = f'attachment; filename="descent.{takeaway.suffix}"'
-        return Response(
-            content, media_type=takeaway.media_type, headers={"Content-Disposition": name}
-        )
+        name = f'attachment; filename="descent.{kind.suffix}"'
+        return Response(content, media_type=kind.media_type, headers={"Content-Disposition": name})
 
 
 def chapters() -> LabData:

@@ -21,7 +21,8 @@ from thalweg.data.texts import count_letters
 from thalweg.descent.fit import fit
 from thalweg.errors import MissingExtra
 from thalweg.gradient_check import Gradients, gradients
-from thalweg.pages.page import Drawn, fixed, render
+from thalweg.numbers import fixed
+from thalweg.pages.page import Drawn, render
 from thalweg.runs.run import Run
 
 try:

@@ -15,6 +15,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
+from thalweg.numbers import number
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 
@@ -33,7 +34,8 @@ LINE_WIDTH, LINE_HEIGHT = 240, 48
 def run_html(run: Run) -> str:
     """Show a run: what was asked, how it ended, where, and its loss as a line."""
     settings = run.settings
-    ended = [f"{name} = {value:.6g}" for name, value in zip(run.names, run.parameters, strict=True)]
+    ends = zip(run.names, run.parameters, strict=True)
+    ended = [f"{name} = {number(value, 6)}" for name, value in ends]
     rows = [
         ("Optimiser", _optimizer(settings)),
         ("Rows a step", _regime(settings)),
@@ -43,8 +45,8 @@ def run_html(run: Run) -> str:
         ("Ended at", _listed(ended)),
     ]
     if run.epochs:
-        rows.append(("Loss", f"{run.loss[0]:.6g} → {run.loss[-1]:.6g}"))
-        rows.append(("Gradient norm", f"{run.gradient_norm[0]:.6g} → {run.gradient_norm[-1]:.6g}"))
+        for name, values in (("Loss", run.loss), ("Gradient norm", run.gradient_norm)):
+            rows.append((name, f"{number(values[0], 6)} → {number(values[-1], 6)}"))
     body = [_row(name, _left(escape(text))) for name, text in rows]
     line = loss_line(run.loss)
     if line:
@@ -67,7 +69,7 @@ def dataset_html(data: Dataset) -> str:
 def _spread(data: Dataset, name: str, values: Array) -> str:
     label = f"{data.label(name)}{', the target' if name == data.target else ''}"
     spread = (values.mean(), values.std(), values.min(), values.max())
-    return _row(label, *(_right(f"{value:.6g}") for value in spread))
+    return _row(label, *(_right(number(value, 6)) for value in spread))
 
 
 def summary_html(summary: Summary) -> str:
@@ -105,10 +107,11 @@ def loss_line(loss: Array) -> str:
     down = LINE_HEIGHT - 2 - (heights - low) / spread * (LINE_HEIGHT - 4)
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
     scale = ", logarithmic" if logarithmic else ""
+    first, last = (number(value, 6) for _, value in (points[0], points[-1]))
     return (
         f'<svg role="img" width="{LINE_WIDTH}" height="{LINE_HEIGHT}" '
         f'viewBox="0 0 {LINE_WIDTH} {LINE_HEIGHT}" xmlns="http://www.w3.org/2000/svg">'
-        f"<title>Loss by epoch{scale}: from {points[0][1]:.6g} to {points[-1][1]:.6g}</title>"
+        f"<title>Loss by epoch{scale}: from {first} to {last}</title>"
         f'<polyline points="{path}" fill="none" stroke="currentColor" stroke-width="1.5"/></svg>'
     )
 
@@ -126,7 +129,7 @@ def _optimizer(settings: Settings) -> str:
         if name not in defaults or defaults[name] != value
     ]
     walked = ["in standardised features"] if settings.standardize else []
-    return ", ".join([settings.optimizer, f"lr={settings.lr:g}", *given, *walked])
+    return ", ".join([settings.optimizer, f"lr={settings.lr!r}", *given, *walked])
 
 
 def _regime(settings: Settings) -> str:

@@ -19,6 +19,7 @@ from plotly.offline import get_plotlyjs
 import thalweg
 from thalweg import figures
 from thalweg.diagnosis.wording import with_code
+from thalweg.numbers import fixed, number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -99,42 +100,15 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.do"],
     )
-    environment.filters["number"] = number
+    environment.filters["number"] = _unbroken
     environment.filters["fixed"] = fixed
     environment.filters["with_code"] = lambda text: Markup(with_code(text))  # noqa: S704  # escaped there
     return environment
 
 
-def number(value: float, digits: int = 6) -> str:
-    r"""Write a number for reading: grouped thousands, a true minus, powers of ten in superscript.
-
-    Examples
-    --------
-    >>> number(-1234.5), number(4.96e-10, 2), number(0.0683016)
-    ('−1,234.5', '5.0\xa0×\xa010⁻¹⁰', '0.0683016')
-    """
-    if value == 0 or 1e-4 <= abs(value) < 1e7:
-        decimals = 0
-        text = f"{value:.{digits}g}"
-        if "e" in text:
-            text = f"{value:.0f}"
-        if "." in text:
-            decimals = len(text.partition(".")[2])
-        return f"{value:,.{decimals}f}".replace("-", "−")
-    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-    superscript = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa}\u00a0×\u00a010{superscript}".replace("-", "−")
-
-
-def fixed(value: float, decimals: int) -> str:
-    """Write a number with so many decimals, for a column of a table.
-
-    Examples
-    --------
-    >>> fixed(-1.2, 4)
-    '−1.2000'
-    """
-    return f"{value:,.{decimals}f}".replace("-", "−")
+def _unbroken(value: float, digits: int = 6) -> str:
+    """Write a number so that no line ends within it."""
+    return number(value, digits).replace(" ", "\u00a0")
 
 
 def _inside_script(text: str) -> str:

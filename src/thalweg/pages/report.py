@@ -15,7 +15,8 @@ from thalweg import figures
 from thalweg.diagnosis.diagnosis import Diagnosis, explain, message
 from thalweg.errors import InvalidData, sentence
 from thalweg.loss_surface.surface import Surface, surface
-from thalweg.pages.page import Drawn, number, render
+from thalweg.numbers import number
+from thalweg.pages.page import Drawn, render
 from thalweg.runs.run import Outcome, Run
 
 SECTIONS = (("runs", "The runs"), ("why", "Why they went that way"), ("figures", "The figures"))

@@ -20,6 +20,7 @@ from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset, as_features
 from thalweg.data.names import parameter_names
 from thalweg.errors import InvalidData, MissingExtra, sentence
+from thalweg.summary.scaling import Scaling
 
 if TYPE_CHECKING:
     from torch import nn
@@ -43,28 +44,6 @@ class Outcome(Enum):
         "diverged: the loss left all bounds and the fit stopped there; lower the learning rate"
     )
     STOPPED = "stopped: interrupted before its end; go on with fit(data, start=run)"
-
-
-class Scaling(NamedTuple):
-    """How standardised features come from the user's: ``(X - means) / scales``, each (d,)."""
-
-    means: Array
-    scales: Array
-
-    def to_user(self, parameters: Array, *, intercept: bool) -> Array:
-        """Turn parameters (…, p) of standardised features into those of the user's units."""
-        if not intercept:
-            return parameters / self.scales
-        weights = parameters[..., 1:] / self.scales
-        bias = parameters[..., 0] - weights @ self.means
-        return np.concatenate([bias[..., np.newaxis], weights], axis=-1)
-
-    def from_user(self, parameters: Array, *, intercept: bool) -> Array:
-        """Turn parameters (…, p) in the user's units into those of standardised features."""
-        if not intercept:
-            return parameters * self.scales
-        bias = parameters[..., 0] + parameters[..., 1:] @ self.means
-        return np.concatenate([bias[..., np.newaxis], parameters[..., 1:] * self.scales], axis=-1)
 
 
 class InitialState(NamedTuple):
@@ -184,6 +163,11 @@ class Run:
     def steps_per_epoch(self) -> int:
         """The updates of one epoch."""
         return int(self.steps[-1]) // self.epochs if self.epochs else 0
+
+    @property
+    def recorded_epochs(self) -> Array:
+        """After how many epochs each point of the path was recorded: (k,), 0 for the start."""
+        return self.steps / max(1, self.steps_per_epoch)
 
     @cached_property
     def summary(self) -> Summary:

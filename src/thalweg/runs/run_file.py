@@ -43,8 +43,9 @@ from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
 from thalweg.errors import InvalidSetting, UnreadableFile, sentence
 from thalweg.optimizers.registry import RULES
-from thalweg.runs.run import InitialState, Outcome, Run, Scaling
+from thalweg.runs.run import InitialState, Outcome, Run
 from thalweg.settings import DEFAULTS, TORCH_ONLY, Settings, TorchRule
+from thalweg.summary.scaling import Scaling
 from thalweg.torch_random import Generator
 
 if TYPE_CHECKING:

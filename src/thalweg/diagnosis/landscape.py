@@ -8,7 +8,6 @@ loss everywhere. Not here: judging a run (:mod:`thalweg.diagnosis.classification
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from thalweg.arrays import Array
 from thalweg.conditioning.curvature import Curvature, curvature, mean_squared_error, standardise
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
-from thalweg.errors import ThalwegWarning
+from thalweg.summary.exact import exact_triangle
 
 if TYPE_CHECKING:
     from thalweg.summary.summary import Summary
@@ -67,16 +66,15 @@ class Landscape:
     is_standardized: bool
 
     @classmethod
-    def of(cls, summary: Summary, *, intercept: bool) -> Landscape:
-        """Make the landscape of a summary, in the user's units."""
-        with warnings.catch_warnings():
-            # Columns that depend on one another are part of the explanation.
-            warnings.simplefilter("ignore", ThalwegWarning)
-            exact = summary.solve(intercept=intercept)
+    def of(cls, known: Summary | Dataset, *, intercept: bool) -> Landscape:
+        """Make the landscape of rows or of their summary, in the user's units."""
+        summary = known.summary if isinstance(known, Dataset) else known
+        # No warning: columns that depend on one another are part of the explanation.
+        triangle, exact = exact_triangle(known, intercept=intercept)
         return cls(
             names=parameter_names(summary.features, intercept=intercept),
             n=summary.n,
-            triangle=summary.triangle(intercept=intercept),
+            triangle=triangle,
             solution=exact.parameters,
             exact_loss=exact.loss,
             intercept=intercept,

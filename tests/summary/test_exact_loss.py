@@ -23,7 +23,7 @@ from thalweg.summary.summary import Summary
 
 Array = NDArray[np.float64]
 
-RELATIVE = 1e-11  # what a loss may be off by, for certain, where the rows are at hand
+RELATIVE = 1e-10  # what a loss may be off by, for certain, where the rows are at hand
 FAR = {"1e15 ± 1": (1e15, 1.0), "1.7e9 ± 1e-6": (1.7e9, 1e-6), "1e8 ± 1": (1e8, 1.0)}
 
 
@@ -143,9 +143,7 @@ def test_rows_that_tell_enough_are_not_asked_again(monkeypatch: pytest.MonkeyPat
     y = X @ [1.0, 2.0, 3.0] + rng.normal(size=200)
     data = Dataset(X, y)
     passes: list[object] = []
-    monkeypatch.setattr(
-        "thalweg.summary.refinement._products", lambda *asked: passes.append(asked)
-    )
+    monkeypatch.setattr("thalweg.summary.refinement._products", lambda *asked: passes.append(asked))
     solution = solve(data)
     assert passes == []
     assert solution.loss_error <= 1e-15 * solution.loss

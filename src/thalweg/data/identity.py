@@ -101,4 +101,4 @@ def combine(features: Sequence[str], target: str, rows: int, blocks: Iterable[by
 
 
 def _row_bytes(X: Array, y: Array) -> memoryview:
-    return np.column_stack((X, y)).astype("<f8", copy=False).data.cast("B")
+    return np.ascontiguousarray(np.column_stack((X, y)), dtype="<f8").data.cast("B")

@@ -135,6 +135,7 @@ class Scan:
                 pass
         else:
             self.summary = self._summed_up(batches)
+        self.summary.rows_digest = rows.hexdigest()
         return rows.hexdigest()
 
     def _summed_up(self, batches: Iterable[Rows]) -> Summary:

@@ -74,6 +74,9 @@ class Summary:
         What the rows are, for titles; no part of :meth:`to_bytes`.
     units : dict of str to str
         The units of the columns that have one, for axes; no part of :meth:`to_bytes`.
+    rows_digest : str or None
+        The identity of the rows (:mod:`thalweg.data.identity`), where the source that this is
+        the summary of was asked for it; no part of :meth:`to_bytes`.
 
     Examples
     --------
@@ -99,6 +102,7 @@ class Summary:
         self.target = target
         self.name = name
         self.units: dict[str, str] = dict(units or {})
+        self.rows_digest: str | None = None
         self._gram = matrix
         # Worked out once for each intercept; a summary does not change.
         self._full_batches: dict[bool, FullBatch] = {}

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from thalweg.runs.run import Outcome as Outcome
     from thalweg.runs.run import Run as Run
     from thalweg.runs.run_file import load as load
+    from thalweg.summary.exact import solve as solve
     from thalweg.summary.solution import Solution as Solution
     from thalweg.summary.summary import Summary as Summary
-    from thalweg.summary.summary import solve as solve
     from thalweg.sweeps.sweep import Sweep as Sweep
     from thalweg.sweeps.sweep import sweep as sweep
 
@@ -53,7 +53,7 @@ _HOMES = {
     "read": "data.files",
     "salammbo": "data.chapters",
     "scan": "data.files",
-    "solve": "summary.summary",
+    "solve": "summary.exact",
     "surface": "loss_surface.surface",
     "sweep": "sweeps.sweep",
 }

@@ -18,12 +18,16 @@ import pytest
 from numpy.typing import NDArray
 
 import exact
+import thalweg.data.identity
+import thalweg.summary.blocks
 import thalweg.summary.gram
 from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidData, ThalwegWarning, UnreadableFile
+from thalweg.summary.encoding import MAGIC, VERSION
+from thalweg.summary.exact import exact_loss, solve
 from thalweg.summary.gram import gram_of
 from thalweg.summary.solution import Solution
-from thalweg.summary.summary import MAGIC, VERSION, Summary, solve
+from thalweg.summary.summary import Summary
 
 Array = NDArray[np.float64]
 
@@ -130,8 +134,13 @@ def test_without_the_rows_hard_columns_keep_what_the_docstring_says(name: str) -
     assert exact.digits(solution.loss, loss) >= floor
 
 
-def test_refinement_goes_through_all_the_spans(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(thalweg.summary.gram, "SPAN_ROWS", 512)
+def blocks_of(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (thalweg.data.identity, thalweg.summary.blocks, thalweg.summary.gram):
+        monkeypatch.setattr(module, "BLOCK_ROWS", rows)
+
+
+def test_refinement_goes_through_all_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks_of(512, monkeypatch)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(1700, 2)) + 1e9
     y = (X @ [1.0, 2.0] + rng.normal(size=1700)).astype(np.float64)
@@ -218,7 +227,8 @@ def test_an_exact_fit_has_no_loss_and_no_negative_one_around_it() -> None:
     y = parameters[0] + X @ parameters[1:]
     summary = Summary.of((X, y))
     solution = summary.solve()
-    assert solution.loss == 0.0
+    assert solution.loss <= solution.loss_error <= 1e-24 * np.mean(y**2)
+    assert (solve((X, y)).loss, exact_loss((X, y))[0]) == (0.0, 0.0)
     np.testing.assert_array_equal(solution.parameters, parameters)
     assert summary.loss(parameters) <= 1e-29 * np.mean(y**2)
     for step in (1e-16, 1e-12, 1e-8, 1e-3):
@@ -283,18 +293,18 @@ def test_the_bits_do_not_depend_on_the_threads(
     monkeypatch: pytest.MonkeyPatch, processors: int
 ) -> None:
     X, y = rows(20_000, 3)
-    monkeypatch.setattr(thalweg.summary.gram, "SPAN_ROWS", 1024)
+    blocks_of(1024, monkeypatch)
     alone = Summary.of((X, y)).to_bytes()
     monkeypatch.setattr(thalweg.summary.gram, "_processors", lambda: processors)
     assert Summary.of((X, y)).to_bytes() == alone
 
 
-def test_spans_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_add_up_to_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = rows(5_000, 3)
     whole = Summary.of((X, y)).triangle()
-    monkeypatch.setattr(thalweg.summary.gram, "SPAN_ROWS", 512)
-    spans = Summary.of((X, y)).triangle()
-    assert relative_norm(spans - whole, whole) <= SPLIT_ERROR
+    blocks_of(512, monkeypatch)
+    blocks = Summary.of((X, y)).triangle()
+    assert relative_norm(blocks - whole, whole) <= SPLIT_ERROR
 
 
 def test_one_row_at_a_time() -> None:
@@ -331,11 +341,11 @@ def test_the_triangle_of_dependent_columns_gives_the_loss() -> None:
         np.testing.assert_allclose(loss, np.mean(residuals**2), rtol=WORKING_PRECISION)
 
 
-def test_a_triangle_may_be_written_on() -> None:
+def test_nobody_can_write_on_what_a_summary_keeps() -> None:
     summary = Summary.of(rows(9, 2))
-    summary.triangle()[:] = 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        summary.triangle()[:] = 0.0
     summary.hessian()[:] = 0.0
-    assert summary.triangle()[0, 0] == 3.0
     assert summary.hessian()[0, 0] == 2.0
 
 
@@ -699,23 +709,113 @@ def test_damaged_bytes_are_refused_at_every_place() -> None:
             Summary.from_bytes(bytes(altered))
 
 
-def test_each_refusal_of_bytes_says_why() -> None:
+def signed(content: bytes) -> bytes:
+    return content + hashlib.sha256(content).digest()
+
+
+def with_header(header: object, numbers: bytes = bytes(96), version: int = VERSION) -> bytes:
+    """Bytes with any header, whose digest is right: what damage alone cannot make."""
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return signed(MAGIC + struct.pack("<II", version, len(text)) + text + numbers)
+
+
+def header_of(**changed: object) -> dict[str, object]:
+    return {"n": 1, "weights": None, "features": ["x"], "target": "y"} | changed
+
+
+def numbers_of(*high: float) -> bytes:
+    return np.array([*high, *[0.0] * 6], dtype="<f8").tobytes()
+
+
+REFUSED: dict[str, tuple[Any, str]] = {
+    "nothing": (b"", "bytes that are not a summary"),
+    "text": ("thalweg summary", "a value of type str"),
+    "cut": (Summary.of(rows(9, 1)).to_bytes()[:-1], "a summary that was cut short or altered"),
+    "newer": (with_header(header_of(), version=VERSION + 1), f"a summary of version {VERSION + 1}"),
+    "older": (with_header(header_of(), version=1), "a summary of version 1"),
+    "no JSON": (with_header(b"\xff{"), "a summary whose header is no JSON"),
+    "deep JSON": (with_header(b"[" * 100_000), "a summary whose header is no JSON"),
+    "a list": (with_header([1]), "a summary with other fields in its header"),
+    "a field less": (with_header({"n": 1}), "a summary with other fields in its header"),
+    "weights": (with_header(header_of(weights=2.0)), "a summary with other fields in its header"),
+    "no rows": (with_header(header_of(n=0)), "a summary with a number of rows that cannot be"),
+    "fewer": (with_header(header_of(n=-1)), "a summary with a number of rows that cannot be"),
+    "half": (with_header(header_of(n=1.5)), "a summary with a number of rows that cannot be"),
+    "true": (with_header(header_of(n=True)), "a summary with a number of rows that cannot be"),
+    "huge": (with_header(header_of(n=10**400)), "a summary with a number of rows that cannot be"),
+    "no features": (with_header(header_of(features=[])), "a summary without features"),
+    "a word": (with_header(header_of(features="x")), "a summary without features"),
+    "numbers": (
+        with_header(header_of(features=[1])),
+        "a summary whose columns have no names of their own",
+    ),
+    "twice": (
+        with_header(header_of(features=["x", "x"])),
+        "a summary whose columns have no names of their own",
+    ),
+    "the target's": (
+        with_header(header_of(features=["y"])),
+        "a summary whose columns have no names of their own",
+    ),
+    "wide": (
+        with_header(header_of(features=[f"x{j}" for j in range(100_000)])),
+        "a summary with 96 bytes of numbers for 100,000 features",
+    ),
+    "short": (
+        with_header(header_of(), bytes(80)),
+        "a summary with 80 bytes of numbers for 1 features",
+    ),
+    "NaN": (
+        with_header(header_of(), numbers_of(1.0, 2.0, np.nan, 4.0, 5.0, 6.0)),
+        "a summary whose numbers are no sums of squares and products",
+    ),
+    "a negative square": (
+        with_header(header_of(), numbers_of(1.0, 2.0, 3.0, -4.0, 5.0, 6.0)),
+        "a summary whose numbers are no sums of squares and products",
+    ),
+    "other rows": (
+        with_header(header_of(), numbers_of(2.0, 2.0, 3.0, 4.0, 5.0, 6.0)),
+        "a summary whose numbers are no sums of squares and products",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_each_refusal_of_bytes_says_why(name: str) -> None:
+    content, got = REFUSED[name]
+    with pytest.raises(UnreadableFile) as caught:
+        Summary.from_bytes(content)
+    advice = "update thalweg" if name == "newer" else "sum the rows up again"
+    assert str(caught.value) == (
+        f"content: got {got}, expected the bytes of a summary, version {VERSION}; {advice}"
+    )
+
+
+def test_a_header_that_lies_about_its_length_takes_no_memory() -> None:
+    for length in (0, 10, 2**31, 2**32 - 1):
+        content = MAGIC + struct.pack("<II", VERSION, length) + b'{"n": 1}' + bytes(40)
+        tracemalloc.start()
+        with pytest.raises(UnreadableFile):
+            Summary.from_bytes(signed(content))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 100_000
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_any_bytes_will_do(kind: Callable[[bytes], Any]) -> None:
     content = Summary.of(rows(9, 1)).to_bytes()
-    newer = bytearray(content[:-32])
-    newer[len(MAGIC) : len(MAGIC) + 4] = struct.pack("<I", VERSION + 1)
-    newer += hashlib.sha256(newer).digest()
-    cases = [
-        (b"", "bytes that are not a summary"),
-        (content[:-1], "a summary that was cut short or altered"),
-        (bytes(newer), f"a summary of version {VERSION + 1}"),
-    ]
-    for damaged, got in cases:
-        with pytest.raises(UnreadableFile) as caught:
-            Summary.from_bytes(damaged)
-        assert str(caught.value) == (
-            f"content: got {got}, expected the bytes of a summary, version {VERSION} at most; sum "
-            "the rows up again, or update thalweg"
-        )
+    assert Summary.from_bytes(kind(content)).to_bytes() == content
+
+
+@pytest.mark.parametrize(("features", "target"), [(["a", "a"], "y"), (["a", "b"], "b")])
+def test_columns_have_names_of_their_own(features: list[str], target: str) -> None:
+    with pytest.raises(InvalidData) as caught:
+        Summary.of_batches([rows(8, 2)], features=features, target=target)
+    assert str(caught.value) == (
+        f"features: got {tuple(features)!r} with target {target!r}, expected 2 different names, "
+        "none the target's; name each column once"
+    )
 
 
 def test_a_solution_is_what_a_path_ends_in() -> None:

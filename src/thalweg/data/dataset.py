@@ -5,7 +5,6 @@ Not here: reading files (:mod:`thalweg.data.files`), sums over the rows (:mod:`t
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
 from thalweg.checks import is_number
+from thalweg.data.identity import RowsDigest
 from thalweg.data.names import default_features
 from thalweg.errors import InvalidData, nearest, sentence
 
@@ -124,11 +124,10 @@ class Dataset:
 
     @cached_property
     def digest(self) -> str:
-        """The SHA-256 of the rows and the columns' names: whether two datasets are the same."""
-        digest = hashlib.sha256(repr((self.X.shape, self.features, self.target)).encode())
-        for values in (self.X, self.y):
-            digest.update(values.astype("<f8", copy=False).data)
-        return digest.hexdigest()
+        """The identity of the rows and the columns' names, the same as of a scan of them."""
+        rows = RowsDigest(self.features, self.target)
+        rows.add(self.X, self.y)
+        return rows.hexdigest()
 
     def label(self, column: str) -> str:
         """Name a column with its unit, for an axis."""

@@ -6,7 +6,7 @@ Not here: which files they come from (:mod:`thalweg.data.files`), a descent over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import cached_property
@@ -16,6 +16,7 @@ import numpy as np
 
 from thalweg.data.columns import Choice
 from thalweg.data.dataset import Data, Dataset
+from thalweg.data.identity import RowsDigest
 from thalweg.data.rows import Missing, MissingFilter, Rows, arrow_rows
 
 if TYPE_CHECKING:
@@ -119,16 +120,30 @@ class Scan:
     @cached_property
     def summary(self) -> Summary:
         """What one pass over the rows leaves: enough for loss, gradient and exact solution."""
+        return self._summed_up(self.batches())
+
+    @cached_property
+    def digest(self) -> str:
+        """The identity of the rows and the columns' names, the same as of a dataset of them.
+
+        It takes a pass over the rows, which gives the summary too where that is not known yet.
+        """
+        rows = RowsDigest(self.features, self.target)
+        batches = rows.through(self.batches())
+        if "summary" in self.__dict__:
+            for _ in batches:
+                pass
+        else:
+            self.summary = self._summed_up(batches)
+        self.summary.rows_digest = rows.hexdigest()
+        return rows.hexdigest()
+
+    def _summed_up(self, batches: Iterable[Rows]) -> Summary:
         from thalweg.summary.summary import Summary  # only when something is computed
 
-        summary = Summary.of_batches(self.batches(), features=self.features, target=self.target)
+        summary = Summary.of_batches(batches, features=self.features, target=self.target)
         summary.name = self.name
         return summary
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 of the summary's bytes: whether two scans are of the same rows."""
-        return self.summary.digest
 
     def __repr__(self) -> str:
         files = f"{self._files} file" + ("s" if self._files > 1 else "")

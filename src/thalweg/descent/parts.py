@@ -56,6 +56,8 @@ def fit_in_parts(
     """
     check_number("every", every, low=0.0, advice="try every=60")
     with _shown(progress, data) as show:
+        if isinstance(data, Scan) and (checkpoint is not None or resume is not None):
+            data.digest  # noqa: B018  # with the summary in one pass, not in one of its own
         task = prepare(data, start, settings)
         walk = _Walk(task)
         if resume is not None:

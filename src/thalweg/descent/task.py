@@ -20,6 +20,7 @@ from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run
 from thalweg.settings import Settings
+from thalweg.summary.exact import exact_loss
 from thalweg.summary.scaling import Scaling, scaling_of
 from thalweg.torch_random import Generator, initial_parameters
 
@@ -81,7 +82,7 @@ def prepare(
     if settings.standardize:
         scaling = _scaling(rows.summary, start, intercept=settings.intercept)
     first = _start(start, settings, len(rows.features), scaling)
-    return Task(_plan(settings, _scaled_rows(rows, scaling), first), settings, rows, scaling)
+    return Task(_plan(settings, rows, _scaled_rows(rows, scaling), first), settings, rows, scaling)
 
 
 # --- The coordinates ------------------------------------------------------------------------------
@@ -174,7 +175,9 @@ def _go_on(start: ResumeState, settings: Settings, d: int, scaling: Scaling | No
 # --- The plan -------------------------------------------------------------------------------------
 
 
-def _plan(settings: Settings, rows: Dataset | Streamed, first: _Start) -> Plan:
+def _plan(
+    settings: Settings, source: Dataset | Scan, rows: Dataset | Streamed, first: _Start
+) -> Plan:
     batches = batches_of(settings, len(rows))
     if settings.epochs > 1_000_000 or settings.record != "epoch":
         _check_memory(settings, batches, len(rows), len(rows.features) + settings.intercept)
@@ -183,9 +186,8 @@ def _plan(settings: Settings, rows: Dataset | Streamed, first: _Start) -> Plan:
         if settings.tolerance_on == "gradient_norm":
             gradient_tolerance = settings.tolerance
         else:
-            # The exact loss alone: columns that depend on one another do not matter to it.
-            left = float(rows.summary.triangle(intercept=settings.intercept)[-1, -1])
-            loss_tolerance = left**2 / len(rows) * (1.0 + settings.tolerance)
+            least, _ = exact_loss(source, intercept=settings.intercept)
+            loss_tolerance = least * (1.0 + settings.tolerance)
     plan = Plan(
         data=rows,
         intercept=settings.intercept,

@@ -291,7 +291,7 @@ def explain(
 
 
 def _of_data(summary: Summary, rows: Dataset | None, *, intercept: bool) -> Diagnosis:
-    landscape = Landscape.of(summary, intercept=intercept)
+    landscape = Landscape.of(rows or summary, intercept=intercept)
     plain, needed = _plain(landscape, drawn_start(landscape, 0))
     return Diagnosis(
         summary=summary,
@@ -307,7 +307,7 @@ def _of_data(summary: Summary, rows: Dataset | None, *, intercept: bool) -> Diag
 
 
 def _of_run(summary: Summary, rows: Dataset | None, run: Run) -> Diagnosis:
-    landscape = Landscape.of(summary, intercept=run.settings.intercept)
+    landscape = Landscape.of(rows or summary, intercept=run.settings.intercept)
     choice = Choice.of(run.settings)
     walked = landscape.standardized if run.scaling is not None else landscape
     needed = None
@@ -370,7 +370,7 @@ def message(run: Run) -> str:
     settings = run.settings
     if run.outcome is Outcome.STOPPED or settings.loss != "mse":
         return run.outcome.value if run.outcome is Outcome.STOPPED else other_loss.message(run)
-    landscape = Landscape.of(run.summary, intercept=settings.intercept)
+    landscape = Landscape.of(run.data or run.summary, intercept=settings.intercept)
     walked = landscape.standardized if run.scaling is not None else landscape
     if run.outcome is Outcome.DIVERGED:
         choice = Choice.of(settings)

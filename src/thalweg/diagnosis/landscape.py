@@ -8,7 +8,6 @@ loss everywhere. Not here: judging a run (:mod:`thalweg.diagnosis.classification
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from thalweg.arrays import Array
 from thalweg.conditioning.curvature import Curvature, curvature_of, mean_squared_error
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
-from thalweg.errors import ThalwegWarning
+from thalweg.summary.exact import exact_triangle
 from thalweg.summary.scaling import scaling_of
 
 if TYPE_CHECKING:
@@ -68,16 +67,15 @@ class Landscape:
     is_standardized: bool
 
     @classmethod
-    def of(cls, summary: Summary, *, intercept: bool) -> Landscape:
-        """Make the landscape of a summary, in the user's units."""
-        with warnings.catch_warnings():
-            # Columns that depend on one another are part of the explanation.
-            warnings.simplefilter("ignore", ThalwegWarning)
-            exact = summary.solve(intercept=intercept)
+    def of(cls, known: Summary | Dataset, *, intercept: bool) -> Landscape:
+        """Make the landscape of rows or of their summary, in the user's units."""
+        summary = known.summary if isinstance(known, Dataset) else known
+        # No warning: columns that depend on one another are part of the explanation.
+        triangle, exact = exact_triangle(known, intercept=intercept)
         return cls(
             summary=summary,
             names=parameter_names(summary.features, intercept=intercept),
-            triangle=summary.triangle(intercept=intercept),
+            triangle=triangle,
             solution=exact.parameters,
             exact_loss=exact.loss,
             intercept=intercept,
@@ -96,10 +94,12 @@ class Landscape:
             return self
         scaling = scaling_of(self.summary, intercept=self.intercept)
         summary = self.summary.rescaled(*scaling)
+        triangle = summary.triangle(intercept=self.intercept).copy()
+        triangle[-1, -1] = self.triangle[-1, -1]  # the exact loss, with the digits of the rows
         return replace(
             self,
             summary=summary,
-            triangle=summary.triangle(intercept=self.intercept),
+            triangle=triangle,
             solution=scaling.from_user(self.solution, intercept=self.intercept),
             is_standardized=True,
         )

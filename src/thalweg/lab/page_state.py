@@ -81,7 +81,7 @@ class LabData:
     @cached_property
     def landscape(self) -> Landscape:
         """Exact solution and curvature, in the user's units."""
-        return Landscape.of(self.rows.summary, intercept=True)
+        return Landscape.of(self.rows, intercept=True)
 
     @cached_property
     def scaling(self) -> Scaling:

@@ -34,6 +34,8 @@ from thalweg.loss_surface.plane import (
     reach_along,
     read_paths,
 )
+from thalweg.summary.exact import exact_triangle
+from thalweg.summary.solution import warn_of_dependence
 from thalweg.summary.summary import Summary
 
 CURVATURE = ("steepest direction", "flattest direction")
@@ -228,8 +230,9 @@ def surface(
     named = name_ranges(parameters, names, summary.features, ranges)
     paths = read_paths(path, len(names))
     chosen = choose_directions(along, named, names, has_path=len(paths) > 0)
-    factor = summary.triangle(intercept=intercept)
-    solution = summary.solve(intercept=intercept).parameters
+    factor, exact = exact_triangle(known, intercept=intercept)
+    warn_of_dependence(exact, summary.n)
+    solution = exact.parameters
     origin, titles, directions = _place(chosen, names, factor, solution, paths)
     if through is not None:
         origin = check_parameters("through", through, len(names))

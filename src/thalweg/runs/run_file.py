@@ -371,10 +371,10 @@ def _names_of(run: Run) -> dict[str, Any]:
 
 
 def _digest_of(run: Run) -> str | None:
-    """Tell the data by their rows, or by their summary where the rows are not at hand."""
+    """Tell the data by their rows; None where a scan was not asked for their identity."""
     if run.data is not None:
         return run.data.digest
-    return None if run.stored_summary is None else run.stored_summary.digest
+    return None if run.stored_summary is None else run.stored_summary.rows_digest
 
 
 def _summary_of(run: Run) -> str | None:
@@ -392,6 +392,7 @@ def _summary_from(description: Mapping[str, Any]) -> Summary | None:
     summary = Summary.from_bytes(base64.b64decode(description["summary"]))
     summary.name = str(description["name"])
     summary.units = dict(description["units"])
+    summary.rows_digest = description["data_digest"]
     return summary
 
 

@@ -131,11 +131,12 @@ def multiply(high: Array, low: Array, z: Array) -> tuple[Array, Array]:
 
 
 @native()
-def squared_norm(high: Array, low: Array) -> float:
-    """Sum the squares of a vector's entries."""
+def quadratic_form(high: Array, low: Array, z: Array) -> float:
+    """Give zᵀ M z for a matrix M and a vector of working precision."""
+    product_high, product_low = multiply(high, low, z)
     total = (0.0, 0.0)
-    for i in range(len(high)):
-        total = plus(total, times((high[i], low[i]), (high[i], low[i])))
+    for i in range(len(z)):
+        total = plus(total, times((product_high[i], product_low[i]), (z[i], 0.0)))
     return total[0]
 
 
@@ -270,20 +271,18 @@ def _factor_pivoted(high: Array, low: Array, pivots: int, threshold: float) -> t
 
 
 @native()
-def triangle(high: Array, low: Array, threshold: float, resolution: float) -> tuple[Array, Array]:
+def triangle(high: Array, low: Array, threshold: float) -> Array:
     """Give the factor R, diagonal at least zero, of the Gram matrix of columns, the target last.
 
-    Where a column depends on those before it, its pivot no more than ``threshold`` times its
-    squared norm, its row is zero; so is the target's below ``resolution`` times its own.
+    In working precision. Where a column depends on those before it, its pivot no more than
+    ``threshold`` times its squared norm, its row is zero. The target's pivot, which noise may make
+    negative, counts by its size.
     """
     r_high, r_low = high.copy(), low.copy()
     last = high.shape[0] - 1
     _factor(r_high, r_low, last, threshold)
-    if r_high[last, last] > resolution * high[last, last]:
-        r_high[last, last], r_low[last, last] = root((r_high[last, last], r_low[last, last]))
-    else:
-        r_high[last, last], r_low[last, last] = 0.0, 0.0
-    return r_high, r_low
+    r_high[last, last] = math.sqrt(abs(r_high[last, last]))
+    return r_high
 
 
 @native()
@@ -391,8 +390,16 @@ def factor(high: Array, low: Array, threshold: float) -> tuple[Array, Array, Ord
 @native()
 def correct(
     r_high: Array, r_low: Array, order: Order, g_high: Array, g_low: Array, x: Array, x_low: Array
-) -> float:
-    """Add to x the solution of RᵀR step = g; give the step's largest part of its entry of x."""
+) -> tuple[float, float]:
+    """Add to x the solution of RᵀR step = g.
+
+    Returns
+    -------
+    largest : float
+        The step's largest part of its entry of x.
+    gain : float
+        What the step takes off ``‖y - X x‖²``, which is gᵀ step.
+    """
     p = len(order)
     u_high, u_low = np.zeros((p, p + 1)), np.zeros((p, p + 1))
     u_high[:, :p], u_low[:, :p] = r_high, r_low
@@ -403,13 +410,14 @@ def correct(
         u_high[i, p], u_low[i, p] = over(rest, (r_high[i, i], r_low[i, i]))
     step_high, step_low = np.zeros(p), np.zeros(p)
     _back_substitute(u_high, u_low, p, p, step_high, step_low)
-    largest = 0.0
+    largest, gain = 0.0, 0.0
     for i in range(p):
         j = order[i]
+        gain += g_high[j] * step_high[i]
         x[j], x_low[j] = plus((x[j], x_low[j]), (step_high[i], step_low[i]))
         if step_high[i] != 0.0:
             largest = max(largest, abs(step_high[i]) / abs(x[j]) if x[j] != 0.0 else math.inf)
-    return largest
+    return largest, gain
 
 
 @native()

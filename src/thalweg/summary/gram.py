@@ -1,8 +1,9 @@
-"""The Gram matrix of the columns ``[1, X, y]`` in double-double arithmetic, from rows in memory.
+"""The Gram matrix of the columns ``[1, X, y]`` in double-double arithmetic, from rows.
 
-The rows are looked at once and not copied: span by span, on as many threads as there are
-processors. Not here: the kernel (:mod:`thalweg.summary.gram_kernel`), rows that come in blocks
-(:mod:`thalweg.summary`).
+Rows in memory are looked at once and not copied, block by block, on as many threads as there are
+processors; rows that come in batches are summed in the same blocks, to the same bits. Not here:
+the kernel (:mod:`thalweg.summary.gram_kernel`), blocks and their tree
+(:mod:`thalweg.summary.blocks`).
 """
 
 from __future__ import annotations
@@ -11,19 +12,19 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import reduce
 from typing import Any, TypeVar
 
 import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.dataset import check_finite
+from thalweg.data.identity import BLOCK_ROWS
 from thalweg.errors import InvalidData, sentence
+from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.double_double import Matrix, add_matrix, within
-from thalweg.summary.gram_kernel import BLOCK, gram
+from thalweg.summary.gram_kernel import BLOCK, TILE, add_gram
 
-# How many values and rows are converted to float64, or worked on by one thread, at a time.
-SPAN_CELLS, SPAN_ROWS = 2**22, 2**16
+PIECE_CELLS = 2**20  # how many values are converted to float64 at a time
 
 # Norms of columns whose products, and the squares of their ratios, float64 can hold.
 LEAST, MOST = 1e-75, 1e75
@@ -32,9 +33,7 @@ Part = TypeVar("Part")
 
 
 def gram_of(X: Any, y: Any) -> Matrix:
-    """Give the Gram matrix of ``[1, X, y]``: that of each span of rows, added up in their order.
-
-    The spans do not depend on the number of threads, and so neither do the bits of the result.
+    """Give the Gram matrix of ``[1, X, y]``: that of each block of rows, added up as a tree.
 
     Parameters
     ----------
@@ -59,57 +58,171 @@ def gram_of(X: Any, y: Any) -> Matrix:
            [ 3.,  5., 13.],
            [ 8., 13., 34.]])
     """
-    high, low = reduce(add, in_spans(gram, X, y))
+    tree = Tree(add)
+    for number, part in enumerate(in_blocks(_of_block, X, y)):
+        tree.put(number, part)
+    high, low = tree.total()
     if not within(high, LEAST**2, MOST**2):
-        _check_columns(X, y, high)
+        check_finite(X, y)
+        _check_norms(high, np.array([np.abs(column).max() for column in (*X.T, y)]))
     return high, low
 
 
-def in_spans(work: Callable[[Array, Array], Part], X: Any, y: Any) -> Iterator[Part]:
-    """Give what ``work`` makes of each span of rows, in their order, several at a time.
+class GramSums:
+    """The Gram matrix of ``[1, X, y]`` from rows that come one batch after the other.
 
-    Spans are float64 and no copy where the rows are float64; they do not depend on the number of
-    threads. A few results wait at most.
+    Parameters
+    ----------
+    d : int
+        The number of features.
+
+    Examples
+    --------
+    >>> sums = GramSums(1)
+    >>> sums.add(np.array([[1], [2]]), np.array([3, 5]))
+    >>> sums.total()[0].diagonal()
+    array([ 2.,  5., 34.])
     """
-    n, d = X.shape
-    rows = max(1, min(SPAN_ROWS, SPAN_CELLS // (d + 2)) // BLOCK) * BLOCK
 
-    def of_span(first: int) -> Part:
-        span = slice(first, first + rows)
-        return work(np.asarray(X[span], dtype=np.float64), np.asarray(y[span], dtype=np.float64))
+    def __init__(self, d: int) -> None:
+        self.d = d
+        self.n = 0
+        self._pieces = Pieces(BLOCK, d)
+        self._tree: Tree[Matrix] = Tree(add)
+        self._open = _zeros(d)
+        # What the values of a column reach while its norm tells nothing: whether it is zero.
+        self._largest = np.zeros(d + 1)
 
-    threads = 1 if n <= rows else _processors()
+    def add(self, X: Any, y: Any) -> None:
+        """Take the next b rows, of any real type: ``X`` of shape (b, d), ``y`` of shape (b,).
+
+        Raises
+        ------
+        InvalidData
+            Where a value is not finite.
+        """
+        self.n += len(y)
+        for piece in self._pieces.of(X, y):
+            self._take(*piece)
+        kept = slice(len(y) - min(self._pieces.kept, len(y)), None)
+        looked_at = np.isfinite(self._open[0].diagonal()).all()
+        if not (looked_at and np.isfinite(X[kept]).all() and np.isfinite(y[kept]).all()):
+            check_finite(X, y)
+
+    def total(self) -> Matrix:
+        """Give the matrix of all the rows, at least one; nothing can be added any more.
+
+        Raises
+        ------
+        InvalidData
+            Where a column's norm is below 1e-75 or above 1e75.
+        """
+        for piece in self._pieces.rest():
+            self._take(*piece)
+        if self.n % BLOCK_ROWS:
+            self._close()
+        high, low = self._tree.total()
+        if not within(high, LEAST**2, MOST**2):
+            mean_squares = high.diagonal()[1:] / self.n  # their roots are no larger than values
+            _check_norms(high, np.maximum(self._largest, np.sqrt(mean_squares)))
+        return high, low
+
+    def _take(self, X: Any, y: Any) -> None:
+        _add_rows(X, y, *self._open)
+        squares = self._open[0].diagonal()[1 : self.d + 2]
+        unclear = ~((squares >= LEAST**2) & (squares <= MOST**2))
+        if unclear.any():
+            columns = (X[:, j] if j < self.d else y for j in np.flatnonzero(unclear))
+            reached = [np.abs(column).max() for column in columns]
+            self._largest[unclear] = np.maximum(self._largest[unclear], reached)
+        if self._pieces.given % BLOCK_ROWS == 0:
+            self._close()
+
+    def _close(self) -> None:
+        """Put the open block into the tree, and open the next one."""
+        number = (self._pieces.given - 1) // BLOCK_ROWS
+        self._tree.put(number, _whole(*self._open, self.d + 2))
+        self._open = _zeros(self.d)
+
+
+def in_blocks(work: Callable[[Any, Any], Part], X: Any, y: Any) -> Iterator[Part]:
+    """Give what ``work`` makes of each block of rows, in their order, several at a time.
+
+    A few results wait at most.
+    """
+
+    def of_block(first: int) -> Part:
+        block = slice(first, first + BLOCK_ROWS)
+        return work(X[block], y[block])
+
+    n = len(y)
+    threads = 1 if n <= BLOCK_ROWS else _processors()
     if threads == 1:
-        yield from map(of_span, range(0, n, rows))
+        yield from map(of_block, range(0, n, BLOCK_ROWS))
         return
     waiting: deque[Future[Part]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for first in range(0, n, rows):
-            waiting.append(pool.submit(of_span, first))
+        for first in range(0, n, BLOCK_ROWS):
+            waiting.append(pool.submit(of_block, first))
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def add(total: Matrix, part: Matrix) -> Matrix:
-    """Add a Gram matrix to another, in place."""
-    add_matrix(*total, *part)
-    return total
+def add(first: Matrix, second: Matrix) -> Matrix:
+    """Give the sum of two Gram matrices, in new memory."""
+    high, low = first[0].copy(), first[1].copy()
+    add_matrix(high, low, *second)
+    return high, low
 
 
-def _check_columns(X: Any, y: Any, high: Array) -> None:
+def _of_block(X: Any, y: Any) -> Matrix:
+    d = X.shape[1]
+    high, low = _zeros(d)
+    _add_rows(X, y, high, low)
+    return _whole(high, low, d + 2)
+
+
+def _add_rows(X: Any, y: Any, high: Array, low: Array) -> None:
+    """Add rows of any real type; those that are not float64 are converted piece by piece."""
+    rows = len(y)
+    if X.dtype != np.float64 or y.dtype != np.float64:
+        rows = max(1, PIECE_CELLS // (X.shape[1] * BLOCK)) * BLOCK
+    for first in range(0, len(y), rows):
+        piece = slice(first, first + rows)
+        add_gram(
+            np.asarray(X[piece], dtype=np.float64),
+            np.asarray(y[piece], dtype=np.float64),
+            high,
+            low,
+        )
+
+
+def _zeros(d: int) -> Matrix:
+    """Give room for the sums of a block, as the kernel takes it."""
+    padded = d + 2 + (d + 2) % TILE
+    return np.zeros((padded, padded)), np.zeros((padded, padded))
+
+
+def _whole(high: Array, low: Array, width: int) -> Matrix:
+    """Give the symmetric matrices whose upper triangles the kernel has summed."""
+    upper = (np.triu(part[:width, :width]) for part in (high, low))
+    whole_high, whole_low = (part + np.triu(part, 1).T for part in upper)
+    return whole_high, whole_low
+
+
+def _check_norms(high: Array, largest: Array) -> None:
     """Refuse the first column whose norm is out of bounds; zero is allowed where it is true."""
-    check_finite(X, y)
-    for j, column in enumerate((*X.T, y)):
-        largest = float(np.abs(column).max())
-        if largest == 0.0 or LEAST**2 <= high[j + 1, j + 1] <= MOST**2:
+    squares = high.diagonal()[1:]
+    for j, (square, value) in enumerate(zip(squares.tolist(), largest.tolist(), strict=True)):
+        if value == 0.0 or LEAST**2 <= square <= MOST**2:
             continue
+        is_target = j == len(squares) - 1
         raise InvalidData(
             sentence(
-                "X" if j < X.shape[1] else "y",
-                got=f"values as large as {largest:.3g}"
-                + (f" in column {j}" if j < X.shape[1] else ""),
+                "y" if is_target else "X",
+                got=f"values as large as {value:.3g}" + ("" if is_target else f" in column {j}"),
                 expected=f"columns with a norm between {LEAST:g} and {MOST:g}",
                 advice="measure that column in another unit",
             )

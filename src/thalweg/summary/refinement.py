@@ -1,9 +1,10 @@
 """The last digits of the exact solution, from the rows: iterative refinement.
 
-The Gram matrix of ill-conditioned columns gives the answer to fewer digits than there are. Its
-factor is then still good enough to correct the answer by what the residuals say, computed from
-the rows in double-double arithmetic, until nothing changes. Not here: the first answer
-(:mod:`thalweg.summary.solution`).
+The Gram matrix of ill-conditioned columns gives the answer to fewer digits than there are, and
+the loss to fewer where the target is far from zero. Its factor is then still good enough to
+correct the answer by what the residuals say, computed from the rows in double-double arithmetic,
+until nothing changes. Not here: the first answer (:mod:`thalweg.summary.solution`), when the rows
+are asked (:mod:`thalweg.summary.exact`).
 
 References
 ----------
@@ -13,70 +14,99 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.summary.double_double import Matrix, add_matrix, correct, factor, residual_products
-from thalweg.summary.solution import DEPENDENCE
+from thalweg.summary.solution import DEPENDENCE, ROUNDED, Solution, reach
 
 Products: TypeAlias = tuple[Array, Array]
-Spans: TypeAlias = Callable[[Callable[[Array, Array], Products]], Iterable[Products]]
+Passes: TypeAlias = Callable[[Callable[[Any, Any], Products]], Iterable[Products]]
+"""One pass over the rows: gives what a function makes of each block, in their order."""
 
 # Where no pivot is below this part of its column's squared norm, the first answer has all digits.
 WELL_CONDITIONED = 2.0**-40
 
+# The first loss is good enough where its bound is below this part of it: 13 digits for certain,
+# and all of them in fact, for the bound is far above what was ever seen.
+GOOD_ENOUGH = 2.0**-44
+
 MOST_PASSES = 8
-LAST_DIGIT = 2.0**-56  # a change below this part of a parameter does not change its float64
+LAST_DIGIT = 2.0**-56  # a change below this part of a number does not change its float64
 
 
-def refine(
-    spans: Spans, n: int, matrix: Matrix, parameters: Array, *, intercept: bool
-) -> tuple[Array, float] | None:
-    """Correct an answer by passes over the rows.
+def refine(over_rows: Passes, n: int, matrix: Matrix, solution: Solution) -> Solution:
+    """Correct an answer by passes over the rows, where it has not all its digits.
 
     Parameters
     ----------
-    spans : callable
-        Gives what a function makes of each span of rows, ``X`` and ``y``, in their order.
+    over_rows : callable
+        Makes one pass.
     n : int
         The number of rows.
     matrix : Matrix
         The Gram matrix of ``[1, X, y]``, or of ``[X, y]``.
-    parameters : ndarray, shape (p,)
+    solution : Solution
         The answer from it.
-    intercept : bool
 
     Returns
     -------
-    parameters : ndarray, shape (p,)
-    loss : float
-        The mean squared error there. Both are correctly rounded, or next to it; None instead
-        where the first answer is as good, or the columns are dependent.
+    Solution
+        With parameters and loss that are correctly rounded, or next to it. Where the columns are
+        dependent only the loss is worked out anew, at the parameters as they are.
     """
+    loss_is_good = solution.loss_error <= GOOD_ENOUGH * solution.loss
+    high, low = solution.parameters.copy(), np.zeros(len(solution.parameters))
+    if solution.dependent:
+        if loss_is_good:
+            return solution
+        _, _, square = _products(over_rows, high, low, solution.intercept)
+        return _with_loss(solution, square, 0.0, matrix, n)
     r_high, r_low, order, least = factor(*matrix, DEPENDENCE)
-    if least == 0.0 or least > WELL_CONDITIONED:
-        return None
-    high, low = parameters.copy(), np.zeros_like(parameters)
-    change = np.inf
+    if loss_is_good and least > WELL_CONDITIONED:
+        return solution
+    square, gain, change = 0.0, 0.0, np.inf
     for _ in range(MOST_PASSES):
-        g_high, g_low, square = _products(spans, high, low, intercept)
-        last, change = change, correct(r_high, r_low, order, g_high, g_low, high, low)
-        if change <= LAST_DIGIT or change >= last:
+        g_high, g_low, square = _products(over_rows, high, low, solution.intercept)
+        last = change
+        change, gain = correct(r_high, r_low, order, g_high, g_low, high, low)
+        least_gain = LAST_DIGIT * square + _unseen(matrix, high) ** 2
+        if change >= last or (change <= LAST_DIGIT and abs(gain) <= least_gain):
             break
-    return high, square / n
+    first = int(solution.intercept)
+    found = solution._replace(bias=float(high[0]) if first else 0.0, weights=high[first:])
+    return _with_loss(found, square, gain, matrix, n)
 
 
-def _products(spans: Spans, high: Array, low: Array, intercept: bool) -> tuple[Array, Array, float]:
+def _with_loss(solution: Solution, square: float, gain: float, matrix: Matrix, n: int) -> Solution:
+    """Take a sum of squared residuals, with the bound of its error.
+
+    Each residual is off by δ, of norm :func:`_unseen` at most, so the sum of their squares by
+    2 ‖r‖ ‖δ‖ + ‖δ‖²; by what the last step still takes off it; and by its rounding to float64.
+    """
+    delta = _unseen(matrix, solution.parameters)
+    error = 2.0 * np.sqrt(square) * delta + delta**2 + 2.0 * abs(gain) + ROUNDED * square
+    return solution._replace(loss=square / n, loss_error=float(error) / n)
+
+
+def _unseen(matrix: Matrix, parameters: Array) -> float:
+    """Bound the norm of what double-double arithmetic leaves out of the residuals."""
+    return 2.0**-102 * (len(parameters) + 2) * reach(matrix[0], parameters)
+
+
+def _products(
+    over_rows: Passes, high: Array, low: Array, intercept: bool
+) -> tuple[Array, Array, float]:
     """Give the products of the columns with the residuals, and the residuals' squared norm."""
     total = np.zeros((2, 1, len(high) + 1))  # high and low parts of the products, then the square
 
-    def of_span(part_X: Array, part_y: Array) -> tuple[Array, Array]:
+    def of_block(X: Any, y: Any) -> Products:
         # copies: the kernel is compiled once, for arrays that are contiguous and writable
-        part_X, part_y = np.array(part_X, order="C"), np.array(part_y)
-        return residual_products(part_X, part_y, high, low, intercept)
+        X, y = np.array(X, dtype=np.float64, order="C"), np.array(y, dtype=np.float64)
+        return residual_products(X, y, high, low, intercept)
 
-    for part_high, part_low in spans(of_span):
+    for part_high, part_low in over_rows(of_block):
         add_matrix(total[0], total[1], part_high[np.newaxis], part_low[np.newaxis])
     return total[0, 0, :-1].copy(), total[1, 0, :-1].copy(), float(total[0, 0, -1])

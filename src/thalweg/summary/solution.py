@@ -14,16 +14,21 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.errors import ThalwegWarning, sentence
-from thalweg.summary.double_double import Matrix, Order, least_squares
+from thalweg.summary.double_double import Matrix, Order, least_squares, quadratic_form
+from thalweg.summary.gram_kernel import ERROR
 
 # A column counts as dependent where what the others leave of it is below 64 units in the last
-# place of the terms that cancel there: rounding to float64 leaves 1 or 2 of them, the Gram matrix
-# resolves 12 (measured). Squared, as pivots are.
+# place of the terms that cancel there (1.4e-14 of them): rounding to float64 leaves 1 or 2, the
+# Gram matrix resolves 12 (measured). Squared, as pivots are.
 DEPENDENCE = (64 * 2.0**-52) ** 2
 
-# What is left of the target below this part of its squared norm is rounding of the arithmetic:
-# 1e-29 at most for targets that fit exactly (measured).
-RESOLUTION = 2.0**-96
+# Of the terms that cancel in a mean square, the part that it may be off by: the Gram matrix's own
+# error, four times, so that what the computed parameters are off by is in it too; and, for each
+# column, the rounding of double-double arithmetic in the factorisation. By Cauchy and Schwarz both
+# move an entry of the matrix by that part of its columns' norms.
+LOSS_ERROR, LOSS_ERROR_A_COLUMN = 4.0 * ERROR, 2.0**-98
+
+ROUNDED = 2.0**-51  # of a number that was rounded to float64 and divided once
 
 # A column takes part in a dependence where its coefficient, columns scaled to norm one, is more
 # than noise.
@@ -41,8 +46,14 @@ class Solution(NamedTuple):
         Zero where there is no intercept.
     weights : ndarray, shape (d,)
     loss : float
-        The mean squared error there: never negative, and zero where the target is within 4e-15
-        of its norm of an exact fit.
+        The least mean squared error, that of the exact answer whose roundings the parameters are:
+        never negative. Where columns depend on one another, the one at these parameters.
+    loss_error : float
+        A bound of what ``loss`` is off by. From the summary alone it is about 5e-26 of the mean
+        square of the target (more where large terms cancel, as of ill-conditioned columns): where
+        it is not far below ``loss``, the data fit exactly for all that can be told. With the rows
+        at hand :func:`thalweg.solve` brings it down to rounding. It holds while the condition
+        number of the columns, each scaled to norm one, is below 1e12.
     rank : int
         How many of the parameters' columns are independent.
     dependent : tuple of str
@@ -55,6 +66,7 @@ class Solution(NamedTuple):
     bias: float
     weights: Array
     loss: float
+    loss_error: float
     rank: int
     dependent: tuple[str, ...] = ()
     intercept: bool = True
@@ -64,21 +76,9 @@ class Solution(NamedTuple):
         """The parameters in a path's order, [bias, weights…], shape (p,)."""
         return np.concatenate(([self.bias], self.weights)) if self.intercept else self.weights
 
-    def refined(self, parameters: Array, loss: float) -> Solution:
-        """Take corrected values of the parameters and the loss."""
-        first = int(self.intercept)
-        bias = float(parameters[0]) if self.intercept else 0.0
-        return self._replace(bias=bias, weights=parameters[first:], loss=loss)
-
 
 def solution_of(matrix: Matrix, n: int, features: Sequence[str], *, intercept: bool) -> Solution:
-    """Solve the least-squares problem whose columns, the target last, have this Gram matrix.
-
-    Warns
-    -----
-    ThalwegWarning
-        Where the columns depend on one another.
-    """
+    """Solve the least-squares problem whose columns, the target last, have this Gram matrix."""
     high, low = matrix
     parameters, rest, rank, order, dependence = least_squares(high, low, DEPENDENCE)
     p = len(parameters)
@@ -87,15 +87,41 @@ def solution_of(matrix: Matrix, n: int, features: Sequence[str], *, intercept: b
     if rank < p:
         norms = np.sqrt(np.diag(high))
         dependent = tuple(names[j] for j in _dependent(norms, order[:p], rank, dependence))
-        _warn_of(dependent, n, p)
+        rest = quadratic_form(high, low, np.append(parameters, -1.0))
+    loss = abs(rest) / n  # negative is noise, of that size
     return Solution(
         bias=float(parameters[0]) if intercept else 0.0,
         weights=parameters[1:] if intercept else parameters,
-        loss=rest / n if rest > RESOLUTION * high[p, p] else 0.0,
+        loss=loss,
+        loss_error=loss_error(high, parameters, n, loss),
         rank=rank,
         dependent=dependent,
         intercept=intercept,
     )
+
+
+def loss_error(high: Array, parameters: Array, n: int, loss: float) -> float:
+    """Bound what a mean squared error is off by that comes from a Gram matrix.
+
+    Parameters
+    ----------
+    high : ndarray, shape (p + 1, p + 1)
+        The matrix of the columns, the target last.
+    parameters : ndarray, shape (p,)
+        Where the error is evaluated.
+    n : int
+        The number of rows.
+    loss : float
+        What came out there, rounded to float64 and divided once.
+    """
+    part = LOSS_ERROR + LOSS_ERROR_A_COLUMN * len(high)
+    return part * reach(high, parameters) ** 2 / n + ROUNDED * loss
+
+
+def reach(high: Array, parameters: Array) -> float:
+    """Sum the norms of the terms that cancel in the residuals, the target's among them."""
+    norms = np.sqrt(np.diag(high))
+    return float(np.abs(parameters) @ norms[:-1] + norms[-1])
 
 
 def _dependent(norms: Array, order: Order, rank: int, dependence: Array) -> list[int]:
@@ -106,7 +132,16 @@ def _dependent(norms: Array, order: Order, rank: int, dependence: Array) -> list
     return sorted([*map(int, kept[makes_one]), *map(int, dropped)])
 
 
-def _warn_of(dependent: Sequence[str], n: int, p: int) -> None:
+def warn_of_dependence(solution: Solution, n: int) -> None:
+    """Say which columns depend on one another, where some do; called by what the user calls.
+
+    Warns
+    -----
+    ThalwegWarning
+    """
+    dependent, p = solution.dependent, len(solution.parameters)
+    if not dependent:
+        return
     shown = ", ".join(map(repr, dependent[:NAMES_SHOWN]))
     if len(dependent) > NAMES_SHOWN:
         shown += f" and {len(dependent) - NAMES_SHOWN} more"
@@ -119,5 +154,5 @@ def _warn_of(dependent: Sequence[str], n: int, p: int) -> None:
             advice="of all the best answers the one of smallest norm is given",
         ),
         ThalwegWarning,
-        stacklevel=4,
+        stacklevel=3,
     )

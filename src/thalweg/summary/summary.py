@@ -5,18 +5,15 @@ For the squared error, everything about n rows follows from the Gram matrix of t
 ``z = [parameters…, -1]``, whatever n. The matrix is kept in double-double arithmetic, so that
 summaries add up, in any order and from any cut of the rows, to the same answer.
 
-Not here: the kernels (:mod:`thalweg.summary.gram`, :mod:`thalweg.summary.double_double`), other
-losses than the mean squared error (:mod:`thalweg.losses`), the loss over a plane
-(:mod:`thalweg.loss_surface`).
+Not here: the kernels (:mod:`thalweg.summary.gram`, :mod:`thalweg.summary.double_double`), digits
+that only the rows have (:mod:`thalweg.summary.exact`), other losses than the mean squared error
+(:mod:`thalweg.losses`), the loss over a plane (:mod:`thalweg.loss_surface`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import struct
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,65 +23,44 @@ from thalweg.checks import check_parameters
 from thalweg.data.dataset import Data, Dataset, as_arrays, as_pair
 from thalweg.data.names import default_features
 from thalweg.data.scanning import Scan
-from thalweg.errors import InvalidData, UnreadableFile, sentence
-from thalweg.summary.double_double import Matrix, multiply, squared_norm, standardize, triangle
-from thalweg.summary.gram import add, gram_of, in_spans
-from thalweg.summary.refinement import Spans, refine
-from thalweg.summary.solution import DEPENDENCE, RESOLUTION, Solution, solution_of
+from thalweg.errors import InvalidData, sentence
+from thalweg.summary.blocks import Tree
+from thalweg.summary.double_double import Matrix, multiply, quadratic_form, standardize, triangle
+from thalweg.summary.encoding import DIGEST_BYTES, decode, encode
+from thalweg.summary.gram import GramSums, add, gram_of
+from thalweg.summary.solution import (
+    DEPENDENCE,
+    Solution,
+    loss_error,
+    solution_of,
+    warn_of_dependence,
+)
 
-MAGIC = b"thalweg summary\n"
-VERSION = 1
 
+class FullBatch(NamedTuple):
+    """What batch descent on the mean squared error needs of the rows.
 
-def solve(data: Data | Scan, *, intercept: bool = True) -> Solution:
-    r"""Give the exact least-squares answer, never by descent, never truncated by a default.
-
-    .. math:: \min_{b, w} \frac1n \sum_i (b + x_i^\top w - y_i)^2
-
-    Parameters
+    Attributes
     ----------
-    data : Dataset, (X, y) or Scan
-    intercept : bool
-        Whether there is a bias.
-
-    Returns
-    -------
-    Solution
-        Where columns depend on one another, that of :meth:`Summary.solve`, which says when they
-        do. Otherwise all digits are right, the last one perhaps excepted, while the condition
-        number of the columns, each scaled to norm one, is below 1e13: where the Gram matrix
-        alone would lose some, passes over the rows correct the answer.
-
-    Raises
-    ------
-    InvalidData
-        On shapes that do not fit together, values that are not finite numbers, no rows.
-
-    Warns
-    -----
-    ThalwegWarning
-        Where columns depend on one another, or rows are fewer than parameters.
-
-    Examples
-    --------
-    >>> solution = solve(([[1.0], [2.0], [3.0]], [5.0, 7.0, 9.0]))
-    >>> solution.bias, solution.weights, solution.loss
-    (3.0, array([2.]), 0.0)
+    triangle : ndarray, shape (p + 1, p + 1)
+        R, read-only.
+    n : float
+        The number of rows.
+    variance : float
+        The target's variance.
     """
-    summary = data.summary if isinstance(data, Dataset) else Summary.of(data)
-    solution = summary.solve(intercept=intercept)
-    if solution.dependent:
-        return solution
-    matrix = summary._columns(intercept)
-    refined = refine(_spans_of(data), summary.n, matrix, solution.parameters, intercept=intercept)
-    return solution if refined is None else solution.refined(*refined)
+
+    triangle: Array
+    n: float
+    variance: float
 
 
 class Summary:
     """Rows, summed up: their number and the triangular factor R of the columns ``[1, X, y]``.
 
-    It is made by :meth:`of`, :meth:`of_batches`, :meth:`merge` and :meth:`from_bytes`; the memory
-    it takes is O(d²), whatever the rows.
+    It is made by :meth:`of`, :meth:`of_batches`, :meth:`of_blocks`, :meth:`merge` and
+    :meth:`from_bytes`; the memory it takes is O(d²), whatever the rows. The same rows in the same
+    order give the same bits, in memory and in batches, on every machine.
 
     Attributes
     ----------
@@ -98,6 +74,9 @@ class Summary:
         What the rows are, for titles; no part of :meth:`to_bytes`.
     units : dict of str to str
         The units of the columns that have one, for axes; no part of :meth:`to_bytes`.
+    rows_digest : str or None
+        The identity of the rows (:mod:`thalweg.data.identity`), where the source that this is
+        the summary of was asked for it; no part of :meth:`to_bytes`.
 
     Examples
     --------
@@ -119,12 +98,14 @@ class Summary:
         units: Mapping[str, str] | None = None,
     ) -> None:
         self.n = n
-        self.features = tuple(features)
+        self.features = _checked_names(features, target, len(matrix[0]) - 2)
         self.target = target
         self.name = name
         self.units: dict[str, str] = dict(units or {})
+        self.rows_digest: str | None = None
         self._gram = matrix
-        self._triangles: dict[bool, Matrix] = {}
+        # Worked out once for each intercept; a summary does not change.
+        self._full_batches: dict[bool, FullBatch] = {}
 
     # --- Making one -------------------------------------------------------------------------------
 
@@ -152,7 +133,7 @@ class Summary:
             )
         if isinstance(data, Scan):
             return data.summary
-        X, y = _real_arrays(*as_pair(data))
+        X, y = real_arrays(*as_pair(data))
         return cls(len(y), gram_of(X, y), default_features(X.shape[1]), "y")
 
     @classmethod
@@ -184,21 +165,21 @@ class Summary:
         >>> Summary.of_batches([([[1.0], [2.0]], [5.0, 7.0]), ([[3.0]], [9.5])]).n
         3
         """
-        total: Matrix | None = None
-        n = 0
+        sums: GramSums | None = None
         for number, batch in enumerate(batches):
             try:
                 block = _block(batch)
-                part = None if block is None else gram_of(*block)
+                if block is None:
+                    continue
+                d = block[0].shape[1]
+                sums = sums or GramSums(d)
+                if d == sums.d:
+                    sums.add(*block)
             except InvalidData as error:
                 raise InvalidData(f"block {number}, {error}") from None
-            if block is None or part is None:
-                continue
-            if total is not None and len(part[0]) != len(total[0]):
-                raise _other_columns(f"block {number}", len(part[0]) - 2, len(total[0]) - 2)
-            n += len(block[1])
-            total = part if total is None else add(total, part)
-        if total is None:
+            if d != sums.d:
+                raise _other_columns(f"block {number}", d, sums.d)
+        if sums is None:
             raise InvalidData(
                 sentence(
                     "batches",
@@ -207,11 +188,38 @@ class Summary:
                     advice="check the filter or the files that the rows come from",
                 )
             )
-        d = len(total[0]) - 2
-        names = default_features(d) if features is None else tuple(features)
-        if len(names) != d:
-            raise _other_columns("features", len(names), d)
-        return cls(n, total, names, target)
+        names = default_features(sums.d) if features is None else features
+        _checked_names(names, target, sums.d)
+        return cls(sums.n, sums.total(), names, target)
+
+    @classmethod
+    def of_blocks(cls, blocks: Iterable[tuple[int, Summary]]) -> Summary:
+        """Add up the summaries of numbered blocks of rows, which may come in any order.
+
+        Always as the same tree, by the blocks' numbers: the bits do not depend on who finished
+        first. Of blocks of :data:`~thalweg.data.identity.BLOCK_ROWS` rows, the last one perhaps
+        shorter, it is to the bit what :meth:`of` gives for all the rows.
+
+        Parameters
+        ----------
+        blocks : iterable of (int, Summary)
+            Each number from 0 on once.
+
+        Raises
+        ------
+        InvalidData
+            On missing or repeated numbers, and on other columns.
+
+        Examples
+        --------
+        >>> first, second = Summary.of(([[1.0]], [5.0])), Summary.of(([[2.0]], [7.0]))
+        >>> Summary.of_blocks([(1, second), (0, first)]).n
+        2
+        """
+        tree: Tree[Summary] = Tree(Summary.merge)
+        for number, block in blocks:
+            tree.put(number, block)
+        return tree.total()
 
     def merge(self, other: Summary) -> Summary:
         """Give the summary of both sets of rows.
@@ -233,7 +241,7 @@ class Summary:
                     advice="sum up the same columns in the same order",
                 )
             )
-        total = add((self._gram[0].copy(), self._gram[1].copy()), other._gram)
+        total = add(self._gram, other._gram)
         n = self.n + other.n
         return Summary(n, total, self.features, self.target, name=self.name, units=self.units)
 
@@ -308,7 +316,8 @@ class Summary:
         """Give R, the triangular factor of ``[1, X, y]``, or of ``[X, y]``.
 
         Upper triangular, its diagonal at least zero, each entry rounded from double-double
-        arithmetic. The row of a column that depends on those before it is zero.
+        arithmetic. The row of a column that depends on those before it is zero. The square of the
+        last entry, divided by n, is the least loss, to within ``loss_error`` of :meth:`solve`.
 
         Parameters
         ----------
@@ -318,7 +327,7 @@ class Summary:
         Returns
         -------
         ndarray, shape (p + 1, p + 1)
-            With p = d + 1, or d without an intercept.
+            With p = d + 1, or d without an intercept; read-only, the same in each call.
 
         Examples
         --------
@@ -326,7 +335,23 @@ class Summary:
         array([[7.348, 3.674],
                [0.   , 0.707]])
         """
-        return self._triangle(intercept)[0].copy()
+        return self.full_batch(intercept).triangle
+
+    def full_batch(self, intercept: bool) -> FullBatch:
+        """Give R with the number of rows and the target's variance, worked out once."""
+        found = self._full_batches.get(intercept)
+        if found is None:
+            R = triangle(*self.matrix(intercept=intercept), DEPENDENCE)
+            R.flags.writeable = False
+            about_mean = (R if intercept else self.full_batch(True).triangle)[1:, -1]
+            found = FullBatch(R, float(self.n), float(about_mean @ about_mean) / self.n)
+            self._full_batches[intercept] = found
+        return found
+
+    def matrix(self, *, intercept: bool = True) -> Matrix:
+        """Give the Gram matrix of ``[1, X, y]``, or of ``[X, y]``: its high and its low parts."""
+        high, low = self._gram
+        return (high, low) if intercept else (high[1:, 1:].copy(), low[1:, 1:].copy())
 
     def solve(self, *, intercept: bool = True) -> Solution:
         """Give the exact least-squares answer.
@@ -344,8 +369,9 @@ class Summary:
         ``30 - 2 log₁₀ κ`` digits of the parameters hold, 16 at most: all of them up to κ = 1e7;
         13 at offsets of 1e8 standard deviations; 11 or 12 on polynomials like NIST's Filip, of
         tenth degree on [-9, -3]; 9 at κ = 3e10; 3 at 3e13, near which columns begin to count as
-        dependent. The loss is right to some 1e-30 of the mean square of the target. None of these
-        digits are lost by :func:`solve`, which has the rows.
+        dependent. The loss is right to some 1e-30 of the mean square of the terms that cancel in
+        it, and for certain to within the solution's ``loss_error``. None of these digits are lost
+        by :func:`thalweg.solve`, which has the rows.
 
         Warns
         -----
@@ -357,10 +383,20 @@ class Summary:
         >>> Summary.of(([[1.0], [2.0], [3.0]], [5.0, 7.0, 9.0])).solve().weights
         array([2.])
         """
-        return solution_of(self._columns(intercept), self.n, self.features, intercept=intercept)
+        solution = self.solution(intercept=intercept)
+        warn_of_dependence(solution, self.n)
+        return solution
+
+    def solution(self, *, intercept: bool = True) -> Solution:
+        """Give what :meth:`solve` gives, without a warning."""
+        matrix = self.matrix(intercept=intercept)
+        return solution_of(matrix, self.n, self.features, intercept=intercept)
 
     def loss(self, parameters: ArrayLike, *, intercept: bool = True) -> float:
         """Give the mean squared error at any parameters: never negative.
+
+        It is right to within :meth:`loss_error`. From the Gram matrix and not from R, whose zero
+        rows leave out what dependent columns still have beside each other.
 
         Parameters
         ----------
@@ -374,7 +410,20 @@ class Summary:
         2.5
         """
         z = self._residual_coefficients(parameters, intercept)
-        return squared_norm(*multiply(*self._triangle(intercept), z)) / self.n
+        return abs(quadratic_form(*self.matrix(intercept=intercept), z)) / self.n
+
+    def loss_error(self, parameters: ArrayLike, *, intercept: bool = True) -> float:
+        """Bound what :meth:`loss` is off by, which the rows themselves would tell.
+
+        Examples
+        --------
+        >>> summary = Summary.of(([[1.0], [2.0]], [1e15, 1e15]))
+        >>> summary.loss_error([1e15, 0.0]) > 1e4
+        True
+        """
+        loss = self.loss(parameters, intercept=intercept)
+        z = self._residual_coefficients(parameters, intercept)
+        return loss_error(self.matrix(intercept=intercept)[0], z[:-1], self.n, loss)
 
     def gradient(self, parameters: ArrayLike, *, intercept: bool = True) -> Array:
         """Give the gradient of the mean squared error at any parameters, shape (p,).
@@ -385,7 +434,7 @@ class Summary:
         array([-3., -5.])
         """
         z = self._residual_coefficients(parameters, intercept)
-        high, _ = multiply(*self._columns(intercept), z)
+        high, _ = multiply(*self.matrix(intercept=intercept), z)
         return (2.0 / self.n) * high[:-1]
 
     def hessian(self, *, intercept: bool = True) -> Array:
@@ -397,7 +446,7 @@ class Summary:
         array([[2., 3.],
                [3., 5.]])
         """
-        high, _ = self._columns(intercept)
+        high, _ = self.matrix(intercept=intercept)
         return (2.0 / self.n) * high[:-1, :-1]
 
     def __repr__(self) -> str:
@@ -413,68 +462,32 @@ class Summary:
     def to_bytes(self) -> bytes:
         """Give all of it as bytes, for a file or another machine; :meth:`from_bytes` reads them.
 
-        Sixteen bytes of name; version and header length, each a little-endian 32-bit integer; a
-        JSON header with ``n``, ``features`` and ``target``; the upper triangles of the Gram
-        matrix's high and low parts, row by row, in little-endian float64; the SHA-256 of it all.
+        The layout is described in :mod:`thalweg.summary.encoding`.
         """
-        names = {"n": self.n, "features": self.features, "target": self.target}
-        header = json.dumps(names).encode()
-        upper = np.triu_indices(len(self._gram[0]))
-        body = b"".join(part[upper].astype("<f8").tobytes() for part in self._gram)
-        content = MAGIC + struct.pack("<II", VERSION, len(header)) + header + body
-        return content + hashlib.sha256(content).digest()
+        return encode(self.n, self._gram, self.features, self.target)
 
     @property
     def digest(self) -> str:
         """The SHA-256 that :meth:`to_bytes` ends with: whether two summaries are the same."""
-        return self.to_bytes()[-32:].hex()
+        return self.to_bytes()[-DIGEST_BYTES:].hex()
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> Summary:
+    def from_bytes(cls, content: bytes | bytearray | memoryview) -> Summary:
         """Take back what :meth:`to_bytes` gave.
 
         Raises
         ------
         UnreadableFile
-            On bytes that are no summary, are cut short or altered, or come from a newer version.
+            On bytes that are no summary, are cut short or altered, or of another version.
 
         Examples
         --------
         >>> Summary.from_bytes(Summary.of(([[1.0]], [5.0])).to_bytes())
         Summary(1 rows, features=('x',), target='y')
         """
-        start = len(MAGIC) + 8
-        if content[: len(MAGIC)] != MAGIC or len(content) < start:
-            raise _unreadable("bytes that are not a summary")
-        version, length = struct.unpack("<II", content[len(MAGIC) : start])
-        if version > VERSION:
-            raise _unreadable(f"a summary of version {version}")
-        if hashlib.sha256(content[:-32]).digest() != content[-32:]:
-            raise _unreadable("a summary that was cut short or altered")
-        header = json.loads(content[start : start + length])
-        width = len(header["features"]) + 2
-        parts = np.frombuffer(content[start + length : -32], "<f8").reshape(2, -1)
-        upper = np.triu_indices(width)
-        matrices = np.zeros((2, width, width))
-        for matrix, part in zip(matrices, parts, strict=True):
-            matrix[upper] = part
-            matrix.T[upper] = part
-        return cls(header["n"], (matrices[0], matrices[1]), header["features"], header["target"])
+        return cls(*decode(content))
 
     # --- Inside -----------------------------------------------------------------------------------
-
-    def _columns(self, intercept: bool) -> Matrix:
-        """Give the Gram matrix of ``[1, X, y]``, or of ``[X, y]``."""
-        if intercept:
-            return self._gram
-        high, low = self._gram
-        return high[1:, 1:].copy(), low[1:, 1:].copy()
-
-    def _triangle(self, intercept: bool) -> Matrix:
-        """Give R in double-double arithmetic, worked out once."""
-        if intercept not in self._triangles:
-            self._triangles[intercept] = triangle(*self._columns(intercept), DEPENDENCE, RESOLUTION)
-        return self._triangles[intercept]
 
     def _residual_coefficients(self, parameters: ArrayLike, intercept: bool) -> Array:
         """Give z with ``[1, X, y] z`` the residuals: [parameters…, -1]."""
@@ -485,15 +498,7 @@ class Summary:
 # --- Rows on their way in -------------------------------------------------------------------------
 
 
-def _spans_of(data: Data | Scan) -> Spans:
-    """Give what hands out the rows span by span, anew for each pass."""
-    if isinstance(data, Scan):
-        return lambda work: (work(X, y) for X, y in data.batches())
-    X, y = (data.X, data.y) if isinstance(data, Dataset) else _real_arrays(*as_pair(data))
-    return lambda work: in_spans(work, X, y)
-
-
-def _real_arrays(X: Any, y: Any) -> tuple[Any, Any]:
+def real_arrays(X: Any, y: Any) -> tuple[Any, Any]:
     """Check the shapes, (n, d) and (n,), without a copy of a big array of another real type."""
     if not all(type(part) is np.ndarray and part.dtype.kind in "iuf" for part in (X, y)):
         return as_arrays(X, y)
@@ -509,10 +514,26 @@ def _block(batch: tuple[Any, Any]) -> tuple[Any, Any] | None:
     X, y = as_pair(batch)
     if np.shape(y)[:1] == (0,) and np.shape(X)[:1] == (0,):
         return None
-    return _real_arrays(X, y)
+    return real_arrays(X, y)
 
 
 # --- Sentences ------------------------------------------------------------------------------------
+
+
+def _checked_names(features: Sequence[str], target: str, d: int) -> tuple[str, ...]:
+    names = tuple(features)
+    if len(names) != d:
+        raise _other_columns("features", len(names), d)
+    if len({*names, target}) != d + 1:
+        raise InvalidData(
+            sentence(
+                "features",
+                got=f"{names!r} with target {target!r}",
+                expected=f"{d} different names, none the target's",
+                advice="name each column once",
+            )
+        )
+    return names
 
 
 def _other_columns(argument: str, got: int, expected: int) -> InvalidData:
@@ -522,16 +543,5 @@ def _other_columns(argument: str, got: int, expected: int) -> InvalidData:
             got=f"{got} features",
             expected=f"{expected}, as before",
             advice="give every block the same columns",
-        )
-    )
-
-
-def _unreadable(got: str) -> UnreadableFile:
-    return UnreadableFile(
-        sentence(
-            "content",
-            got=got,
-            expected=f"the bytes of a summary, version {VERSION} at most",
-            advice="sum the rows up again, or update thalweg",
         )
     )

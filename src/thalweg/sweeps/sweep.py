@@ -18,14 +18,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from thalweg.arrays import Array
 from thalweg.checks import check_number, check_parameters
+from thalweg.conditioning.rates import stable_learning_rate
 from thalweg.data.dataset import Data, Dataset
 from thalweg.descent.fit import fit
 from thalweg.descent.task import PATH_BYTES, Task, prepare
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
+from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome, Run
 from thalweg.settings import DEFAULTS, Settings, TorchRule
+from thalweg.summary.exact import exact_loss
 from thalweg.sweeps.kernel import SweepTrace, sweep_descend
 from thalweg.torch_random import Generator, initial_parameters
 
@@ -371,9 +374,12 @@ def _gather(
         return first.scaling.to_user(points, intercept=first.settings.intercept)
 
     kept = [trace.path for trace in traces if trace.path is not None]
-    scaled = first.plan.data.summary
-    steepest = np.linalg.norm(scaled.hessian(intercept=first.settings.intercept), 2)
-    triangle = scaled.triangle(intercept=first.settings.intercept)
+    stable = stable_learning_rate(
+        first.rows.summary,
+        SGD(),
+        intercept=first.settings.intercept,
+        standardize=first.settings.standardize,
+    )
     return Sweep(
         settings=settings,
         starts=starts,
@@ -382,8 +388,8 @@ def _gather(
         epochs=np.concatenate([trace.epochs for trace in traces]),
         diverged=np.concatenate([trace.diverged for trace in traces]),
         paths=in_user_units(kept[0] if len(kept) == 1 else np.concatenate(kept)) if kept else None,
-        exact_loss=float(triangle[-1, -1] ** 2) / scaled.n,
-        stable_learning_rate=float(2.0 / steepest),
+        exact_loss=exact_loss(first.rows, intercept=first.settings.intercept)[0],
+        stable_learning_rate=stable or 0.0,  # plain SGD always has one
         data=first.rows,  # type: ignore[arg-type]  # in memory: see sweep
         groups=groups,
     )

@@ -1,0 +1,125 @@
+"""The exact least-squares answer and loss of rows: from their summary, and from themselves.
+
+The summary has the answer, with a bound of what its loss may be off by. Where that is not enough
+and the rows are at hand, they are asked. This is the one place for the exact loss of rows. Not
+here: the passes (:mod:`thalweg.summary.refinement`), the answer without rows
+(:mod:`thalweg.summary.summary`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TypeAlias
+
+from thalweg.arrays import Array
+from thalweg.data.dataset import Data, Dataset, as_pair
+from thalweg.data.scanning import Scan
+from thalweg.summary.gram import in_blocks
+from thalweg.summary.refinement import Passes, refine
+from thalweg.summary.solution import Solution, warn_of_dependence
+from thalweg.summary.summary import Summary, real_arrays
+
+Source: TypeAlias = Data | Scan | Summary
+"""Rows, or what is known of them."""
+
+
+def solve(data: Data | Scan, *, intercept: bool = True) -> Solution:
+    r"""Give the exact least-squares answer, never by descent, never truncated by a default.
+
+    .. math:: \min_{b, w} \frac1n \sum_i (b + x_i^\top w - y_i)^2
+
+    Parameters
+    ----------
+    data : Dataset, (X, y) or Scan
+    intercept : bool
+        Whether there is a bias.
+
+    Returns
+    -------
+    Solution
+        Where columns depend on one another, that of :meth:`Summary.solve`, which says when they
+        do. Otherwise all digits are right, the last one perhaps excepted, while the condition
+        number of the columns, each scaled to norm one, is below 1e13: where the Gram matrix
+        alone would lose some, passes over the rows correct the answer. The loss has all its
+        digits however far from zero the target is.
+
+    Raises
+    ------
+    InvalidData
+        On shapes that do not fit together, values that are not finite numbers, no rows.
+
+    Warns
+    -----
+    ThalwegWarning
+        Where columns depend on one another, or rows are fewer than parameters.
+
+    Examples
+    --------
+    >>> solution = solve(([[1.0], [2.0], [3.0]], [5.0, 7.0, 9.0]))
+    >>> solution.bias, solution.weights, solution.loss
+    (3.0, array([2.]), 0.0)
+    """
+    summary, solution = _answer(data, intercept)
+    warn_of_dependence(solution, summary.n)
+    return solution
+
+
+def exact_solution(source: Source, *, intercept: bool = True) -> Solution:
+    """Give the exact answer as well as it can be known from a source: no warning.
+
+    Of a summary it is what :meth:`Summary.solve` gives; of rows, what :func:`solve` gives.
+
+    Examples
+    --------
+    >>> exact_solution(([[1.0], [2.0]], [5.0, 7.0])).parameters
+    array([3., 2.])
+    """
+    return _answer(source, intercept)[1]
+
+
+def exact_loss(source: Source, *, intercept: bool = True) -> tuple[float, float]:
+    """Give the least mean squared error of rows, and a bound of what that number is off by.
+
+    Examples
+    --------
+    >>> y = [1e15 - 1, 1e15 + 1, 1e15 - 1]
+    >>> loss, error = exact_loss(([[0.0], [1.0], [2.0]], y))
+    >>> round(loss, 12), error < 1e-14
+    (0.888888888889, True)
+    >>> loss, error = exact_loss(Summary.of(([[0.0], [1.0], [2.0]], y)))
+    >>> error > 0.9
+    True
+    """
+    solution = exact_solution(source, intercept=intercept)
+    return solution.loss, solution.loss_error
+
+
+def exact_triangle(source: Source, *, intercept: bool = True) -> tuple[Array, Solution]:
+    """Give R, whose last entry has the digits of the exact loss, and the exact answer.
+
+    Examples
+    --------
+    >>> R, solution = exact_triangle(([[0.0], [1.0], [2.0]], [1e15 - 1, 1e15 + 1, 1e15 - 1]))
+    >>> float(R[-1, -1].round(12)), round(solution.loss, 12)
+    (1.632993161855, 0.888888888889)
+    """
+    summary, solution = _answer(source, intercept)
+    R = summary.triangle(intercept=intercept).copy()
+    R[-1, -1] = math.sqrt(summary.n * solution.loss)
+    return R, solution
+
+
+def _answer(source: Source, intercept: bool) -> tuple[Summary, Solution]:
+    if isinstance(source, Summary):
+        return source, source.solution(intercept=intercept)
+    summary = source.summary if isinstance(source, Dataset) else Summary.of(source)
+    solution, matrix = summary.solution(intercept=intercept), summary.matrix(intercept=intercept)
+    return summary, refine(_passes_over(source), summary.n, matrix, solution)
+
+
+def _passes_over(data: Data | Scan) -> Passes:
+    """Give what hands out the rows block by block, anew for each pass."""
+    if isinstance(data, Scan):
+        return lambda work: (work(X, y) for X, y in data.batches())
+    X, y = (data.X, data.y) if isinstance(data, Dataset) else real_arrays(*as_pair(data))
+    return lambda work: in_blocks(work, X, y)

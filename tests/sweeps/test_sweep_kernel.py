@@ -226,6 +226,15 @@ def test_the_best_run_is_no_better_than_the_least_loss_there_is() -> None:
     assert swept.settings["lr"][swept.best] < swept.stable_learning_rate
 
 
+def test_a_loss_beyond_all_numbers_is_infinite_and_never_the_best() -> None:
+    """The first step leads to parameters that are finite and whose residual is ∞ - ∞."""
+    R = np.array([[4.0, 4.0, 1.0], [0.0, 4.0, -3.0], [0.0, 0.0, 1.0]])
+    trace = sweep_descend(R, 1, 1.0, SGD(), np.array([8e306, 1e-2]), np.zeros((2, 2)), 1)
+    np.testing.assert_allclose(trace.parameters[0], [6.4e307, -1.28e308])
+    assert trace.loss[0] == math.inf
+    assert np.argmin(trace.loss) == 1
+
+
 @pytest.mark.parametrize(("name", "settings"), FLAGS)
 def test_each_run_ends_as_fit_says(name: str, settings: dict[str, Any]) -> None:
     """Rates from nothing to everything, for so few epochs that many cross the limit at the end."""
@@ -390,6 +399,17 @@ def test_a_span_that_does_not_fit_is_refused(span: Span) -> None:
     runs = kernel._runs(rule, np.ones(5), np.ones((5, 3)), 4, paths=True)
     with pytest.raises(ValueError, match="do not fit one another"):
         kernel._tile_kernel(rule)(rule, np.eye(4), 40.0, 1.0, runs, *kernel._work(3, True), span)
+
+
+def test_tiles_of_many_parameters_have_fewer_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, lr = problem(20), np.geomspace(1e-4, 1.0, 50)
+    starts = np.random.default_rng(1).normal(size=(50, 21))
+    whole = sweep(data, NAdam(), lr, starts, paths=True)
+    monkeypatch.setattr(kernel, "UPDATES", 1)
+    tiles = sweep(data, NAdam(), lr, starts, paths=True)
+    assert whole.path is not None
+    assert tiles.path is not None
+    assert whole.path.tobytes() == tiles.path.tobytes()
 
 
 def test_a_walk_in_pieces_is_the_same_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:

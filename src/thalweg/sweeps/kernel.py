@@ -48,9 +48,10 @@ from thalweg.optimizers import (
 # parameters to stay in the fastest caches.
 LANES = 256
 
-# What one call of the kernel may take, in updates of a number: 10 to 50 ms, so that a sweep can
-# be interrupted. Scheduling and updating a parameter count as so many of them.
-UPDATES, OF_A_STEP = 10_000_000, 20
+# What one call of the kernel may take, in updates of a number: some milliseconds, so that a sweep
+# can be interrupted. Scheduling and updating a parameter count as so many of them. A tile of many
+# parameters has fewer runs, but not so few that its loops are not worth their entry.
+UPDATES, OF_A_STEP, FEWEST_LANES = 30_000_000, 20, 16
 
 
 class SweepTrace(NamedTuple):
@@ -504,10 +505,12 @@ def _walk(rule: Walked, R: Array, n: float, variance: float, epochs: int, runs: 
     """Walk every run to its end, a tile to a thread at a time and a piece of it to a call."""
     count, p = runs.starts.shape
     kernel, stopped, recording = _tile_kernel(rule), Event(), runs.path.size > 0
-    piece = max(1, UPDATES // (LANES * p * (p + OF_A_STEP)))
+    of_a_run = p * (p + OF_A_STEP)
+    size = min(LANES, max(FEWEST_LANES, UPDATES // of_a_run))
+    piece = max(1, UPDATES // (size * of_a_run))
 
     def walk(first: int) -> None:
-        work, lanes, walking = _work(p, recording), min(LANES, count - first), LANES
+        work, lanes, walking = _work(p, recording), min(size, count - first), size
         for begin in range(0, epochs, piece):
             if stopped.is_set() or (walking == 0 and not recording):
                 return
@@ -516,7 +519,7 @@ def _walk(rule: Walked, R: Array, n: float, variance: float, epochs: int, runs: 
 
     with ThreadPoolExecutor(processors()) as pool:
         try:
-            for _ in pool.map(walk, range(0, count, LANES)):
+            for _ in pool.map(walk, range(0, count, size)):
                 pass
         finally:  # where the user interrupts, what is being walked ends with its piece
             stopped.set()

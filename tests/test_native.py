@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from thalweg.native import digest, entry_point, native
+from thalweg.native import digest, entry_point, native, processors
 
 KERNEL = """
 import sys
@@ -100,3 +100,14 @@ def test_division_by_zero_is_as_in_numpy() -> None:
         return 1.0 / x
 
     assert divide(0.0) == float("inf")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no affinity on this system")
+def test_only_processors_that_the_process_may_use_are_counted() -> None:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        assert processors() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+    assert processors() == len(before)

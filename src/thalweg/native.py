@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -66,6 +67,19 @@ def digest(*modules: str) -> int:
     """
     sources = "".join(inspect.getsource(import_module(module)) for module in modules)
     return int.from_bytes(hashlib.sha256(sources.encode()).digest()[:7], "big")
+
+
+def processors() -> int:
+    """Count the processors that this process may use: the threads that are worth their while.
+
+    Examples
+    --------
+    >>> processors() >= 1
+    True
+    """
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def entry_point(

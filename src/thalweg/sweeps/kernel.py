@@ -9,9 +9,9 @@ single run (:mod:`thalweg.descent.full_batch`), whose steps these are.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,15 +27,22 @@ from thalweg.descent.kernel import (
     exact,
     kernel_of,
     next_powers,
+    powers_at,
     schedule,
     update,
 )
 from thalweg.descent.plan import DIVERGENCE
+from thalweg.native import processors
 from thalweg.optimizers.rule import Coefficients, Pair, Slots, canonical, declared
 
 # Runs in a tile. Enough for vector loops to be worth their entry, few enough for a tile of a few
-# parameters to stay in the fastest cache.
-LANES = 64
+# parameters to stay in the fastest caches.
+LANES = 256
+
+# What one call of the kernel may take, in updates of a number: some milliseconds, so that a sweep
+# can be interrupted. Scheduling and updating a parameter count as so many of them. A tile of many
+# parameters has fewer runs, but not so few that its loops are not worth their entry.
+UPDATES, OF_A_STEP, FEWEST_LANES = 30_000_000, 20, 16
 
 
 class SweepTrace(NamedTuple):
@@ -56,6 +63,13 @@ SHARED = 12 * LANES
 # Then a block for each parameter: its value, gradient and residual, and what the rule remembers.
 GRADIENT, RESIDUAL, MEMORY, BLOCK = LANES, 2 * LANES, 3 * LANES, 6 * LANES
 
+# Points of the path go first into an array (POINTS * p, ROW) of their own and then, together, to
+# where they stay: epoch by epoch they would fall on a new page each, at twice the time. Its rows
+# are no power of two long, or a column of it would fall on few lines of the cache.
+POINTS, ROW = 16, LANES + 8
+
+ENDED = -np.inf  # the limit of a run that has ended: no loss is within it
+
 
 class Runs(NamedTuple):
     """The whole sweep: what is read and what is written."""
@@ -66,8 +80,36 @@ class Runs(NamedTuple):
     numbers_start: Array  # (2, runs)
     parameters: Array  # (runs, p), written
     loss: Array  # (runs,), written
-    ended: NDArray[np.int64]  # (runs,), written: epochs walked by a run that diverged, or 0
-    path: Array  # (epochs + 1, p, runs), written; of size 0 where it is not asked for
+    epochs: NDArray[np.int64]  # (runs,), written
+    diverged: NDArray[np.bool_]  # (runs,), written
+    path: Array  # (runs, (epochs + 1) * p), written; of size 0 where it is not asked for
+
+
+class Span(NamedTuple):
+    """What one call of the kernel walks."""
+
+    first: int  # run, the first of the tile
+    lanes: int  # the runs in the tile
+    begin: int  # the epochs walked before; at 0 the tile is filled
+    until: int  # the epochs walked after
+    epochs: int  # the epochs of the sweep; when they are reached, every run is at its end
+
+
+def slots(rule: Any) -> int:
+    """Say how many numbers a rule remembers of each parameter."""
+    return len(declared(type(rule)).slots)
+
+
+def initial_state(rule: Any, lr: Array) -> tuple[Array, Array]:
+    """Give what a rule remembers before the first step: (slots, runs) and (2, runs)."""
+    known = declared(type(rule))
+    memory, scalars = np.zeros((len(known.slots), lr.size)), np.zeros((2, lr.size))
+    # What starts at the learning rate starts at each run's own.
+    for slot, one in enumerate(known.slots):
+        memory[slot] = lr if one.initial == "lr" else one.value(rule)
+    for at, one in enumerate(known.scalars[1:]):
+        scalars[at] = lr if one.initial == "lr" else one.value(rule)
+    return memory, scalars
 
 
 def with_lr(rule: Any, lr: float) -> Any:
@@ -77,12 +119,12 @@ def with_lr(rule: Any, lr: float) -> Any:
 
 def recall_lane(rule: Any, block: Array, lane: int) -> Slots:
     """Read what the rule remembers of one run's parameter."""
-    return tuple(block[MEMORY + lane :: LANES][: len(declared(type(rule)).slots)])
+    return tuple(block[MEMORY + lane :: LANES][: slots(rule)])
 
 
 def keep_lane(rule: Any, block: Array, lane: int, remembered: Slots) -> None:
     """Write what :func:`recall_lane` reads."""
-    block[MEMORY + lane :: LANES][: len(declared(type(rule)).slots)] = remembered
+    block[MEMORY + lane :: LANES][: slots(rule)] = remembered
 
 
 @overload(with_lr, **CHOSEN)
@@ -129,6 +171,12 @@ def _keep_3(rule: Any, block: Array, lane: int, remembered: Slots) -> None:
 _KEEP: dict[int, Callable[..., None]] = {0: _keep_0, 1: _keep_1, 2: _keep_2, 3: _keep_3}
 
 
+@overload(slots, **CHOSEN)
+def _choose_slots(rule):  # type: ignore[no-untyped-def]
+    count = len(declared(rule.instance_class).slots)
+    return lambda rule: count
+
+
 @overload(recall_lane, **CHOSEN)
 def _choose_recall(rule, block, lane):  # type: ignore[no-untyped-def]
     return _RECALL[len(declared(rule.instance_class).slots)]
@@ -146,9 +194,37 @@ def block_of(tile: Array, j: int) -> Array:
 
 
 @exact
+def check_shapes(rule: Any, R: Array, runs: Runs, tile: Array, points: Array, span: Span) -> None:
+    """Refuse arrays that the walk would read or write beyond their ends."""
+    count, p = runs.starts.shape
+    read = (
+        R.shape == (p + 1, p + 1)
+        and runs.lr.shape == (count,)
+        and runs.memory_start.shape == (slots(rule), count)
+        and runs.numbers_start.shape == (2, count)
+    )
+    written = (
+        runs.parameters.shape == (count, p)
+        and runs.loss.shape == (count,)
+        and runs.epochs.shape == (count,)
+        and runs.diverged.shape == (count,)
+        and tile.shape == (SHARED + p * BLOCK,)
+        and (runs.path.size == 0 or runs.path.shape == (count, (span.epochs + 1) * p))
+        and (runs.path.size == 0 or points.shape == (POINTS * p, ROW))
+    )
+    inside = (
+        span.first >= 0
+        and 0 < span.lanes <= LANES
+        and span.lanes <= count - span.first
+        and 0 <= span.begin < span.until <= span.epochs
+    )
+    if not (read and written and inside):
+        raise ValueError("the arrays of a sweep do not fit one another")
+
+
+@exact
 def load(tile: Array, runs: Runs, first: int, lanes: int) -> None:
     """Put runs into a tile, at their start."""
-    slots = runs.memory_start.shape[0]
     for lane in range(lanes):
         run = first + lane
         tile[LR + lane] = runs.lr[run]
@@ -157,8 +233,16 @@ def load(tile: Array, runs: Runs, first: int, lanes: int) -> None:
         for j in range(runs.starts.shape[1]):
             block = block_of(tile, j)
             block[lane] = runs.starts[run, j]
-            for slot in range(slots):
+            for slot in range(runs.memory_start.shape[0]):
                 block[MEMORY + slot * LANES + lane] = runs.memory_start[slot, run]
+
+
+@exact
+def set_limits(tile: Array, variance: float, lanes: int) -> None:
+    """Say from the loss at the start beyond which loss each run has diverged."""
+    for lane in range(lanes):
+        loss = tile[LOSS + lane]
+        tile[LIMIT + lane] = DIVERGENCE * (loss if loss > variance else variance)
 
 
 @exact
@@ -229,70 +313,108 @@ def make_step(tile: Array, rule: Any, p: int, lanes: int) -> None:
 
 
 @exact
-def count_diverged(tile: Array, lanes: int) -> int:
-    """Count the runs that are beyond all bounds, or were: their limit is then -inf."""
+def is_inside(tile: Array, lane: int) -> bool:
+    """Tell whether a run has neither ended nor just gone beyond all bounds."""
+    # Not with `and`, whose branch keeps the loops around this from being vector code.
+    inside: bool = (tile[SPREAD + lane] == 0.0) & (tile[LOSS + lane] <= tile[LIMIT + lane])
+    return inside
+
+
+@exact
+def count_walking(tile: Array, lanes: int) -> int:
+    """Count the runs that have not ended."""
+    walking = 0
+    for lane in range(lanes):
+        walking += 1 if tile[LIMIT + lane] != ENDED else 0
+    return walking
+
+
+@exact
+def end_run(tile: Array, runs: Runs, first: int, lane: int, epoch: int, diverged: bool) -> None:
+    """Write down the end of a run."""
+    run, loss = first + lane, tile[LOSS + lane]
+    runs.epochs[run] = epoch
+    runs.diverged[run] = diverged
+    runs.loss[run] = loss if loss == loss else np.inf  # ∞ - ∞: too large a number for float64
+    for j in range(runs.starts.shape[1]):
+        runs.parameters[run, j] = block_of(tile, j)[lane]
+    tile[LIMIT + lane] = ENDED
+
+
+@exact
+def end_diverged(tile: Array, runs: Runs, first: int, lanes: int, epoch: int, walking: int) -> int:
+    """End the runs that have just diverged, and count those that walk on."""
     inside = 0
     for lane in range(lanes):
-        finite = tile[SPREAD + lane] == 0.0
-        inside += 1 if finite and tile[LOSS + lane] <= tile[LIMIT + lane] else 0
-    return lanes - inside
-
-
-@exact
-def write_ends(tile: Array, runs: Runs, first: int, lanes: int, epoch: int, diverged: bool) -> None:
-    """Write down the ends of the runs that just diverged, or of those that never did."""
-    for lane in range(lanes):
-        run = first + lane
-        inside = tile[SPREAD + lane] == 0.0 and tile[LOSS + lane] <= tile[LIMIT + lane]
-        if runs.ended[run] == 0 and inside != diverged:
-            runs.loss[run] = tile[LOSS + lane]
-            for j in range(runs.starts.shape[1]):
-                runs.parameters[run, j] = block_of(tile, j)[lane]
-            if diverged:
-                runs.ended[run] = epoch
-                tile[LIMIT + lane] = -np.inf
-
-
-@exact
-def write_points(tile: Array, runs: Runs, first: int, lanes: int, epoch: int) -> None:
-    """Write the parameters after an epoch into the path."""
-    for j in range(runs.starts.shape[1]):
-        block, point = block_of(tile, j), runs.path[epoch, j]
+        inside += 1 if is_inside(tile, lane) else 0
+    if inside < walking:
         for lane in range(lanes):
-            point[first + lane] = block[lane]
+            if tile[LIMIT + lane] != ENDED and not is_inside(tile, lane):
+                end_run(tile, runs, first, lane, epoch, True)
+    return inside
 
 
-def walk_tiles(
-    version: int, rule: Any, R: Array, n: float, variance: float, epochs: int, runs: Runs,
-    tile: Array, first: int, last: int,
+@exact
+def keep_points(tile: Array, points: Array, p: int, lanes: int, kept: int) -> None:
+    """Keep the parameters as they are now; NaN for a run that has ended."""
+    for j in range(p):
+        block, row = block_of(tile, j), points[kept * p + j]
+        for lane in range(lanes):
+            row[lane] = block[lane] if tile[LIMIT + lane] != ENDED else np.nan
+
+
+@exact
+def write_points(points: Array, runs: Runs, first: int, lanes: int, epoch: int, kept: int) -> None:
+    """Write the points that were kept into the path; the last is that after ``epoch``."""
+    p = runs.starts.shape[1]
+    start = (epoch + 1 - kept) * p
+    for lane in range(lanes):
+        path = runs.path[first + lane]
+        for i in range(kept * p):
+            path[start + i] = points[i, lane]
+
+
+def walk_tile(
+    version: int, rule: Any, R: Array, n: float, variance: float, runs: Runs, tile: Array,
+    points: Array, span: Span,
 ) -> int:  # fmt: skip
-    """Walk the runs from ``first`` to before ``last``, a tile at a time."""
-    bases, recording, p = bases_of(rule), runs.path.size > 0, runs.starts.shape[1]
-    for start in range(first, last, LANES):
-        lanes = min(LANES, last - start)
-        load(tile, runs, start, lanes)
-        powers, known, epoch = (1.0, 1.0), 0, 0
+    """Walk the runs of a tile from one epoch to another, and count those that walk on.
+
+    A tile is walked from epoch 0 to the last in one call or in many, with the same result.
+    """
+    check_shapes(rule, R, runs, tile, points, span)
+    first, lanes, epoch, until, epochs = span
+    recording, p, kept = runs.path.size > 0, runs.starts.shape[1], 0
+    if epoch == 0:
+        load(tile, runs, first, lanes)
+        look(tile, R, n, lanes)
+        set_limits(tile, variance, lanes)
         if recording:
-            write_points(tile, runs, start, lanes, epoch)
-        while epoch < epochs and known < lanes:
+            keep_points(tile, points, p, lanes, kept)
+            kept += 1
+    bases, walking = bases_of(rule), count_walking(tile, lanes)
+    powers = powers_at(bases, epoch)
+    while epoch < until and (walking > 0 or recording):
+        epoch += 1
+        if walking > 0:
             look(tile, R, n, lanes)
-            if epoch == 0:
-                for lane in range(lanes):
-                    loss = tile[LOSS + lane]
-                    tile[LIMIT + lane] = DIVERGENCE * (loss if loss > variance else variance)
-            epoch += 1
             powers = next_powers(bases, powers, epoch)
             plan_step(tile, rule, epoch, bases, powers, lanes)
             make_step(tile, rule, p, lanes)
-            if recording:
-                write_points(tile, runs, start, lanes, epoch)
-            diverged = count_diverged(tile, lanes)
-            if diverged > known:
-                write_ends(tile, runs, start, lanes, epoch, True)
-                known = diverged
+        if recording:
+            keep_points(tile, points, p, lanes, kept)
+            kept += 1
+            if kept == POINTS or epoch == until:
+                write_points(points, runs, first, lanes, epoch, kept)
+                kept = 0
+        if walking > 0:
+            walking = end_diverged(tile, runs, first, lanes, epoch, walking)
+    if until == epochs and walking > 0:
         look(tile, R, n, lanes)
-        write_ends(tile, runs, start, lanes, epoch, False)
-    return 0
+        for lane in range(lanes):
+            if tile[LIMIT + lane] != ENDED:
+                end_run(tile, runs, first, lane, epoch, False)
+    return walking
 
 
 def sweep_descend(
@@ -340,61 +462,62 @@ def sweep_descend(
     (array([0.5, 2. ]), array([False,  True]))
     """
     same = canonical(rule)
-    runs = _runs(same, np.asarray(lr, np.float64), np.asarray(starts, np.float64), epochs, paths)
-    count, threads = len(runs.lr), os.cpu_count() or 1
-    tiles = -(-count // LANES)
-    share = -(-tiles // threads) * LANES
-    kernel_of_rule = _tiles_kernel(same)
-
-    def walk(first: int) -> int:
-        last = min(first + share, count)
-        tile = _tile(runs.starts.shape[1])
-        result: int = kernel_of_rule(same, R, float(n), variance, epochs, runs, tile, first, last)
-        return result
-
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(walk, range(0, count, share)):
-            pass
-    return _trace(runs, epochs)
+    runs = _runs(same, np.asarray(lr), np.asarray(starts), epochs, paths)
+    _walk(same, np.ascontiguousarray(R, np.float64), float(n), float(variance), epochs, runs)
+    path = runs.path.reshape(len(starts), epochs + 1, -1) if paths else None
+    return SweepTrace(runs.parameters, runs.loss, runs.epochs, runs.diverged, path)
 
 
 def _runs(rule: Any, lr: Array, starts: Array, epochs: int, paths: bool) -> Runs:
     count, p = starts.shape
-    known = declared(type(rule))
-    memory, numbers = np.zeros((len(known.slots), count)), np.zeros((2, count))
-    # What starts at the learning rate starts at each run's own.
-    for slot, one in enumerate(known.slots):
-        memory[slot] = lr if one.initial == "lr" else one.value(rule)
-    for slot, one in enumerate(known.scalars[1:]):
-        numbers[slot] = lr if one.initial == "lr" else one.value(rule)
+    memory_start, numbers_start = initial_state(rule, np.ascontiguousarray(lr, np.float64))
     return Runs(
-        lr=lr,
-        starts=starts,
-        memory_start=memory,
-        numbers_start=numbers,
-        parameters=np.empty((count, p)),
-        loss=np.empty(count),
-        ended=np.zeros(count, np.int64),
-        path=np.empty((epochs + 1, p, count) if paths else (0, 0, 0)),
+        lr=np.ascontiguousarray(lr, np.float64),
+        starts=np.ascontiguousarray(starts, np.float64),
+        memory_start=memory_start,
+        numbers_start=numbers_start,
+        parameters=np.full((count, p), np.nan),
+        loss=np.full(count, np.nan),
+        epochs=np.zeros(count, np.int64),
+        diverged=np.zeros(count, np.bool_),
+        # Left as it is found, for filling it takes as long as the walk; the tests show that
+        # every element is written.
+        path=np.empty((count, (epochs + 1) * p) if paths else (0, 0)),
     )
 
 
-def _tile(p: int) -> Array:
-    return np.empty(SHARED + p * BLOCK)
+def _work(p: int, recording: bool) -> tuple[Array, Array]:
+    """Make a tile, and where points of the path are kept."""
+    return np.zeros(SHARED + p * BLOCK), np.zeros((POINTS * p, ROW) if recording else (0, 0))
 
 
-def _trace(runs: Runs, epochs: int) -> SweepTrace:
-    path = None
-    if runs.path.size:
-        path = runs.path.transpose(2, 0, 1)
-        for run in np.flatnonzero(runs.ended):
-            path[run, runs.ended[run] + 1 :] = np.nan
-    diverged = runs.ended > 0
-    walked = np.where(diverged, runs.ended, epochs)
-    return SweepTrace(runs.parameters, runs.loss, walked, diverged, path)
+def _walk(rule: Any, R: Array, n: float, variance: float, epochs: int, runs: Runs) -> None:
+    """Walk every run to its end, a tile to a thread at a time and a piece of it to a call."""
+    count, p = runs.starts.shape
+    kernel, stopped, recording = _tile_kernel(rule), Event(), runs.path.size > 0
+    of_a_run = p * (p + OF_A_STEP)
+    size = min(LANES, max(FEWEST_LANES, UPDATES // of_a_run))
+    piece = max(1, UPDATES // (size * of_a_run))
+
+    def walk(first: int) -> None:
+        work, lanes, walking = _work(p, recording), min(size, count - first), size
+        for begin in range(0, epochs, piece):
+            if stopped.is_set() or (walking == 0 and not recording):
+                return
+            span = Span(first, lanes, begin, min(begin + piece, epochs), epochs)
+            walking = kernel(rule, R, n, variance, runs, *work, span)
+
+    with ThreadPoolExecutor(processors()) as pool:
+        try:
+            for _ in pool.map(walk, range(0, count, size)):
+                pass
+        finally:  # where the user interrupts, what is being walked ends with its piece
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
 
 
-def _tiles_kernel(rule: Any) -> Callable[..., Any]:
-    """Give :func:`walk_tiles` for a rule, compiled or from the disk."""
+def _tile_kernel(rule: Any) -> Callable[..., int]:
+    """Give :func:`walk_tile` for a rule, compiled or from the disk."""
     runs = _runs(type(rule)(), VECTOR, MATRIX, 1, paths=True)
-    return kernel_of(walk_tiles, (type(rule),), (MATRIX, 1.0, 1.0, 1, runs, _tile(1), 0, 1))
+    example = (MATRIX, 1.0, 1.0, runs, *_work(1, True), Span(0, 1, 0, 1, 1))
+    return kernel_of(walk_tile, (type(rule),), example)

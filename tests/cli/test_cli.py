@@ -335,7 +335,7 @@ def test_ctrl_c_ends_with_what_was_reached(river: Path, kept: bool) -> None:
     asked = ["fit", "river.csv", "-y", "flow", "--batch-size", "1", "--epochs", "40000000",
              "--lr", "1e-4", "--json"]  # fmt: skip
     asked += ["--checkpoint", "run.parquet", "--every", "0.1"] if kept else []
-    shown = "import signal, sys, thalweg.cli as c\nfrom thalweg.progress import Bar\n" + (
+    shown = "import signal, sys, thalweg.cli.main as c\nfrom thalweg.progress import Bar\n" + (
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in the background
         "was = Bar.epochs\n"
         "def told(bar, at): was(bar, at); print('walking', file=sys.stderr, flush=True)\n"
@@ -415,9 +415,20 @@ def test_advice_is_given_as_it_is_typed(river: Path) -> None:
         "numbers first\n"
     )
     assert gaps.err.endswith("; fill them in, or pass --missing drop\n")
+    Path("comma.csv").write_text('"a, b";flow\n1,5;2\n2,5;3\n')
+    commas = run("solve", "comma.csv", "-y", "flow")
+    assert "; for a decimal comma pass --decimal ,; else turn them" in commas.err
+    assert run("solve", "comma.csv", "-y", "flow", "--decimal", ",").code == 0
     assert run("fit", river, "-y", "flow", "--features", "a").code == 0
     taken = run("fit", river, "-y", "flow", "--features", "a,b", "--missing", "drop", "--json")
     assert json.loads(taken.out)["epochs"] == 250
+
+
+def test_what_is_quoted_from_the_data_is_not_taken_for_advice(river: Path) -> None:
+    river.write_text('x,"pass lr=3","p,q",when,flow\n1,2,3,2024-01-01,5\n')
+    said = run("solve", river, "-y", "flow")
+    # A name that holds a comma is more than --features can say.
+    assert "out with features=['x', 'pass lr=3', 'p,q'], or turn" in said.err
 
 
 @pytest.mark.parametrize(

@@ -128,10 +128,9 @@ def test_a_decimal_comma_is_recognised(tmp_path: Path) -> None:
         read(path, target="y")
     assert str(error.value) == (
         f"{path}: got columns that are not numbers: "
-        "'x' (text, such as '1,5': for a decimal comma pass decimal=','), "
-        "'y' (text, such as '4,5': for a decimal comma pass decimal=','), "
-        "expected numbers in each column that is fitted; "
-        "turn them into numbers first, or name another target"
+        "'x' (text, such as '1,5'), 'y' (text, such as '4,5'), "
+        "expected numbers in each column that is fitted; for a decimal comma pass decimal=','; "
+        "else turn them into numbers first, or name another target"
     )
 
 

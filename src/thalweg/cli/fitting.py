@@ -30,7 +30,7 @@ from thalweg.cli.options import (
     Target,
 )
 from thalweg.cli.rows import character, paths_of, rows_of, scan_of
-from thalweg.errors import InvalidSetting, sentence
+from thalweg.errors import InvalidSetting
 from thalweg.progress import Bar
 
 if TYPE_CHECKING:
@@ -245,4 +245,4 @@ def _options_of(context: typer.Context) -> dict[str, str]:
 
 
 def _no_setting(item: str, expected: str, advice: str) -> InvalidSetting:
-    return InvalidSetting(sentence("--set", got=repr(item), expected=expected, advice=advice))
+    return InvalidSetting("--set", got=repr(item), expected=expected, advice=advice)

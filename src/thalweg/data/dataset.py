@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from thalweg.arrays import Array
 from thalweg.checks import is_number
 from thalweg.data.names import default_features
-from thalweg.errors import InvalidData, nearest, sentence
+from thalweg.errors import InvalidData, nearest
 
 if TYPE_CHECKING:
     from thalweg.summary.summary import Summary
@@ -84,12 +84,10 @@ class Dataset:
         unknown = [column for column in self.units if column not in (*self.features, target)]
         if unknown:
             raise InvalidData(
-                sentence(
-                    "units",
-                    got=repr(unknown[0]),
-                    expected="the name of a column",
-                    advice=nearest(unknown[0], (*self.features, target)),
-                )
+                "units",
+                got=repr(unknown[0]),
+                expected="the name of a column",
+                advice=nearest(unknown[0], (*self.features, target)),
             )
 
     @classmethod
@@ -161,7 +159,7 @@ def as_pair(data: object) -> tuple[Any, Any]:
     elif hasattr(data, "dataset") and hasattr(data, "batch_size"):  # PyTorch's DataLoader
         advice = "pass loader.dataset, and batch_size= and shuffle= as the loader has them"
     expected = "a Dataset or a pair (X, y)"
-    raise InvalidData(sentence("data", got=type(data).__name__, expected=expected, advice=advice))
+    raise InvalidData("data", got=type(data).__name__, expected=expected, advice=advice)
 
 
 def as_arrays(X: object, y: object) -> tuple[Array, Array]:
@@ -176,21 +174,17 @@ def as_arrays(X: object, y: object) -> tuple[Array, Array]:
         target = target[:, 0]
     if features.ndim != 2 or target.ndim != 1 or len(features) != len(target):
         raise InvalidData(
-            sentence(
-                "X and y",
-                got=f"shapes {np.shape(features)} and {np.shape(target)}",
-                expected="(n, d) and (n,) with the same n",
-                advice="give y one value for each row of X; nothing is broadcast",
-            )
+            "X and y",
+            got=f"shapes {np.shape(features)} and {np.shape(target)}",
+            expected="(n, d) and (n,) with the same n",
+            advice="give y one value for each row of X; nothing is broadcast",
         )
     if features.size == 0:
         raise InvalidData(
-            sentence(
-                "X",
-                got=f"an empty array of shape {features.shape}",
-                expected="at least one row and one feature",
-                advice="check the filter or the file that the rows come from",
-            )
+            "X",
+            got=f"an empty array of shape {features.shape}",
+            expected="at least one row and one feature",
+            advice="check the filter or the file that the rows come from",
         )
     return features, target
 
@@ -200,12 +194,10 @@ def as_features(X: object, d: int) -> Array:
     features = _as_float64("X", X)
     if features.ndim != 2 or features.shape[1] != d:
         raise InvalidData(
-            sentence(
-                "X",
-                got=f"shape {features.shape}",
-                expected=f"(m, {d}), a row per prediction",
-                advice=f"reshape it, for example with X.reshape(-1, {d})",
-            )
+            "X",
+            got=f"shape {features.shape}",
+            expected=f"(m, {d}), a row per prediction",
+            advice=f"reshape it, for example with X.reshape(-1, {d})",
         )
     return features
 
@@ -219,12 +211,10 @@ def check_finite(X: Array, y: Array) -> None:
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         where = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
         raise InvalidData(
-            sentence(
-                argument,
-                got=f"{values[first]} at {where} ({int(bad.sum()):,} such values in all)",
-                expected="finite numbers",
-                advice="drop those rows or fill them in before fitting",
-            )
+            argument,
+            got=f"{values[first]} at {where} ({int(bad.sum()):,} such values in all)",
+            expected="finite numbers",
+            advice="drop those rows or fill them in before fitting",
         )
 
 
@@ -258,14 +248,12 @@ def _from_tensor(argument: str, tensor: Any) -> Any:
     strided = str(getattr(tensor, "layout", "torch.strided")) == "torch.strided"
     if not strided or getattr(tensor, "is_meta", False):
         raise InvalidData(
-            sentence(
-                argument,
-                got="a tensor without values, on the meta device"
-                if strided
-                else f"a tensor of layout {tensor.layout}",
-                expected="a dense tensor of real numbers",
-                advice="make it on a device that holds values" if strided else "call to_dense()",
-            )
+            argument,
+            got="a tensor without values, on the meta device"
+            if strided
+            else f"a tensor of layout {tensor.layout}",
+            expected="a dense tensor of real numbers",
+            advice="make it on a device that holds values" if strided else "call to_dense()",
         )
     tensor = tensor.detach().cpu()
     return tensor.double() if tensor.is_floating_point() else tensor  # bfloat16 has no other way
@@ -278,12 +266,10 @@ def _is_number(value: object) -> bool:
 
 def _not_numbers(argument: str, got: str) -> InvalidData:
     return InvalidData(
-        sentence(
-            argument,
-            got=got,
-            expected="an array of real numbers",
-            advice="convert it first, for example with numpy.asarray(values, dtype=float)",
-        )
+        argument,
+        got=got,
+        expected="an array of real numbers",
+        advice="convert it first, for example with numpy.asarray(values, dtype=float)",
     )
 
 
@@ -293,11 +279,9 @@ def _feature_names(features: Sequence[str] | None, d: int, target: str) -> tuple
     names = (features,) if isinstance(features, str) else tuple(features)
     if len(names) != d or len(set(names)) != d or target in names:
         raise InvalidData(
-            sentence(
-                "features",
-                got=f"{names!r} with target {target!r}",
-                expected=f"{d} different names, one for each column of X, none the target's",
-                advice="name each column of X once",
-            )
+            "features",
+            got=f"{names!r} with target {target!r}",
+            expected=f"{d} different names, one for each column of X, none the target's",
+            advice="name each column of X once",
         )
     return names

@@ -19,7 +19,7 @@ from thalweg.data.delimited import Delimited, check_format
 from thalweg.data.rows import Missing, MissingFilter, batch_rows, check_missing
 from thalweg.data.scanning import ArrowBatch, Scan, through
 from thalweg.data.tables import Table, open_table, readable
-from thalweg.errors import InvalidData, UnreadableFile, sentence
+from thalweg.errors import InvalidData, UnreadableFile
 
 AnyPath: TypeAlias = str | os.PathLike[str]
 Opener: TypeAlias = Callable[[Path], tuple[Table, Choice]]
@@ -124,12 +124,10 @@ def scan(
     check_missing(missing)
     if not _are_paths(path):
         raise InvalidData(
-            sentence(
-                "path",
-                got=f"a {type(path).__name__}",
-                expected="a file, several, or a folder; for thalweg.read also a frame",
-                advice="arrays and tensors need no reading: pass a pair (X, y) to thalweg.fit",
-            )
+            "path",
+            got=f"a {type(path).__name__}",
+            expected="a file, several, or a folder; for thalweg.read also a frame",
+            advice="arrays and tensors need no reading: pass a pair (X, y) to thalweg.fit",
         )
     files = _opening(
         path,
@@ -204,9 +202,8 @@ def scan_features(
         decimal=decimal,
     )
     # A prediction for each row: none is dropped.
-    advice = "fill them in, or take those rows out"
     missing_filter = MissingFilter(
-        files.choice.features, missing="error", source=files.source, advice=advice
+        files.choice.features, missing="error", source=files.source, may_drop=False
     )
     for X, _ in through(missing_filter, files.batches(), has_target=False):
         yield X
@@ -280,7 +277,7 @@ def _files(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
             return [root]
         got = "a device or a pipe" if root.exists() else "no such file"
         raise UnreadableFile(
-            sentence(str(root), got=got, expected="a file or a folder", advice="check the name")
+            str(root), got=got, expected="a file or a folder", advice="check the name"
         )
     inside = [
         file
@@ -294,6 +291,4 @@ def _files(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
 def _some(files: list[Path], argument: str, got: str) -> list[Path]:
     if files:
         return files
-    raise UnreadableFile(
-        sentence(argument, got=got, expected="at least one file", advice="check the name")
-    )
+    raise UnreadableFile(argument, got=got, expected="at least one file", advice="check the name")

@@ -18,7 +18,7 @@ from narwhals.exceptions import DuplicateError
 from thalweg.data.columns import Column, choose
 from thalweg.data.dataset import Dataset
 from thalweg.data.rows import Missing, MissingFilter
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 
 
 def is_frame(data: object) -> bool:
@@ -137,12 +137,10 @@ def _beside(y: Any) -> tuple[Column, Any]:
     series = native[:, 0] if isinstance(native, nw.DataFrame) and native.shape[1] == 1 else native
     if not isinstance(series, nw.Series):
         raise InvalidData(
-            sentence(
-                "y",
-                got=f"{native.shape[1]} columns",
-                expected="one, the target",
-                advice="choose one of them",
-            )
+            "y",
+            got=f"{native.shape[1]} columns",
+            expected="one, the target",
+            advice="choose one of them",
         )
     numeric = series.dtype.is_numeric()
     name = "y" if series.name in (None, "") else str(series.name)
@@ -159,21 +157,17 @@ def _collected(frame: Any) -> nw.DataFrame[Any]:
         labels = [str(label) for label in getattr(frame, "column_names", frame.columns)]
         several = sorted({label for label in labels if labels.count(label) > 1})
         raise InvalidData(
-            sentence(
-                "frame",
-                got=f"several columns called {', '.join(map(repr, several))}",
-                expected="a name of its own for each column",
-                advice="rename them",
-            )
+            "frame",
+            got=f"several columns called {', '.join(map(repr, several))}",
+            expected="a name of its own for each column",
+            advice="rename them",
         ) from error
     except TypeError as error:
         raise InvalidData(
-            sentence(
-                "frame",
-                got=type(frame).__name__,
-                expected="a pandas, Polars or PyArrow table",
-                advice="pass arrays as a pair (X, y)",
-            )
+            "frame",
+            got=type(frame).__name__,
+            expected="a pandas, Polars or PyArrow table",
+            advice="pass arrays as a pair (X, y)",
         ) from error
     return table.collect() if isinstance(table, nw.LazyFrame) else table
 

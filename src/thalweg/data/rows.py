@@ -13,7 +13,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.columns import Column
-from thalweg.errors import InvalidData, InvalidSetting, ThalwegWarning, nearest, sentence
+from thalweg.errors import InvalidData, InvalidSetting, ThalwegWarning, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,12 +37,10 @@ def check_missing(missing: str) -> None:
     """Refuse a word that says nothing about missing values."""
     if missing not in ("error", "drop"):
         raise InvalidSetting(
-            sentence(
-                "missing",
-                got=repr(missing),
-                expected="'error' or 'drop'",
-                advice=nearest(str(missing), ["error", "drop"]),
-            )
+            "missing",
+            got=repr(missing),
+            expected="'error' or 'drop'",
+            advice=nearest(str(missing), ["error", "drop"]),
         )
 
 
@@ -61,8 +59,8 @@ class MissingFilter:
         What a missing value means.
     source : str
         What the rows are called in an error.
-    advice : str
-        What to do about missing values.
+    may_drop : bool
+        Whether whoever reads may ask for rows to be dropped.
 
     Attributes
     ----------
@@ -78,13 +76,13 @@ class MissingFilter:
         *,
         missing: Missing,
         source: str,
-        advice: str = "fill them in, or pass missing='drop'",
+        may_drop: bool = True,
     ) -> None:
         check_missing(missing)
         self.names = tuple(names)
         self.missing = missing
         self.source = source
-        self.advice = advice
+        self.may_drop = may_drop
         self.rows = 0
         self.dropped = 0
         self._first: list[int] = []
@@ -140,12 +138,10 @@ class MissingFilter:
         row, column = (int(i) for i in np.argwhere(infinite)[0])
         value = y[row] if column == X.shape[1] else X[row, column]
         raise InvalidData(
-            sentence(
-                self.source,
-                got=f"{value} in column {self.names[column]!r}, row {start + row} (counted from 0)",
-                expected="finite numbers",
-                advice="take that row out, or leave its cell empty to have it count as missing",
-            )
+            self.source,
+            got=f"{value} in column {self.names[column]!r}, row {start + row} (counted from 0)",
+            expected="finite numbers",
+            advice="take that row out, or leave its cell empty to have it count as missing",
         )
 
     def _account(self) -> None:
@@ -162,7 +158,10 @@ class MissingFilter:
                 f"missing values in {self.dropped:,} of {self.rows:,} rows, in columns {where}; "
                 f"rows {shown}{more} (counted from 0)"
             )
-            expected, advice = "a value in each cell", self.advice
+            expected = "a value in each cell"
+            advice = "fill them in, or " + (
+                "pass {missing}" if self.may_drop else "take those rows out"
+            )
         elif self.rows == 0:
             got, expected = "no rows", "at least one row"
             advice = "check the filter or the program that wrote them"
@@ -171,7 +170,9 @@ class MissingFilter:
             advice = "leave out the columns that are empty"
         else:
             return
-        raise InvalidData(sentence(self.source, got=got, expected=expected, advice=advice))
+        raise InvalidData(
+            self.source, got=got, expected=expected, advice=advice, suggest={"missing": "drop"}
+        )
 
 
 def arrow_columns(schema: pa.Schema) -> list[Column]:

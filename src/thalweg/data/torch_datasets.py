@@ -12,7 +12,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.dataset import as_arrays
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 
 
 def from_dataset(dataset: Any) -> tuple[Array, Array]:
@@ -85,4 +85,4 @@ def _described(item: Any) -> str:
 
 def _unusable(got: str, expected: str) -> InvalidData:
     advice = "give its features and its target as a pair (X, y) of tensors"
-    return InvalidData(sentence("data", got=got, expected=expected, advice=advice))
+    return InvalidData("data", got=got, expected=expected, advice=advice)

@@ -12,7 +12,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
-from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
+from thalweg.errors import InvalidData, InvalidSetting, nearest
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
@@ -56,21 +56,17 @@ def name_ranges(
     unknown = [name for name in given if name not in names and name not in also]
     if unknown:
         raise InvalidSetting(
-            sentence(
-                "surface",
-                got=f"a range for {', '.join(map(repr, unknown))}",
-                expected="the names of parameters",
-                advice=nearest(unknown[0], [*names, *also]),
-            )
+            "surface",
+            got=f"a range for {', '.join(map(repr, unknown))}",
+            expected="the names of parameters",
+            advice=nearest(unknown[0], [*names, *also]),
         )
     if ranges is not None:
         raise InvalidSetting(
-            sentence(
-                "ranges",
-                got=f"both axes' ranges, and one for {', '.join(map(repr, given))} too",
-                expected="one or the other",
-                advice="leave out 'ranges', or the parameters by name",
-            )
+            "ranges",
+            got=f"both axes' ranges, and one for {', '.join(map(repr, given))} too",
+            expected="one or the other",
+            advice="leave out 'ranges', or the parameters by name",
         )
     own = {also.get(name, name): limits for name, limits in given.items()}
     return {name: own[name] for name in names if name in own}
@@ -82,12 +78,10 @@ def choose_directions(
     """Settle what the two axes are."""
     if len(names) < 2:
         raise InvalidSetting(
-            sentence(
-                "surface",
-                got=f"a single parameter, {names[0]!r}",
-                expected="at least two: a plane",
-                advice="fit with an intercept",
-            )
+            "surface",
+            got=f"a single parameter, {names[0]!r}",
+            expected="at least two: a plane",
+            advice="fit with an intercept",
         )
     if along is None:
         if len(named) == 2 or len(names) == 2:
@@ -95,33 +89,27 @@ def choose_directions(
             return first, second
         if named:
             raise InvalidSetting(
-                sentence(
-                    "surface",
-                    got="ranges for " + ", ".join(map(repr, named)),
-                    expected="ranges for two parameters",
-                    advice="or name the two in 'along'",
-                )
+                "surface",
+                got="ranges for " + ", ".join(map(repr, named)),
+                expected="ranges for two parameters",
+                advice="or name the two in 'along'",
             )
         return "path" if has_path else "curvature"
     if isinstance(along, str):
         check_choice("along", along, ("curvature", "path"))
         if named:
             raise InvalidSetting(
-                sentence(
-                    "surface",
-                    got=f"along={along!r} and a range for {next(iter(named))!r}",
-                    expected="'ranges': the axes are no single parameters",
-                    advice="give ranges=((low, high), (low, high)), or leave them out",
-                )
+                "surface",
+                got=f"along={along!r} and a range for {next(iter(named))!r}",
+                expected="'ranges': the axes are no single parameters",
+                advice="give ranges=((low, high), (low, high)), or leave them out",
             )
         if along == "path" and not has_path:
             raise InvalidSetting(
-                sentence(
-                    "along",
-                    got="'path' without a path",
-                    expected="the path whose directions are meant",
-                    advice="pass path=run",
-                )
+                "along",
+                got="'path' without a path",
+                expected="the path whose directions are meant",
+                advice="pass path=run",
             )
         return "path" if along == "path" else "curvature"
     return _two_names(along, named, names)
@@ -134,12 +122,10 @@ def _two_names(
     unknown = [name for name in pair if name not in names]
     if unknown or len(pair) != 2 or pair[0] == pair[1] or not set(named) <= set(pair):
         raise InvalidSetting(
-            sentence(
-                "along",
-                got=repr(along) + (f" and ranges for {', '.join(named)}" if named else ""),
-                expected="two different parameters, and ranges for no others",
-                advice=nearest(str(unknown[0] if unknown else pair[0]), names),
-            )
+            "along",
+            got=repr(along) + (f" and ranges for {', '.join(named)}" if named else ""),
+            expected="two different parameters, and ranges for no others",
+            advice=nearest(str(unknown[0] if unknown else pair[0]), names),
         )
     return pair[0], pair[1]
 
@@ -160,12 +146,10 @@ def _read_path(path: object, p: int) -> Array:
         if len(points):
             return points
     raise InvalidData(
-        sentence(
-            "path",
-            got=f"shape {points.shape}",
-            expected=f"finite points, shape (k, {p}): a column for each parameter",
-            advice="pass a run on the same data, or its path",
-        )
+        "path",
+        got=f"shape {points.shape}",
+        expected=f"finite points, shape (k, {p}): a column for each parameter",
+        advice="pass a run on the same data, or its path",
     )
 
 
@@ -204,12 +188,10 @@ def check_range(name: str, limits: object) -> Range:
         low, high = np.nan, np.nan
     if not -np.inf < low < high < np.inf:
         raise InvalidSetting(
-            sentence(
-                name,
-                got=repr(limits),
-                expected="a range: two finite numbers, the lower first",
-                advice="try (-1, 1)",
-            )
+            name,
+            got=repr(limits),
+            expected="a range: two finite numbers, the lower first",
+            advice="try (-1, 1)",
         )
     return low, high
 

@@ -224,7 +224,7 @@ def surface(
     known = known.summary if isinstance(known, Scan) else known
     summary = known if isinstance(known, Summary) else known.summary
     names = parameter_names(summary.features, intercept=intercept)
-    check_count("points", points, low=2, advice="try points=100")
+    check_count("points", points, low=2, advice="try {points}", suggest={"points": 100})
     named = name_ranges(parameters, names, summary.features, ranges)
     paths = read_paths(path, len(names))
     chosen = choose_directions(along, named, names, has_path=len(paths) > 0)

@@ -33,7 +33,8 @@ class ThalwegError(Exception):
     got, expected : str
         What it was, and what it should be.
     advice : str
-        What to do. A setting to pass stands in it as its name in braces, ``try {lr}``.
+        What to do. A setting to pass stands in it as its name in braces, ``try {lr}``, after
+        the function that takes it where that is another, ``use {read.missing}``.
     suggest : mapping of str to object, optional
         The values of those settings; what the advice does not name is left out.
 
@@ -91,7 +92,7 @@ class ThalwegError(Exception):
             name = place[1]
             return setting(name, self.suggest[name]) if name in self.suggest else place[0]
 
-        return re.sub(r"\{(\w+)\}", written, self._advice)
+        return re.sub(r"\{([\w.]+)\}", written, self._advice)
 
 
 def as_keyword(name: str, value: object) -> str:
@@ -99,10 +100,12 @@ def as_keyword(name: str, value: object) -> str:
 
     Examples
     --------
-    >>> as_keyword("decimal", ",")
-    "decimal=','"
+    >>> as_keyword("lr", 0.01), as_keyword("read.decimal", ",")
+    ('lr=0.01', "thalweg.read(…, decimal=',')")
     """
-    return f"{name}={value!r}"
+    function, _, keyword = name.rpartition(".")
+    written = f"{keyword}={value!r}"
+    return f"thalweg.{function}(…, {written})" if function else written
 
 
 class InvalidData(ThalwegError, ValueError):

@@ -163,7 +163,7 @@ def test_the_gradient_is_that_of_autograd_and_its_terms_add_up(
     np.testing.assert_array_equal(found["parameters"], run.path[index])
     np.testing.assert_array_equal(found["step"], run.path[index + 1] - run.path[index])
     if "loss" not in settings:
-        by_hand = thalweg.gradients(thalweg.salammbo(), run.path[index]).by_hand
+        by_hand = thalweg.gradients(thalweg.salammbo(), parameters=run.path[index]).by_hand
         np.testing.assert_allclose(found["gradient"], by_hand, rtol=1e-9)
 
 

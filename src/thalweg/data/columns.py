@@ -195,12 +195,12 @@ def _check_numeric(
     else:
         advice = "turn them into numbers first: no feature is left without them"
     if any(column.decimal_comma for column in chosen):
-        advice = "for a decimal comma pass {decimal}; else " + advice
+        advice = "for a decimal comma use {read.decimal}; else " + advice
     raise InvalidData(
         source,
         got="columns that are not numbers: "
         + ", ".join(f"{name!r} ({kind})" for name, kind in faults.items()),
         expected="numbers in each column that is fitted",
         advice=advice,
-        suggest={"features": left, "decimal": ","},
+        suggest={"features": left, "read.decimal": ","},
     )

@@ -183,7 +183,7 @@ class Delimited:
         name = self.layout.names[column]
         advice = "correct that cell, or leave it empty to have it count as missing"
         if self._has_decimal_comma(value):
-            advice = "for a decimal comma pass {decimal}"
+            advice = "for a decimal comma use {read.decimal}"
         return self._unreadable(
             f"{value!r} in column {name!r}, row {row} (counted from 0)", advice, "numbers there"
         )
@@ -195,7 +195,7 @@ class Delimited:
         if row.actual_columns == 2 * row.expected_columns and self.layout.delimiter == ",":
             advice = (
                 "if the commas are decimal marks, separate the columns by semicolons and "
-                "pass {decimal}"
+                "use {read.decimal}"
             )
         return self._unreadable(
             f"{row.actual_columns} cell{plural}{where}",
@@ -220,7 +220,7 @@ class Delimited:
         self, got: str, advice: str, expected: str = "a table of delimited text"
     ) -> UnreadableFile:
         return UnreadableFile(
-            self.name, got=got, expected=expected, advice=advice, suggest={"decimal": ","}
+            self.name, got=got, expected=expected, advice=advice, suggest={"read.decimal": ","}
         )
 
 

@@ -13,13 +13,11 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.columns import Column
+from thalweg.data.source import Rows
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegWarning, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Rows: TypeAlias = tuple[Array, Array]
-"""A block of rows: ``X``, shape (b, d), and ``y``, shape (b,)."""
 
 Missing: TypeAlias = Literal["error", "drop"]
 
@@ -59,8 +57,8 @@ class MissingFilter:
         What a missing value means.
     source : str
         What the rows are called in an error.
-    may_drop : bool
-        Whether whoever reads may ask for rows to be dropped.
+    advice : str
+        What to do about missing values.
 
     Attributes
     ----------
@@ -76,13 +74,13 @@ class MissingFilter:
         *,
         missing: Missing,
         source: str,
-        may_drop: bool = True,
+        advice: str = "fill them in, or use {read.missing}",
     ) -> None:
         check_missing(missing)
         self.names = tuple(names)
         self.missing = missing
         self.source = source
-        self.may_drop = may_drop
+        self.advice = advice
         self.rows = 0
         self.dropped = 0
         self._first: list[int] = []
@@ -158,10 +156,7 @@ class MissingFilter:
                 f"missing values in {self.dropped:,} of {self.rows:,} rows, in columns {where}; "
                 f"rows {shown}{more} (counted from 0)"
             )
-            expected = "a value in each cell"
-            advice = "fill them in, or " + (
-                "pass {missing}" if self.may_drop else "take those rows out"
-            )
+            expected, advice = "a value in each cell", self.advice
         elif self.rows == 0:
             got, expected = "no rows", "at least one row"
             advice = "check the filter or the program that wrote them"
@@ -171,7 +166,7 @@ class MissingFilter:
         else:
             return
         raise InvalidData(
-            self.source, got=got, expected=expected, advice=advice, suggest={"missing": "drop"}
+            self.source, got=got, expected=expected, advice=advice, suggest={"read.missing": "drop"}
         )
 
 

@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 
 from thalweg import settings as known
 from thalweg.checks import PRECISIONS, check_choice, check_number, check_parameters
-from thalweg.data.dataset import Data, Dataset
-from thalweg.data.scanning import Scan, rows_of
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
+from thalweg.data.source import Source
 from thalweg.descent.plan import Batches, Plan, TorchRule, Trace
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.losses import MSE, Loss
@@ -47,7 +48,7 @@ _IN_PARTS = ("progress", "checkpoint", "every", "resume")
 
 
 def fit(
-    data: Data | Scan,
+    data: Data,
     *,
     optimizer: str | type = "nadam",
     lr: float = 0.01,
@@ -187,7 +188,7 @@ class Task(NamedTuple):
 
     plan: Plan
     settings: Settings
-    rows: Dataset | Scan  # in the user's units
+    rows: Source  # in the user's units
     scaling: Scaling | None
 
     def run(self, trace: Trace) -> Run:
@@ -213,7 +214,7 @@ class Task(NamedTuple):
         )
 
 
-def prepare_as_fit(data: Data | Scan, given: Mapping[str, Any]) -> Task:
+def prepare_as_fit(data: Data, given: Mapping[str, Any]) -> Task:
     """Make the task of ``fit(data, **given)`` without walking it."""
     for name in _IN_PARTS:
         if name in given:
@@ -234,14 +235,14 @@ def prepare_as_fit(data: Data | Scan, given: Mapping[str, Any]) -> Task:
 
 
 def prepare(
-    data: Data | Scan, start: ArrayLike | int | Run | ResumeState | None, asked: tuple[Any, ...]
+    data: Data, start: ArrayLike | int | Run | ResumeState | None, asked: tuple[Any, ...]
 ) -> Task:
     """Check what was asked, in the order of ``_prepare``, and turn it into a plan."""
     try:
         request = _prepare(*asked)
     except TypeError:  # something unhashable, which a check refuses with its own sentence
         request = _prepare.__wrapped__(*asked)
-    rows = rows_of(data)
+    rows = take(data)
     if isinstance(start, Run):
         start = start.continuation()
     scaling = None
@@ -353,9 +354,7 @@ def _scaling(
     return Scaling(means, scales)
 
 
-def _walked_rows(
-    rows: Dataset | Scan, settings: Settings, scaling: Scaling | None
-) -> Dataset | Streamed:
+def _walked_rows(rows: Source, settings: Settings, scaling: Scaling | None) -> Dataset | Streamed:
     """Give the rows in the coordinates that the descent walks in."""
     if not isinstance(rows, Dataset):
         from thalweg.descent.streaming import Streamed  # only where rows are scanned

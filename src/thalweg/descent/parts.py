@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
 from thalweg.checks import check_number
-from thalweg.data.dataset import Data
-from thalweg.data.scanning import Scan
+from thalweg.data.inputs import Data, take
+from thalweg.data.source import Source
 from thalweg.descent.fit import PathLike, Task, descend, loss_limit, prepare
 from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting, sentence
@@ -38,7 +38,7 @@ GROWTH = 8
 
 
 def fit_in_parts(
-    data: Data | Scan,
+    data: Data,
     start: ArrayLike | int | Run | ResumeState | None,
     asked: tuple[Any, ...],
     *,
@@ -53,8 +53,9 @@ def fit_in_parts(
     what is raised, at :func:`thalweg.fit`.
     """
     check_number("every", every, low=0.0, advice="try every=60")
-    with _shown(progress, data) as show:
-        task = prepare(data, start, asked)
+    rows = take(data)
+    with _shown(progress, rows) as show:
+        task = prepare(rows, start, asked)
         walk = _Walk(task)
         if resume is not None:
             walk.go_on_from(*_matching(resume, task))
@@ -74,20 +75,13 @@ def fit_in_parts(
 
 
 @contextmanager
-def _shown(progress: bool | Callback, data: Data | Scan) -> Iterator[Callback | None]:
+def _shown(progress: bool | Callback, rows: Source) -> Iterator[Callback | None]:
     """Give what is called with the progress; a bar shows the reading of files too."""
     if callable(progress) or not progress:
         yield progress or None
         return
-    with Bar() as bar:
-        if not isinstance(data, Scan) or data.watcher is not None:
-            yield bar.epochs
-            return
-        data.watcher = bar.rows
-        try:
-            yield bar.epochs
-        finally:
-            data.watcher = None
+    with Bar() as bar, rows.watched(bar.rows):
+        yield bar.epochs
 
 
 class _Part(NamedTuple):

@@ -17,8 +17,8 @@ import numpy as np
 from thalweg.arrays import Array
 from thalweg.conditioning.convergence import LONGEST, best_plain
 from thalweg.conditioning.curvature import Curvature, dependencies, distances, stable_rate
-from thalweg.data.dataset import Data, Dataset
-from thalweg.data.scanning import Scan, rows_of
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
 from thalweg.diagnosis import explanation, other_loss
 from thalweg.diagnosis.candidates import Choice, certain_rate, drawn_start, needed_epochs
 from thalweg.diagnosis.classification import Classification, Verdict, judge
@@ -230,9 +230,7 @@ class Diagnosis:
         return explanation.as_html(self)
 
 
-def explain(
-    data: Data | Scan | Summary | Run, run: Run | None = None, *, intercept: bool = True
-) -> Diagnosis:
+def explain(data: Data, run: Run | None = None, *, intercept: bool = True) -> Diagnosis:
     """Explain why a descent went as it did, and find a setting that works.
 
     Parameters
@@ -279,7 +277,7 @@ def explain(
     elif isinstance(data, Summary):
         summary = data
     else:
-        taken = rows_of(data)
+        taken = take(data)
         rows, summary = taken if isinstance(taken, Dataset) else None, taken.summary
     if run is None:
         return _of_data(summary, rows, intercept=intercept)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.data.dataset import check_finite
+from thalweg.data.arrays import check_finite
 from thalweg.errors import InvalidData, sentence
 from thalweg.summary.double_double import Matrix, add_matrix, within
 from thalweg.summary.gram_kernel import BLOCK, gram

@@ -23,9 +23,11 @@ from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
 from thalweg.checks import check_parameters
-from thalweg.data.dataset import Data, Dataset, as_arrays, as_pair
+from thalweg.data.arrays import as_pair, as_real_arrays
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
 from thalweg.data.names import default_features
-from thalweg.data.scanning import Scan
+from thalweg.data.source import Source
 from thalweg.errors import InvalidData, UnreadableFile, sentence
 from thalweg.summary.double_double import Matrix, multiply, squared_norm, standardize, triangle
 from thalweg.summary.gram import add, gram_of, in_spans
@@ -36,14 +38,24 @@ MAGIC = b"thalweg summary\n"
 VERSION = 1
 
 
-def solve(data: Data | Scan, *, intercept: bool = True) -> Solution:
+def solve(
+    data: Data,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    intercept: bool = True,
+) -> Solution:
     r"""Give the exact least-squares answer, never by descent, never truncated by a default.
 
     .. math:: \min_{b, w} \frac1n \sum_i (b + x_i^\top w - y_i)^2
 
     Parameters
     ----------
-    data : Dataset, (X, y) or Scan
+    data : array-like, frame, path, Dataset, Scan or pair
+        The rows, with or without their target.
+    y, target, features
+        As :func:`thalweg.fit` takes them.
     intercept : bool
         Whether there is a bias.
 
@@ -67,16 +79,17 @@ def solve(data: Data | Scan, *, intercept: bool = True) -> Solution:
 
     Examples
     --------
-    >>> solution = solve(([[1.0], [2.0], [3.0]], [5.0, 7.0, 9.0]))
+    >>> solution = solve([[1.0], [2.0], [3.0]], [5.0, 7.0, 9.0])
     >>> solution.bias, solution.weights, solution.loss
     (3.0, array([2.]), 0.0)
     """
-    summary = data.summary if isinstance(data, Dataset) else Summary.of(data)
+    rows = take(data, y, target=target, features=features, copy=False)
+    summary = rows.summary
     solution = summary.solve(intercept=intercept)
     if solution.dependent:
         return solution
     matrix = summary._columns(intercept)
-    refined = refine(_spans_of(data), summary.n, matrix, solution.parameters, intercept=intercept)
+    refined = refine(_spans_of(rows), summary.n, matrix, solution.parameters, intercept=intercept)
     return solution if refined is None else solution.refined(*refined)
 
 
@@ -129,31 +142,37 @@ class Summary:
     # --- Making one -------------------------------------------------------------------------------
 
     @classmethod
-    def of(cls, data: Data | Scan) -> Summary:
+    def of(
+        cls,
+        data: Data,
+        y: Any = None,
+        *,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+    ) -> Summary:
         """Sum up rows that are in memory, which are not copied, or those of a scan.
 
         Parameters
         ----------
-        data : Dataset, (X, y) or Scan
+        data, y, target, features
+            As :func:`thalweg.fit` takes them.
 
         Raises
         ------
         InvalidData
             On shapes that do not fit together, values that are not finite numbers, no rows.
         """
-        if isinstance(data, Dataset):
-            return cls(
-                len(data),
-                gram_of(data.X, data.y),
-                data.features,
-                data.target,
-                name=data.name,
-                units=data.units,
-            )
-        if isinstance(data, Scan):
-            return data.summary
-        X, y = _real_arrays(*as_pair(data))
-        return cls(len(y), gram_of(X, y), default_features(X.shape[1]), "y")
+        rows = take(data, y, target=target, features=features, copy=False)
+        if not isinstance(rows, Dataset):
+            return rows.summary
+        return cls(
+            len(rows),
+            gram_of(rows.X, rows.y),
+            rows.features,
+            rows.target,
+            name=rows.name,
+            units=rows.units,
+        )
 
     @classmethod
     def of_batches(
@@ -485,23 +504,11 @@ class Summary:
 # --- Rows on their way in -------------------------------------------------------------------------
 
 
-def _spans_of(data: Data | Scan) -> Spans:
+def _spans_of(rows: Source) -> Spans:
     """Give what hands out the rows span by span, anew for each pass."""
-    if isinstance(data, Scan):
-        return lambda work: (work(X, y) for X, y in data.batches())
-    X, y = (data.X, data.y) if isinstance(data, Dataset) else _real_arrays(*as_pair(data))
-    return lambda work: in_spans(work, X, y)
-
-
-def _real_arrays(X: Any, y: Any) -> tuple[Any, Any]:
-    """Check the shapes, (n, d) and (n,), without a copy of a big array of another real type."""
-    if not all(type(part) is np.ndarray and part.dtype.kind in "iuf" for part in (X, y)):
-        return as_arrays(X, y)
-    if X.dtype == y.dtype == np.float64:
-        return as_arrays(X, y)
-    stand_ins = (np.broadcast_to(0.0, np.shape(part)) for part in (X, y))
-    as_arrays(*stand_ins)
-    return (X[:, np.newaxis] if X.ndim == 1 else X), (y[:, 0] if y.ndim == 2 else y)
+    if isinstance(rows, Dataset):
+        return lambda work: in_spans(work, rows.X, rows.y)
+    return lambda work: (work(X, y) for X, y in rows.batches())
 
 
 def _block(batch: tuple[Any, Any]) -> tuple[Any, Any] | None:
@@ -509,7 +516,7 @@ def _block(batch: tuple[Any, Any]) -> tuple[Any, Any] | None:
     X, y = as_pair(batch)
     if np.shape(y)[:1] == (0,) and np.shape(X)[:1] == (0,):
         return None
-    return _real_arrays(X, y)
+    return as_real_arrays(X, y)
 
 
 # --- Sentences ------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from thalweg.arrays import Array
 from thalweg.checks import check_number, check_parameters
-from thalweg.data.dataset import Data, Dataset
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
 from thalweg.descent.fit import PATH_BYTES, Task, fit, prepare_as_fit
 from thalweg.descent.plan import TorchRule
 from thalweg.errors import InvalidSetting, sentence
@@ -192,7 +193,7 @@ def sweep(
     >>> found.setting(found.best)["optimizer"]
     'sgd'
     """
-    rows = Dataset.of(data)
+    rows = take(data).read()
     rates = _rates(lr)
     asked = {"epochs": epochs, "seed": seed, "intercept": intercept, "standardize": standardize}
     groups = [

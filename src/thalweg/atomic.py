@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from thalweg.errors import UnwritableFile, sentence
+from thalweg.errors import UnwritableFile
 
 
 @contextmanager
@@ -117,10 +117,8 @@ def _reason(error: Exception) -> str:
 
 def _unwritable(path: str | os.PathLike[str], got: str) -> UnwritableFile:
     return UnwritableFile(
-        sentence(
-            os.fspath(path),
-            got=got,
-            expected="a place where a file can be written",
-            advice="name a file in a folder that exists and that you may write to",
-        )
+        os.fspath(path),
+        got=got,
+        expected="a place where a file can be written",
+        advice="name a file in a folder that exists and that you may write to",
     )

@@ -1,4 +1,4 @@
-"""Checks of single values, each refusing with the sentence of :func:`thalweg.errors.sentence`.
+"""Checks of single values, each refusing with a sentence (:class:`thalweg.errors.ThalwegError`).
 
 Not here: rows (:mod:`thalweg.data.dataset`), settings that must fit together
 (:mod:`thalweg.settings`).
@@ -7,13 +7,14 @@ Not here: rows (:mod:`thalweg.data.dataset`), settings that must fit together
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
+from thalweg.errors import InvalidData, InvalidSetting, nearest
 
 if TYPE_CHECKING:
     from thalweg.arrays import Array
@@ -24,15 +25,29 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
-def check_number(name: str, value: object, *, low: float, advice: str) -> None:
+def check_number(
+    name: str,
+    value: object,
+    *,
+    low: float,
+    advice: str,
+    suggest: Mapping[str, object] | None = None,
+) -> None:
     """Refuse what is not a finite number above ``low``."""
     if is_number(value) and low < float(value) < math.inf:
         return
     expected = "a positive number" if low == 0 else f"a number above {low}"
-    raise InvalidSetting(sentence(name, got=repr(value), expected=expected, advice=advice))
+    raise InvalidSetting(name, got=repr(value), expected=expected, advice=advice, suggest=suggest)
 
 
-def check_count(name: str, value: object, *, low: int | None, advice: str) -> None:
+def check_count(
+    name: str,
+    value: object,
+    *,
+    low: int | None,
+    advice: str,
+    suggest: Mapping[str, object] | None = None,
+) -> None:
     """Refuse what is not a whole number of at least ``low``."""
     if (
         isinstance(value, Integral)
@@ -41,14 +56,14 @@ def check_count(name: str, value: object, *, low: int | None, advice: str) -> No
     ):
         return
     expected = "a whole number" if low is None else f"a whole number of at least {low}"
-    raise InvalidSetting(sentence(name, got=repr(value), expected=expected, advice=advice))
+    raise InvalidSetting(name, got=repr(value), expected=expected, advice=advice, suggest=suggest)
 
 
 def check_flag(name: str, value: object) -> None:
     """Refuse what is neither true nor false."""
     if not isinstance(value, bool | np.bool_):
         raise InvalidSetting(
-            sentence(name, got=repr(value), expected="True or False", advice="say one of the two")
+            name, got=repr(value), expected="True or False", advice="say one of the two"
         )
 
 
@@ -57,7 +72,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     if value not in choices:
         expected = "one of " + ", ".join(map(repr, choices))
         advice = nearest(str(value), choices)
-        raise InvalidSetting(sentence(name, got=repr(value), expected=expected, advice=advice))
+        raise InvalidSetting(name, got=repr(value), expected=expected, advice=advice)
 
 
 def check_parameters(argument: str, parameters: ArrayLike, p: int) -> Array:
@@ -68,11 +83,9 @@ def check_parameters(argument: str, parameters: ArrayLike, p: int) -> Array:
         w = np.array([])
     if w.shape != (p,) or not np.isfinite(w).all():
         raise InvalidData(
-            sentence(
-                argument,
-                got=f"{parameters!r}",
-                expected=f"{p} finite numbers, [bias, weights…]",
-                advice="give one value for each parameter",
-            )
+            argument,
+            got=f"{parameters!r}",
+            expected=f"{p} finite numbers, [bias, weights…]",
+            advice="give one value for each parameter",
         )
     return w

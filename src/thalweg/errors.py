@@ -11,16 +11,101 @@
 
     ThalwegWarning (UserWarning)      a result that holds, with something to know about it
 
-Each sentence says four things: which argument, what it got, what it expects, what to do.
+Each sentence says four things: which argument, what it got, what it expects, what to do. Errors
+keep the four, so that the command line can say the last of them in its own words.
 Not here: messages of a run's outcome (:mod:`thalweg.runs.run`).
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
 
 class ThalwegError(Exception):
-    """Anything that Thalweg raises on purpose."""
+    """Anything that Thalweg raises on purpose.
+
+    Parameters
+    ----------
+    argument : str
+        Which argument, file or table; or, where nothing else is given, the whole message.
+    got, expected : str
+        What it was, and what it should be.
+    advice : str
+        What to do. A setting to pass stands in it as its name in braces, ``try {lr}``, after
+        the function that takes it where that is another, ``use {read.missing}``.
+    suggest : mapping of str to object, optional
+        The values of those settings; what the advice does not name is left out.
+
+    Attributes
+    ----------
+    argument, got, expected : str
+        As given; empty where there is only a message.
+    advice : str
+        What to do, as it is typed in Python.
+    suggest : dict of str to object
+        The settings that the advice passes, by their names.
+
+    Examples
+    --------
+    >>> error = InvalidSetting(
+    ...     "lr", got="-1.0", expected="a positive number", advice="try {lr}", suggest={"lr": 0.01}
+    ... )
+    >>> str(error)
+    'lr: got -1.0, expected a positive number; try lr=0.01'
+    >>> error.advice, error.suggest
+    ('try lr=0.01', {'lr': 0.01})
+    """
+
+    def __init__(
+        self,
+        argument: str,
+        *,
+        got: str = "",
+        expected: str = "",
+        advice: str = "",
+        suggest: Mapping[str, object] | None = None,
+    ) -> None:
+        self.suggest = {
+            name: value for name, value in (suggest or {}).items() if f"{{{name}}}" in advice
+        }
+        self._advice = advice
+        if not expected:
+            self.argument = self.got = self.expected = self.advice = ""
+            super().__init__(argument)
+            return
+        self.argument, self.got, self.expected = argument, got, expected
+        self.advice = self._advised(as_keyword)
+        super().__init__(self.worded(as_keyword))
+
+    def worded(self, setting: Callable[[str, object], str]) -> str:
+        """Say the sentence with each suggested setting as ``setting(name, value)`` writes it."""
+        if not self.expected:
+            return str(self)
+        return sentence(
+            self.argument, got=self.got, expected=self.expected, advice=self._advised(setting)
+        )
+
+    def _advised(self, setting: Callable[[str, object], str]) -> str:
+        def written(place: re.Match[str]) -> str:
+            name = place[1]
+            return setting(name, self.suggest[name]) if name in self.suggest else place[0]
+
+        return re.sub(r"\{([\w.]+)\}", written, self._advice)
+
+
+def as_keyword(name: str, value: object) -> str:
+    """Write a setting as Python passes it.
+
+    Examples
+    --------
+    >>> as_keyword("lr", 0.01), as_keyword("read.decimal", ",")
+    ('lr=0.01', "thalweg.read(…, decimal=',')")
+    """
+    function, _, keyword = name.rpartition(".")
+    written = f"{keyword}={value!r}"
+    return f"thalweg.{function}(…, {written})" if function else written
 
 
 class InvalidData(ThalwegError, ValueError):

@@ -5,14 +5,17 @@ Not here: descending along it (:mod:`thalweg.descent.fit`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array, design_matrix
 from thalweg.checks import check_choice, check_parameters
-from thalweg.data.dataset import Data, Dataset
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
 from thalweg.data.names import parameter_names
 from thalweg.errors import MissingExtra
 from thalweg.kinds import PRECISIONS
@@ -66,7 +69,14 @@ class Gradients:
 
 
 def gradients(
-    data: Data, parameters: ArrayLike, *, intercept: bool = True, dtype: str = "float64"
+    data: Data,
+    y: Any = None,
+    *,
+    parameters: ArrayLike,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    intercept: bool = True,
+    dtype: str = "float64",
 ) -> Gradients:
     r"""Work out the gradient of the mean squared error by hand, by autograd and by differences.
 
@@ -74,8 +84,10 @@ def gradients(
 
     Parameters
     ----------
-    data : Dataset or pair (X, y)
-        The n rows.
+    data : array-like, frame, path, Dataset, Scan or pair
+        The n rows, with or without their target; those of a scan are read into memory.
+    y, target, features
+        As :func:`thalweg.fit` takes them.
     parameters : array-like, shape (p,)
         Where: ``[bias, weights…]``.
     intercept : bool
@@ -94,13 +106,13 @@ def gradients(
     Examples
     --------
     >>> import thalweg
-    >>> at = thalweg.gradients(([[1.0], [2.0]], [2.0, 3.0]), [0.0, 1.0])
+    >>> at = thalweg.gradients([[1.0], [2.0]], [2.0, 3.0], parameters=[0.0, 1.0])
     >>> at.by_hand
     array([-2., -3.])
     >>> at.largest_difference < 1e-9
     True
     """
-    rows = Dataset.of(data)
+    rows = take(data, y, target=target, features=features).read()
     check_choice("dtype", dtype, PRECISIONS)
     w = check_parameters("parameters", parameters, rows.X.shape[1] + intercept)
     loss, by_autograd = _by_autograd(rows, w, intercept, dtype)
@@ -143,9 +155,10 @@ def _by_autograd(rows: Dataset, w: Array, intercept: bool, dtype: str) -> tuple[
 
 
 def _by_differences(design: Array, y: Array, w: Array) -> Array:
-    gradient = np.empty_like(w)
+    gradient = np.zeros_like(w)
+    aimed_at = max(_root_mean_square(y), _root_mean_square(design @ w - y))
     for j in range(len(w)):
-        h = _STEP * max(abs(w[j]), np.sqrt(np.mean(y**2) / np.mean(design[:, j] ** 2)))
+        h = _STEP * _size_of_parameter(w[j], aimed_at, _root_mean_square(design[:, j]))
         ahead, behind = w.copy(), w.copy()
         ahead[j] += h
         behind[j] -= h
@@ -153,3 +166,17 @@ def _by_differences(design: Array, y: Array, w: Array) -> Array:
         e_ahead, e_behind = design @ ahead - y, design @ behind - y
         gradient[j] = np.mean((e_ahead - e_behind) * (e_ahead + e_behind)) / (ahead[j] - behind[j])
     return gradient
+
+
+def _size_of_parameter(value: float, aimed_at: float, column: float) -> float:
+    """Say how large a parameter is, or would be if its column alone had to make up the target."""
+    size = max(abs(value), aimed_at / column if column else 0.0)
+    # A column or a target of zeros says nothing: any step is as good.
+    return size if 0.0 < size < np.inf else 1.0
+
+
+def _root_mean_square(values: Array) -> float:
+    largest = float(np.abs(values).max())
+    if not 0.0 < largest < np.inf:
+        return largest
+    return largest * float(np.sqrt(np.mean((values / largest) ** 2)))

@@ -415,10 +415,21 @@ def test_advice_is_given_as_it_is_typed(river: Path) -> None:
         "each column that is fitted; leave them out with --features a,b, or turn them into "
         "numbers first\n"
     )
-    assert gaps.err.endswith("; fill them in, or pass --missing drop\n")
+    assert gaps.err.endswith("; fill them in, or use --missing drop\n")
+    Path("comma.csv").write_text('"a, b";flow\n1,5;2\n2,5;3\n')
+    commas = run("solve", "comma.csv", "-y", "flow")
+    assert "; for a decimal comma use --decimal ,; else turn them" in commas.err
+    assert run("solve", "comma.csv", "-y", "flow", "--decimal", ",").code == 0
     assert run("fit", river, "-y", "flow", "--features", "a").code == 0
     taken = run("fit", river, "-y", "flow", "--features", "a,b", "--missing", "drop", "--json")
     assert json.loads(taken.out)["epochs"] == 250
+
+
+def test_what_is_quoted_from_the_data_is_not_taken_for_advice(river: Path) -> None:
+    river.write_text('x,"pass lr=3","p,q",when,flow\n1,2,3,2024-01-01,5\n')
+    said = run("solve", river, "-y", "flow")
+    # A name that holds a comma is more than --features can say.
+    assert "out with features=['x', 'pass lr=3', 'p,q'], or turn" in said.err
 
 
 @pytest.mark.parametrize(

@@ -162,15 +162,36 @@ def test_units_are_checked() -> None:
     )
 
 
-def test_data_is_a_dataset_or_a_pair() -> None:
-    data = Dataset(X, y)
-    assert Dataset.of(data) is data
-    assert len(Dataset.of((X, y))) == 3
-    with pytest.raises(errors.InvalidData) as caught:
-        Dataset.of(np.ones((3, 2)))  # type: ignore[arg-type]  # the mistake under test
+@pytest.mark.parametrize(
+    ("target", "d", "features"),
+    [("x", 1, ("x_2",)), ("x2", 3, ("x1", "x2_2", "x3")), ("y", 2, ("x1", "x2"))],
+)
+def test_default_names_leave_the_target_its_own(
+    target: str, d: int, features: tuple[str, ...]
+) -> None:
+    data = Dataset(np.ones((3, d)), y, target=target)
+    assert (data.features, data.target) == (features, target)
+
+
+def test_a_dataset_is_a_source_of_one_block() -> None:
+    data = Dataset(X, y, name="trees")
+    ((rows, targets),) = data.batches()
+    assert (rows is data.X, targets is data.y, data.read() is data) == (True, True, True)
+    assert (data.n, data.source, Dataset(X, y).source) == (3, "trees", "data")
+
+
+def test_features_are_selected_by_name_with_all_that_is_known_of_them() -> None:
+    data = Dataset(X, y, features=["a", "b"], target="t", units={"a": "m", "t": "s"}, name="n")
+    chosen = data.select(["b"])
+    np.testing.assert_array_equal(chosen.X, np.array(X)[:, [1]])
+    assert (chosen.features, chosen.target, chosen.units, chosen.name) == (
+        ("b",), "t", {"t": "s"}, "n"
+    )  # fmt: skip
+    assert data.select(["b", "a"]).X[0].tolist() == [*reversed(data.X[0].tolist())]
+    with pytest.raises(errors.InvalidSetting) as caught:
+        data.select(["c"])
     assert str(caught.value) == (
-        "data: got ndarray, expected a Dataset or a pair (X, y); "
-        "pass thalweg.Dataset(X, y) or (X, y)"
+        "features: got 'c', expected a column of n; choose one of 'a', 'b', 't'"
     )
 
 

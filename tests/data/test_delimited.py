@@ -128,10 +128,9 @@ def test_a_decimal_comma_is_recognised(tmp_path: Path) -> None:
         read(path, target="y")
     assert str(error.value) == (
         f"{path}: got columns that are not numbers: "
-        "'x' (text, such as '1,5': for a decimal comma pass decimal=','), "
-        "'y' (text, such as '4,5': for a decimal comma pass decimal=','), "
-        "expected numbers in each column that is fitted; "
-        "turn them into numbers first, or name another target"
+        "'x' (text, such as '1,5'), 'y' (text, such as '4,5'), "
+        "expected numbers in each column that is fitted; for a decimal comma use "
+        "thalweg.read(…, decimal=','); else turn them into numbers first, or name another target"
     )
 
 
@@ -141,7 +140,8 @@ def test_decimal_commas_between_commas_are_guessed_at(tmp_path: Path) -> None:
         read(path, target="y")
     assert str(error.value) == (
         f"{path}: got 4 cells in row 0 (counted from 0), expected 2 cells in each row; if the "
-        "commas are decimal marks, separate the columns by semicolons and pass decimal=','"
+        "commas are decimal marks, separate the columns by semicolons and use "
+        "thalweg.read(…, decimal=',')"
     )
 
 
@@ -266,7 +266,7 @@ def test_a_late_decimal_comma_is_recognised(tmp_path: Path) -> None:
         read(path, target="y")
     assert str(error.value) == (
         f"{path}: got '1,5' in column 'x', row {MANY} (counted from 0), expected numbers there; "
-        "for a decimal comma pass decimal=','"
+        "for a decimal comma use thalweg.read(…, decimal=',')"
     )
 
 

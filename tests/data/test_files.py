@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.feather
@@ -181,6 +182,107 @@ def test_a_column_that_a_later_file_lacks(tmp_path: Path) -> None:
     )
 
 
+def test_columns_are_matched_by_name_where_none_are_chosen(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [10.0, 20.0, 30.0], "y": [5.0, 6.0, 8.0]})
+    frame[:2].to_csv(tmp_path / "1.csv", index=False)
+    frame[2:][["y", "b", "a"]].to_csv(tmp_path / "2.csv", index=False)
+    for _ in range(2):
+        data = scan(tmp_path, target="y")
+        assert_same(data, frame[["a", "b"]].to_numpy(), frame["y"].to_numpy())
+        assert_same(data.select(["b"]), frame[["b"]].to_numpy(), frame["y"].to_numpy())
+
+
+OTHER_COLUMNS = [
+    (["a", "y"], "no column 'b'", "say which columns are meant with features=['a']"),
+    (
+        ["a", "b", "c", "y"],
+        "column 'c' besides",
+        "say which columns are meant with features=['a', 'b']",
+    ),
+    (
+        ["c", "d", "b", "y"],
+        "no column 'a' and columns 'c', 'd' besides",
+        "say which columns are meant with features=['b']",
+    ),
+    (["c", "y"], "no columns 'a', 'b' and column 'c' besides", "take that file out"),
+]
+
+
+@pytest.mark.parametrize(("columns", "got", "advice"), OTHER_COLUMNS)
+def test_a_later_file_with_other_columns_is_refused_by_name(
+    tmp_path: Path, columns: list[str], got: str, advice: str
+) -> None:
+    first, later = tmp_path / "1.csv", tmp_path / "2.csv"
+    first.write_text("a,b,y\n1,2,3\n4,6,9\n")
+    later.write_text(",".join(columns) + "\n" + ",".join("7" for _ in columns) + "\n")
+    with pytest.raises(InvalidData) as error:
+        read(tmp_path, target="y")
+    assert str(error.value) == f"{later}: got {got}, expected the columns of {first}; {advice}"
+    wanted = error.value.suggest.get("features")
+    if wanted is not None:
+        assert len(read(tmp_path, target="y", features=wanted)) == 3  # type: ignore[arg-type]
+
+
+def test_how_a_file_is_read_is_decided_once_for_all_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part in (1, 2):
+        (tmp_path / f"{part}.csv").write_text("a;b;y\n" + "1,5;2;3\n2,5;1;7\n3,5;5;1\n" * part)
+    looked: list[str] = []
+    find = delimited.find_layout
+
+    def found(head: bytes, **named: Any) -> delimited.Layout:
+        looked.append(named["name"])
+        return find(head, **named)
+
+    monkeypatch.setattr("thalweg.data.tables.find_layout", found)
+    describe = delimited.Delimited.columns
+
+    def described(table: delimited.Delimited) -> Any:
+        looked.append(f"columns of {table.name}")
+        return describe(table)
+
+    monkeypatch.setattr(delimited.Delimited, "columns", described)
+    rows_of = scan(tmp_path, target="y", decimal=",")
+    run = thalweg.fit(rows_of, epochs=20, batch_size=4, lr=0.001)
+    assert run.epochs == 20
+    files = [str(tmp_path / f"{part}.csv") for part in (1, 2)]
+    assert sorted(looked) == sorted([*files, *(f"columns of {file}" for file in files)])
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize("touched", ["longer", "same size"])
+def test_a_file_that_changes_between_passes_is_refused(
+    tmp_path: Path, part: int, touched: str
+) -> None:
+    files = [tmp_path / "1.csv", tmp_path / "2.csv"]
+    for file in files:
+        file.write_text("x,y\n1,2\n3,4\n")
+    rows_of = scan(files, target="y")
+    list(rows_of.batches())
+    later = files[part].stat().st_mtime_ns + 10**9
+    files[part].write_text("x,y\n1,2\n3,5\n" + ("5,6\n" if touched == "longer" else ""))
+    os.utime(files[part], ns=(later, later))
+    with pytest.raises(UnreadableFile) as error:
+        list(rows_of.batches())
+    assert str(error.value) == (
+        f"{files[part]}: got a file that has changed since it was opened, expected the same rows "
+        "in each pass; open it again once it is written"
+    )
+    assert len(read(files, target="y")) == (4 if touched == "same size" else 5)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n" + "1,2\n" * 400_000)
+    rows_of = scan(path, target="y").batches()
+    next(rows_of)
+    with path.open("a") as file:
+        file.write("1,2\n")
+    with pytest.raises(UnreadableFile, match="got a file that has changed since it was opened"):
+        list(rows_of)
+
+
 def test_every_type_of_number_is_read(tmp_path: Path) -> None:
     values = [1, 2, 100]
     kinds = [
@@ -289,7 +391,7 @@ def test_missing_values_are_counted_to_the_end(
     assert str(error.value) == (
         f"{path}: got missing values in 7 of 1,000 rows, in columns 'x' (3), 'z' (4), 'y' (1); "
         "rows 3, 4, 200, 201, 700, … (counted from 0), expected a value in each cell; "
-        "fill them in, or pass missing='drop'"
+        "fill them in, or use thalweg.read(…, missing='drop')"
     )
     with pytest.warns(ThalwegWarning) as caught:
         data = read(path, target="y", missing="drop")

@@ -13,10 +13,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch.utils.data import TensorDataset
 
 import thalweg
-from thalweg.data.dataset import Dataset
 from thalweg.data.frames import from_frame, from_pair, is_frame
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, ThalwegWarning
 
@@ -59,7 +57,8 @@ def test_missing_values_stop_or_are_dropped(library: str) -> None:
         from_frame(frame, target="y")
     assert str(error.value) == (
         "frame: got missing values in 2 of 4 rows, in columns 'x' (1), 'y' (1); rows 1, 2 "
-        "(counted from 0), expected a value in each cell; fill them in, or pass missing='drop'"
+        "(counted from 0), expected a value in each cell; fill them in, or use "
+        "thalweg.read(…, missing='drop')"
     )
     with pytest.warns(ThalwegWarning) as warned:
         data = from_frame(frame, target="y", missing="drop")
@@ -185,7 +184,7 @@ def test_what_is_no_frame() -> None:
             from_frame(thing, target="y")
         assert str(error.value) == (
             f"frame: got {type(thing).__name__}, expected a pandas, Polars or PyArrow table; "
-            "pass arrays as a pair (X, y)"
+            "pass arrays as X and y"
         )
 
 
@@ -213,15 +212,6 @@ def test_a_target_beside_the_frame() -> None:
         assert (data.features, data.target) == (("a", "b"), name)
         np.testing.assert_array_equal(data.X, [[1, 3], [2, 4]])
         np.testing.assert_array_equal(data.y, [5, 6])
-
-
-def test_a_dataset_is_made_of_frames_and_tensors_wherever_data_is_taken() -> None:
-    frame = {"a": [1, 2], "b": [3, 4]}
-    for make in LIBRARIES.values():
-        data = Dataset.of((make(frame | {"x": [0, 0]}), pd.Series([5, 6], name="mass")))
-        assert (data.features, data.target) == (("a", "b", "x"), "mass")
-    tensors: Any = TensorDataset(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0]))
-    np.testing.assert_array_equal(Dataset.of(tensors).X, [[1], [2]])
 
 
 def test_targets_that_cannot_stand_beside_the_frame() -> None:
@@ -265,18 +255,9 @@ def test_what_is_neither_a_path_nor_a_frame(given: Any) -> None:
             take(given, target="y")
         assert str(error.value) == (
             f"path: got a {type(given).__name__}, expected a file, several, or a folder; for "
-            "thalweg.read also a frame; arrays and tensors need no reading: pass a pair (X, y) to "
+            "thalweg.read also a frame; arrays and tensors need no reading: pass X and y to "
             "thalweg.fit"
         )
-
-
-def test_a_frame_alone_does_not_say_its_target() -> None:
-    with pytest.raises(InvalidData) as error:
-        thalweg.fit(pd.DataFrame({"x": [1.0], "y": [2.0]}))
-    assert str(error.value) == (
-        "data: got DataFrame, expected a Dataset or a pair (X, y); say which column is the "
-        "target, with thalweg.read(frame, target=…)"
-    )
 
 
 CELLS = st.one_of(

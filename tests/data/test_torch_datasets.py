@@ -11,6 +11,7 @@ import torch
 from torch.utils import data as torch_data
 
 import thalweg
+from thalweg.data.inputs import take
 from thalweg.errors import InvalidData
 
 X = torch.arange(12.0).reshape(6, 2) ** 2
@@ -48,7 +49,7 @@ DATASETS: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", DATASETS)
 def test_a_dataset_stands_for_its_rows(kind: str) -> None:
-    data = thalweg.Dataset.of(DATASETS[kind])
+    data = take(DATASETS[kind]).read()
     np.testing.assert_array_equal(data.X, X)
     np.testing.assert_array_equal(data.y, Y)
     run = thalweg.fit(DATASETS[kind], epochs=3)
@@ -57,7 +58,7 @@ def test_a_dataset_stands_for_its_rows(kind: str) -> None:
 
 def test_one_feature_may_be_a_number() -> None:
     rows: Any = Mapped(lambda row: (float(row), Y[row]))
-    data = thalweg.Dataset.of(rows)
+    data = take(rows).read()
     np.testing.assert_array_equal(data.X[:, 0], range(6))
 
 
@@ -128,7 +129,8 @@ def test_of_a_loader_its_dataset_is_asked_for() -> None:
     with pytest.raises(InvalidData) as caught:
         thalweg.fit(loader)
     assert str(caught.value) == (
-        "data: got DataLoader, expected a Dataset or a pair (X, y); "
+        "data: got DataLoader without a target, expected X and y, a frame or file with target=, "
+        "or a Dataset; "
         "pass loader.dataset, and batch_size= and shuffle= as the loader has them"
     )
     rows: Any = loader.dataset

@@ -278,7 +278,7 @@ def test_the_moment_is_the_same_on_all_charts(lab: Lab) -> None:
     page.wait_for_function("() => !document.getElementById('gradient').innerText.includes('…')")
     cells = page.locator("#gradient table").first.locator("tbody tr").first.locator("td").all()
     by_hand, by_autograd = cells[1].inner_text(), cells[2].inner_text()
-    expected = thalweg.gradients(thalweg.salammbo(), run.path[40]).by_autograd[0]
+    expected = thalweg.gradients(thalweg.salammbo(), parameters=run.path[40]).by_autograd[0]
     assert by_hand == by_autograd
     assert float(by_hand.replace(",", "").replace("−", "-")) == pytest.approx(expected, rel=1e-5)
     assert page.evaluate("() => lab.gradient.found.epoch") == 40

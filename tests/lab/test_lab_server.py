@@ -166,7 +166,7 @@ def test_the_gradient_is_that_of_autograd_and_its_terms_add_up(
     np.testing.assert_array_equal(found["parameters"], run.path[index])
     np.testing.assert_array_equal(found["step"], run.path[index + 1] - run.path[index])
     if "loss" not in settings:
-        by_hand = thalweg.gradients(thalweg.salammbo(), run.path[index]).by_hand
+        by_hand = thalweg.gradients(thalweg.salammbo(), parameters=run.path[index]).by_hand
         np.testing.assert_allclose(found["gradient"], by_hand, rtol=1e-9)
 
 
@@ -309,7 +309,7 @@ def test_rows_that_are_not_written_out_are_added_up_once_each(n: int, remaining:
     shares = np.array(found["terms"])[:, -3:]
     assert (len(shares), found["remaining"]) == (n - remaining, remaining)
     others = np.zeros(3) if found["others"] is None else found["others"]
-    by_hand = thalweg.gradients(rows, found["parameters"]).by_hand
+    by_hand = thalweg.gradients(rows, parameters=found["parameters"]).by_hand
     np.testing.assert_allclose(found["gradient"], by_hand, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(shares.sum(axis=0) + others, by_hand, rtol=1e-9, atol=1e-12)
 

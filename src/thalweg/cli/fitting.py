@@ -31,7 +31,7 @@ from thalweg.cli.options import (
 )
 from thalweg.cli.rows import character, paths_of, rows_of, scan_of
 from thalweg.cli.settings import as_keywords, with_settings
-from thalweg.errors import InvalidSetting, sentence
+from thalweg.errors import InvalidSetting
 from thalweg.progress import Bar
 
 if TYPE_CHECKING:
@@ -218,4 +218,4 @@ def _options_of(context: typer.Context) -> dict[str, str]:
 
 
 def _no_setting(item: str, expected: str, advice: str) -> InvalidSetting:
-    return InvalidSetting(sentence("--set", got=repr(item), expected=expected, advice=advice))
+    return InvalidSetting("--set", got=repr(item), expected=expected, advice=advice)

@@ -8,8 +8,6 @@ it runs, so that ``--help`` is quick.
 
 from __future__ import annotations
 
-import ast
-import re
 import shlex
 import sys
 import warnings
@@ -22,7 +20,7 @@ import typer
 import thalweg
 from thalweg.cli import fitting, lab, lesson, runs  # noqa: F401  # each adds its commands
 from thalweg.cli.app import INTERRUPTED, MISTAKE, app, errors
-from thalweg.errors import ThalwegError, ThalwegWarning
+from thalweg.errors import ThalwegError, ThalwegWarning, as_keyword
 
 __all__ = ["app", "main"]
 
@@ -33,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with _warnings_in_a_line():
             app(arguments)
     except ThalwegError as error:
-        said = f"thalweg: {_with_options(str(error))}"
+        said = f"thalweg: {error.worded(_as_option)}"
         errors.print(said, style="red", markup=False, soft_wrap=True)
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
@@ -41,35 +39,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
 
 
-# What the library's sentences advise, and the command line calls by the same name.
-_ADVISED = re.compile(
-    r"\b(pass|with|use|try) "
-    r"(decimal|delimiter|engine|epochs|every|features|lr|missing|tolerance|tolerance_on)="
-    r"('[^']*'|\[[^\]]*\]|[\w.+-]*\w)"
-)
-
-
-def _with_options(sentence: str) -> str:
-    """Write the advice ``pass missing='drop'`` as it is typed here: ``pass --missing drop``.
+def _as_option(name: str, value: object) -> str:
+    """Write a setting as it is typed here; as Python passes it, where no command takes it.
 
     Examples
     --------
-    >>> _with_options("leave them out with features=['a', 'b c'], or try lr=0.01")
-    "leave them out with --features 'a,b c', or try --lr 0.01"
+    >>> _as_option("features", ["a", "b c"]), _as_option("read.missing", "drop")
+    ("--features 'a,b c'", '--missing drop')
+    >>> _as_option("start", 0)
+    'start=0'
     """
+    option = _options_by_name().get(name.rpartition(".")[2])
+    values = value if isinstance(value, list) else [str(value)]
+    # Names that hold a comma are more than --features can say.
+    if option is None or (len(values) > 1 and any("," in part for part in values)):
+        return as_keyword(name, value)
+    return option if value is True else f"{option} {shlex.quote(','.join(values))}"
 
-    def typed(advice: re.Match[str]) -> str:
-        verb, name, value = advice.groups()
-        try:
-            meant = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            return advice[0]
-        names = meant if isinstance(meant, list) else [str(meant)]
-        if len(names) > 1 and any("," in name for name in names):
-            return advice[0]  # which --features cannot say
-        return f"{verb} --{name.replace('_', '-')} {shlex.quote(','.join(names))}"
 
-    return _ADVISED.sub(typed, sentence)
+def _options_by_name() -> dict[str, str]:
+    """Give the options of all commands by the name of the setting that they stand for."""
+    commands = typer.main.get_command(app).commands.values()  # type: ignore[attr-defined] # a group
+    return {
+        str(parameter.name).rstrip("_"): parameter.opts[0]
+        for command in commands
+        for parameter in command.params
+        if parameter.opts[0].startswith("--")
+    }
 
 
 @contextmanager

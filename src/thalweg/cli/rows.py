@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import thalweg
+from thalweg.data.paths import LARGE
 
 if TYPE_CHECKING:
-    from thalweg.data.dataset import Dataset
     from thalweg.data.scanning import Scan
+    from thalweg.data.source import Source
     from thalweg.progress import Bar
-
-LARGE = 1 << 26  # bytes: beyond them files are scanned for each pass, not held in memory
 
 
 def _columns(features: str | None) -> list[str] | None:
@@ -47,7 +46,7 @@ def scan_of(
     )
 
 
-def rows_of(scan: Scan, bar: Bar, *, in_memory: bool = False) -> Dataset | Scan:
+def rows_of(scan: Scan, bar: Bar, *, in_memory: bool = False) -> Source:
     """Read small files into memory; leave larger ones to be scanned, unless all is needed."""
     scan.watcher = bar.rows
     return scan.read() if in_memory or scan.size <= LARGE else scan

@@ -15,7 +15,7 @@ from thalweg.cli.answers import say_json, write, write_report
 from thalweg.cli.app import app, errors
 from thalweg.cli.options import Decimal, Delimiter, Features, Json, Missing, Out, RunPath
 from thalweg.cli.rows import rows_of, scan_of
-from thalweg.errors import InvalidSetting, sentence
+from thalweg.errors import InvalidSetting
 from thalweg.progress import Bar
 
 
@@ -36,12 +36,10 @@ def explain(
     """Explain why a descent went as it did, and recommend a setting that was tried."""
     if target is None and len(what) > 1:
         raise InvalidSetting(
-            sentence(
-                "explain",
-                got=f"{len(what)} files",
-                expected="one run file, or data with --target",
-                advice="name the column to predict with --target, or give one run",
-            )
+            "explain",
+            got=f"{len(what)} files",
+            expected="one run file, or data with --target",
+            advice="name the column to predict with --target, or give one run",
         )
     if target is None:
         found = thalweg.explain(thalweg.load(what[0]))

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
+from thalweg.errors import InvalidData, InvalidSetting, nearest
 
 
 class Column(NamedTuple):
@@ -21,6 +21,8 @@ class Column(NamedTuple):
     name: str
     kind: str
     numeric: bool
+    decimal_comma: bool = False
+    """Whether it would be numbers if the comma were the decimal mark."""
 
 
 class Choice(NamedTuple):
@@ -72,12 +74,10 @@ def choose(
     names = [column.name for column in columns]
     if len(names) < 2:
         raise InvalidData(
-            sentence(
-                source,
-                got="one column, " + repr(names[0]) if names else "no columns",
-                expected="a target and at least one feature",
-                advice="in a text, check that comma, semicolon, tab or | separates the columns",
-            )
+            source,
+            got="one column, " + repr(names[0]) if names else "no columns",
+            expected="a target and at least one feature",
+            advice="in a text, check that comma, semicolon, tab or | separates the columns",
         )
     _check_names("target", [target], names, source)
     wanted = _wanted(features, target, names, source)
@@ -124,12 +124,10 @@ def _wanted(
     _check_names("features", wanted, names, source)
     if not wanted or len(set(wanted)) < len(wanted) or target in wanted:
         raise InvalidSetting(
-            sentence(
-                "features",
-                got=f"{list(wanted)!r} with target {target!r}",
-                expected="at least one name, each once, and not the target's",
-                advice="leave features out to take every column but the target",
-            )
+            "features",
+            got=f"{list(wanted)!r} with target {target!r}",
+            expected="at least one name, each once, and not the target's",
+            advice="leave features out to take every column but the target",
         )
     return wanted
 
@@ -145,12 +143,10 @@ def _check_names(argument: str, wanted: Iterable[str], names: list[str], source:
         for name in unknown
     ]
     raise InvalidSetting(
-        sentence(
-            argument,
-            got=", ".join(map(repr, unknown)),
-            expected=f"{'a column' if one else 'columns'} of {source}",
-            advice="; ".join(advice),
-        )
+        argument,
+        got=", ".join(map(repr, unknown)),
+        expected=f"{'a column' if one else 'columns'} of {source}",
+        advice="; ".join(advice),
     )
 
 
@@ -167,13 +163,11 @@ def _check_unambiguous(
     left_out = dict.fromkeys(wanted) if target is not None else ()
     single = [name for name in left_out if counts[name] == 1]
     raise InvalidData(
-        sentence(
-            source,
-            got=", ".join(f"{n} columns called {name!r}" for name, n in several.items()),
-            expected="a name of its own for each column that is fitted",
-            advice="rename them"
-            + (f", or leave them out with features={single!r}" if single else ""),
-        )
+        source,
+        got=", ".join(f"{n} columns called {name!r}" for name, n in several.items()),
+        expected="a name of its own for each column that is fitted",
+        advice="rename them" + (", or leave them out with {features}" if single else ""),
+        suggest={"features": single},
     )
 
 
@@ -197,15 +191,16 @@ def _check_numeric(
     elif target.name in faults:
         advice = "turn them into numbers first, or name another target"
     elif left:
-        advice = f"leave them out with features={left!r}, or turn them into numbers first"
+        advice = "leave them out with {features}, or turn them into numbers first"
     else:
         advice = "turn them into numbers first: no feature is left without them"
+    if any(column.decimal_comma for column in chosen):
+        advice = "for a decimal comma use {read.decimal}; else " + advice
     raise InvalidData(
-        sentence(
-            source,
-            got="columns that are not numbers: "
-            + ", ".join(f"{name!r} ({kind})" for name, kind in faults.items()),
-            expected="numbers in each column that is fitted",
-            advice=advice,
-        )
+        source,
+        got="columns that are not numbers: "
+        + ", ".join(f"{name!r} ({kind})" for name, kind in faults.items()),
+        expected="numbers in each column that is fitted",
+        advice=advice,
+        suggest={"features": left, "read.decimal": ","},
     )

@@ -1,23 +1,26 @@
 """Rows to fit: the features, the target and their names, checked once on the way in.
 
-Not here: reading files (:mod:`thalweg.data.files`), sums over the rows (:mod:`thalweg.summary`).
+Not here: what else users pass as data (:mod:`thalweg.data.inputs`), reading files
+(:mod:`thalweg.data.files`), sums over the rows (:mod:`thalweg.summary`).
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
-from thalweg.checks import is_number
+from thalweg.data.arrays import as_arrays, as_real_arrays, check_finite
+from thalweg.data.columns import Column, choose
 from thalweg.data.identity import RowsDigest
-from thalweg.data.names import default_features
-from thalweg.errors import InvalidData, nearest, sentence
+from thalweg.data.names import default_features, unique_names
+from thalweg.data.source import Rows, Watcher
+from thalweg.errors import InvalidData, nearest
 
 if TYPE_CHECKING:
     from thalweg.summary.summary import Summary
@@ -33,7 +36,7 @@ class Dataset:
     y : array-like, shape (n,) or (n, 1)
         The target.
     features : sequence of str, optional
-        The d names; ``x``, or ``x1 … xd``, when left out.
+        The d names; ``x``, or ``x1 … xd``, when left out, with ``_2`` where the target has it.
     target : str
         The target's name.
     units : mapping of str to str, optional
@@ -84,34 +87,71 @@ class Dataset:
         unknown = [column for column in self.units if column not in (*self.features, target)]
         if unknown:
             raise InvalidData(
-                sentence(
-                    "units",
-                    got=repr(unknown[0]),
-                    expected="the name of a column",
-                    advice=nearest(unknown[0], (*self.features, target)),
-                )
+                "units",
+                got=repr(unknown[0]),
+                expected="the name of a column",
+                advice=nearest(unknown[0], (*self.features, target)),
             )
 
     @classmethod
-    def of(cls, data: Data) -> Dataset:
-        """Take a ``Dataset`` as it is, or make one from a pair ``(X, y)``.
+    def borrow(
+        cls, X: Any, y: Any, *, features: Sequence[str] | None = None, target: str = "y"
+    ) -> Dataset:
+        """Look at arrays of any real type where they are: neither copied nor checked for NaN.
 
-        ``X`` may be a frame, whose columns name the features. A ``Dataset`` of PyTorch's stands
-        for the pairs that it gives.
+        For whoever goes through the rows once and keeps none of them: the arrays may change later.
         """
-        if isinstance(data, Dataset):
-            return data
-        torch_data = sys.modules.get("torch.utils.data")
-        if torch_data is not None and isinstance(data, torch_data.Dataset):
-            from thalweg.data.torch_datasets import from_dataset
+        borrowed = cls.__new__(cls)
+        borrowed.X, borrowed.y = as_real_arrays(X, y)
+        borrowed.features = _feature_names(features, borrowed.X.shape[1], target)
+        borrowed.target, borrowed.units, borrowed.name = target, {}, ""
+        return borrowed
 
-            return cls(*from_dataset(data))
-        X, y = as_pair(data)
-        if hasattr(type(X), "columns") or hasattr(type(X), "schema"):
-            from thalweg.data.frames import from_pair
+    @property
+    def n(self) -> int:
+        """How many rows there are."""
+        return len(self)
 
-            return from_pair(X, y)
-        return cls(X, y)
+    @property
+    def source(self) -> str:
+        """What the rows are called in errors."""
+        return self.name or "data"
+
+    def batches(self) -> Generator[Rows]:
+        """Give all the rows, as one block."""
+        yield self.X, self.y
+
+    def read(self) -> Dataset:
+        """Give the dataset itself: its rows are in memory."""
+        return self
+
+    def watched(self, watcher: Watcher) -> AbstractContextManager[None]:
+        """Change nothing: no row is read, all are in memory."""
+        return nullcontext()
+
+    def select(self, features: Sequence[str]) -> Dataset:
+        """Give the same rows with some of the features, in the order named.
+
+        Raises
+        ------
+        InvalidSetting
+            On names that no feature has, or that repeat.
+
+        Examples
+        --------
+        >>> Dataset([[1.0, 2.0], [3.0, 4.0]], [5.0, 6.0]).select(["x2"]).X.tolist()
+        [[2.0], [4.0]]
+        """
+        columns = [Column(name, "", True) for name in (*self.features, self.target)]
+        choice = choose(columns, target=self.target, features=features, source=self.source)
+        return Dataset(
+            self.X[:, choice.positions[:-1]],
+            self.y,
+            features=choice.features,
+            target=self.target,
+            units={c: self.units[c] for c in (*choice.features, self.target) if c in self.units},
+            name=self.name,
+        )
 
     @cached_property
     def summary(self) -> Summary:
@@ -146,157 +186,15 @@ class Dataset:
         return dataset_html(self)
 
 
-Data: TypeAlias = Dataset | tuple[Any, Any]
-"""What every function takes as data: a :class:`Dataset` or a pair ``(X, y)``."""
-
-
-def as_pair(data: object) -> tuple[Any, Any]:
-    """Take apart a pair ``(X, y)``, and nothing else."""
-    if isinstance(data, tuple | list) and len(data) == 2:
-        return data[0], data[1]
-    advice = "pass thalweg.Dataset(X, y) or (X, y)"
-    if hasattr(type(data), "columns"):
-        advice = "say which column is the target, with thalweg.read(frame, target=…)"
-    elif hasattr(data, "dataset") and hasattr(data, "batch_size"):  # PyTorch's DataLoader
-        advice = "pass loader.dataset, and batch_size= and shuffle= as the loader has them"
-    expected = "a Dataset or a pair (X, y)"
-    raise InvalidData(sentence("data", got=type(data).__name__, expected=expected, advice=advice))
-
-
-def as_arrays(X: object, y: object) -> tuple[Array, Array]:
-    """Turn a pair into float64 arrays of shapes (n, d) and (n,), copying only where it must.
-
-    Values are not looked at: see :func:`check_finite`.
-    """
-    features, target = _as_float64("X", X), _as_float64("y", y)
-    if features.ndim == 1:
-        features = features[:, np.newaxis]
-    if target.ndim == 2 and target.shape[1] == 1:
-        target = target[:, 0]
-    if features.ndim != 2 or target.ndim != 1 or len(features) != len(target):
-        raise InvalidData(
-            sentence(
-                "X and y",
-                got=f"shapes {np.shape(features)} and {np.shape(target)}",
-                expected="(n, d) and (n,) with the same n",
-                advice="give y one value for each row of X; nothing is broadcast",
-            )
-        )
-    if features.size == 0:
-        raise InvalidData(
-            sentence(
-                "X",
-                got=f"an empty array of shape {features.shape}",
-                expected="at least one row and one feature",
-                advice="check the filter or the file that the rows come from",
-            )
-        )
-    return features, target
-
-
-def as_features(X: object, d: int) -> Array:
-    """Turn rows to predict for into a float64 array of shape (m, d)."""
-    features = _as_float64("X", X)
-    if features.ndim != 2 or features.shape[1] != d:
-        raise InvalidData(
-            sentence(
-                "X",
-                got=f"shape {features.shape}",
-                expected=f"(m, {d}), a row per prediction",
-                advice=f"reshape it, for example with X.reshape(-1, {d})",
-            )
-        )
-    return features
-
-
-def check_finite(X: Array, y: Array) -> None:
-    """Refuse NaN and infinite values, saying where the first one stands."""
-    for argument, values in (("X", X), ("y", y)):
-        if np.isfinite(values).all():
-            continue
-        bad = ~np.isfinite(values)
-        first = tuple(int(i) for i in np.argwhere(bad)[0])
-        where = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
-        raise InvalidData(
-            sentence(
-                argument,
-                got=f"{values[first]} at {where} ({int(bad.sum()):,} such values in all)",
-                expected="finite numbers",
-                advice="drop those rows or fill them in before fitting",
-            )
-        )
-
-
-def _as_float64(argument: str, values: object) -> Array:
-    """Convert without a copy where possible; refuse what is not made of real numbers."""
-    if np.ma.is_masked(values):
-        raise _not_numbers(argument, "a masked array with masked values")
-    if hasattr(values, "detach"):
-        values = _from_tensor(argument, values)
-    try:
-        array = np.asarray(values)
-    except (ValueError, TypeError) as error:
-        raise _not_numbers(argument, "rows of different lengths") from error
-    if array.dtype.kind in "iuf":
-        return array.astype(np.float64, copy=False)
-    if array.dtype.kind == "O":
-        odd = next((v for v in array.flat if not _is_number(v)), None)
-        if odd is None:
-            try:
-                return array.astype(np.float64)
-            except OverflowError as error:
-                raise _not_numbers(argument, "a whole number beyond float64") from error
-        raise _not_numbers(argument, f"an object array holding {odd!r}")
-    if array.size == 0:
-        return np.empty(array.shape)
-    raise _not_numbers(argument, f"an array of dtype {array.dtype}")
-
-
-def _from_tensor(argument: str, tensor: Any) -> Any:
-    """Take a PyTorch tensor from its graph and its device, in a precision that NumPy has."""
-    strided = str(getattr(tensor, "layout", "torch.strided")) == "torch.strided"
-    if not strided or getattr(tensor, "is_meta", False):
-        raise InvalidData(
-            sentence(
-                argument,
-                got="a tensor without values, on the meta device"
-                if strided
-                else f"a tensor of layout {tensor.layout}",
-                expected="a dense tensor of real numbers",
-                advice="make it on a device that holds values" if strided else "call to_dense()",
-            )
-        )
-    tensor = tensor.detach().cpu()
-    return tensor.double() if tensor.is_floating_point() else tensor  # bfloat16 has no other way
-
-
-def _is_number(value: object) -> bool:
-    """Tell a real number, or a missing one, from the rest; a truth value is not a number."""
-    return value is None or is_number(value)
-
-
-def _not_numbers(argument: str, got: str) -> InvalidData:
-    return InvalidData(
-        sentence(
-            argument,
-            got=got,
-            expected="an array of real numbers",
-            advice="convert it first, for example with numpy.asarray(values, dtype=float)",
-        )
-    )
-
-
 def _feature_names(features: Sequence[str] | None, d: int, target: str) -> tuple[str, ...]:
     if features is None:
-        return default_features(d)
+        return unique_names((target, *default_features(d)))[1:]
     names = (features,) if isinstance(features, str) else tuple(features)
     if len(names) != d or len(set(names)) != d or target in names:
         raise InvalidData(
-            sentence(
-                "features",
-                got=f"{names!r} with target {target!r}",
-                expected=f"{d} different names, one for each column of X, none the target's",
-                advice="name each column of X once",
-            )
+            "features",
+            got=f"{names!r} with target {target!r}",
+            expected=f"{d} different names, one for each column of X, none the target's",
+            advice="name each column of X once",
         )
     return names

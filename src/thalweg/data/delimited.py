@@ -21,7 +21,7 @@ import pyarrow.csv
 
 from thalweg.data.columns import Column
 from thalweg.data.rows import arrow_columns
-from thalweg.errors import InvalidSetting, UnreadableFile, sentence
+from thalweg.errors import InvalidSetting, UnreadableFile
 
 HEAD = 1 << 20  # bytes that names, delimiter and types are found from
 PIECE = 4 << 20  # bytes parsed at once, by several threads
@@ -92,18 +92,16 @@ class Delimited:
             piece = next(_pieces(file, HEAD, self.layout.body, self.name), None)
         if piece is None:
             raise UnreadableFile(
-                sentence(
-                    self.name,
-                    got="a header and no rows",
-                    expected="rows of values below the header",
-                    advice="check the filter or the program that wrote the file",
-                )
+                self.name,
+                got="a header and no rows",
+                expected="rows of values below the header",
+                advice="check the filter or the program that wrote the file",
             )
         convert = pa.csv.ConvertOptions(strings_can_be_null=True, decimal_point=self.decimal)
         table = self._parse(piece, before=0, convert=convert)
         found = arrow_columns(table.schema)
         return [
-            Column(name, self._kind(column, table.column(j)), column.numeric)
+            self._described(name, column, table.column(j))
             for j, (name, column) in enumerate(zip(self.layout.names, found, strict=True))
         ]
 
@@ -184,8 +182,8 @@ class Delimited:
         column, row, value = int(cell[1]), before + int(cell[2]) - 1, cell[3]
         name = self.layout.names[column]
         advice = "correct that cell, or leave it empty to have it count as missing"
-        if self.decimal == "." and _DECIMAL_COMMA.fullmatch(value):
-            advice = "for a decimal comma pass decimal=','"
+        if self._has_decimal_comma(value):
+            advice = "for a decimal comma use {read.decimal}"
         return self._unreadable(
             f"{value!r} in column {name!r}, row {row} (counted from 0)", advice, "numbers there"
         )
@@ -197,7 +195,7 @@ class Delimited:
         if row.actual_columns == 2 * row.expected_columns and self.layout.delimiter == ",":
             advice = (
                 "if the commas are decimal marks, separate the columns by semicolons and "
-                "pass decimal=','"
+                "use {read.decimal}"
             )
         return self._unreadable(
             f"{row.actual_columns} cell{plural}{where}",
@@ -205,21 +203,25 @@ class Delimited:
             f"{row.expected_columns} cells in each row",
         )
 
-    def _kind(self, column: Column, values: pa.ChunkedArray) -> str:
+    def _described(self, name: str, column: Column, values: pa.ChunkedArray) -> Column:
         """Say what a column holds; of text, the first cell that is the reason for it."""
         if column.numeric or column.kind not in ("text", "binary"):
-            return column.kind
+            return column._replace(name=name)
         cells = [str(value) for value in values.to_pylist() if value is not None]
         number = _NUMBERS[self.decimal]
         cell = next((cell for cell in cells if not number.fullmatch(cell)), cells[0])
-        if self.decimal == "." and _DECIMAL_COMMA.fullmatch(cell):
-            return f"text, such as {cell!r}: for a decimal comma pass decimal=','"
-        return f"text, such as {cell[:30]!r}"
+        return Column(name, f"text, such as {cell[:30]!r}", False, self._has_decimal_comma(cell))
+
+    def _has_decimal_comma(self, cell: str) -> bool:
+        """Tell whether a cell would be a number if its comma were the decimal mark."""
+        return self.decimal == "." and _DECIMAL_COMMA.fullmatch(cell) is not None
 
     def _unreadable(
         self, got: str, advice: str, expected: str = "a table of delimited text"
     ) -> UnreadableFile:
-        return UnreadableFile(sentence(self.name, got=got, expected=expected, advice=advice))
+        return UnreadableFile(
+            self.name, got=got, expected=expected, advice=advice, suggest={"read.decimal": ","}
+        )
 
 
 def find_layout(
@@ -316,14 +318,10 @@ def _decoded(head: bytes, name: str, *, complete: bool) -> str:
             got = "binary content"
     empty = got == "an empty file"
     raise UnreadableFile(
-        sentence(
-            name,
-            got=got,
-            expected="CSV or TSV in UTF-8, Parquet, Arrow or Feather",
-            advice="check the program that wrote it"
-            if empty
-            else "export the table as one of them",
-        )
+        name,
+        got=got,
+        expected="CSV or TSV in UTF-8, Parquet, Arrow or Feather",
+        advice="check the program that wrote it" if empty else "export the table as one of them",
     )
 
 
@@ -331,21 +329,17 @@ def check_format(delimiter: str | None, decimal: str) -> None:
     """Refuse delimiters and decimal marks that are none."""
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n' or delimiter > "~"):
         raise InvalidSetting(
-            sentence(
-                "delimiter",
-                got=repr(delimiter),
-                expected="a single character",
-                advice=r"name the one between the columns, such as ';' or '\t'",
-            )
+            "delimiter",
+            got=repr(delimiter),
+            expected="a single character",
+            advice=r"name the one between the columns, such as ';' or '\t'",
         )
     if decimal not in (".", ","):
         raise InvalidSetting(
-            sentence(
-                "decimal",
-                got=repr(decimal),
-                expected="'.' or ','",
-                advice="leave it out for a decimal point",
-            )
+            "decimal",
+            got=repr(decimal),
+            expected="'.' or ','",
+            advice="leave it out for a decimal point",
         )
 
 
@@ -365,12 +359,10 @@ def _pieces(file: IO[bytes], size: int, skip: int, name: str) -> Iterator[Piece]
             filled -= end
         elif filled > LONGEST_ROW:
             raise UnreadableFile(
-                sentence(
-                    name,
-                    got=f"a row of more than {LONGEST_ROW >> 20} MB",
-                    expected="rows that end",
-                    advice="look for a quotation mark that is never closed",
-                )
+                name,
+                got=f"a row of more than {LONGEST_ROW >> 20} MB",
+                expected="rows that end",
+                advice="look for a quotation mark that is never closed",
             )
         if len(buffer) < filled + size:
             buffer = buffer + bytes(len(buffer))  # not in place: a piece may still be looked at

@@ -1,28 +1,24 @@
-"""Files of rows: found, told apart, read whole or opened for scanning.
+"""Files of rows: read whole, or opened for scanning.
 
-Not here: the reading in batches (:mod:`thalweg.data.scanning`), the kinds of files
-(:mod:`thalweg.data.tables`, :mod:`thalweg.data.delimited`), which columns are fitted
-(:mod:`thalweg.data.columns`), missing values (:mod:`thalweg.data.rows`).
+Not here: the files of a job (:mod:`thalweg.data.file_set`), the reading in batches
+(:mod:`thalweg.data.scanning`), the kinds of files (:mod:`thalweg.data.tables`,
+:mod:`thalweg.data.delimited`), which columns are fitted (:mod:`thalweg.data.columns`), missing
+values (:mod:`thalweg.data.rows`).
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Generator, Sequence
+from typing import Any
 
 from thalweg.arrays import Array
 from thalweg.data.columns import Choice, choose, find_features
 from thalweg.data.dataset import Dataset
-from thalweg.data.delimited import Delimited, check_format
-from thalweg.data.rows import Missing, MissingFilter, batch_rows, check_missing
-from thalweg.data.scanning import ArrowBatch, Scan, through
-from thalweg.data.tables import Table, open_table, readable
-from thalweg.errors import InvalidData, UnreadableFile, sentence
-
-AnyPath: TypeAlias = str | os.PathLike[str]
-Opener: TypeAlias = Callable[[Path], tuple[Table, Choice]]
+from thalweg.data.file_set import FileSet
+from thalweg.data.paths import AnyPath, are_paths
+from thalweg.data.rows import Missing, MissingFilter, check_missing
+from thalweg.data.scanning import Scan, through
+from thalweg.errors import InvalidData
 
 
 def read(
@@ -71,13 +67,14 @@ def read(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "trees.csv"
     ...     _ = file.write_text("height;girth\n21.3;66\n19.8;61\n")
     ...     read(file, target="girth")
     Dataset(2 rows, features=('height',), target='girth')
     """
-    if not _are_paths(path):
+    if not are_paths(path):
         from thalweg.data.frames import from_frame, is_frame  # narwhals: only for a frame
 
         if is_frame(path):
@@ -104,7 +101,8 @@ def scan(
     r"""Open files whose rows are read in batches, again for each pass over them.
 
     Takes what :func:`read` takes and raises what it raises: names and types are checked here,
-    on the first file; values when they are read.
+    on the first file; the other files and all values when they are read. How a file is laid out
+    is settled when it is first looked into; one that changes after that is refused.
 
     Returns
     -------
@@ -114,6 +112,7 @@ def scan(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "trees.csv"
     ...     _ = file.write_text("height;girth\n21.3;66\n19.8;61\n")
@@ -122,39 +121,24 @@ def scan(
     [2]
     """
     check_missing(missing)
-    if not _are_paths(path):
+    if not are_paths(path):
         raise InvalidData(
-            sentence(
-                "path",
-                got=f"a {type(path).__name__}",
-                expected="a file, several, or a folder; for thalweg.read also a frame",
-                advice="arrays and tensors need no reading: pass a pair (X, y) to thalweg.fit",
-            )
+            "path",
+            got=f"a {type(path).__name__}",
+            expected="a file, several, or a folder; for thalweg.read also a frame",
+            advice="arrays and tensors need no reading: pass X and y to thalweg.fit",
         )
-    files = _opening(
+    files = FileSet(
         path,
-        lambda table, source: choose(
-            table.columns(), target=target, features=features, source=source
+        lambda columns, wanted, source: choose(
+            columns, target=target, features=wanted, source=source
         ),
+        features=features,
         target=target,
         delimiter=delimiter,
         decimal=decimal,
     )
-    return Scan(
-        files.batches,
-        files.choice,
-        missing=missing,
-        name=files.name,
-        source=files.source,
-        files=len(files.paths),
-        size=files.size(),
-        expected=files.expected_rows(),
-    )
-
-
-def _are_paths(given: object) -> bool:
-    several = given if isinstance(given, list | tuple) else [given]
-    return all(isinstance(path, str | os.PathLike) for path in several)
+    return Scan(files, files.choice, missing=missing)
 
 
 def scan_features(
@@ -186,19 +170,19 @@ def scan_features(
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "trees.csv"
     ...     _ = file.write_text("height;girth\n21.3;66\n19.8;61\n")
     ...     [X.tolist() for X in scan_features(file, features=["girth"])]
     [[[66.0], [61.0]]]
     """
-    files = _opening(
+    files = FileSet(
         path,
-        lambda table, source: Choice(
-            tuple(features),
-            "",
-            find_features(table.columns(), features=features, source=source),
+        lambda columns, _, source: Choice(
+            tuple(features), "", find_features(columns, features=features, source=source)
         ),
+        features=features,
         target=features[0],
         delimiter=delimiter,
         decimal=decimal,
@@ -208,92 +192,5 @@ def scan_features(
     missing_filter = MissingFilter(
         files.choice.features, missing="error", source=files.source, advice=advice
     )
-    for X, _ in through(missing_filter, files.batches(), has_target=False):
+    for X, _ in through(missing_filter, files.batches(range(len(features))), has_target=False):
         yield X
-
-
-class _Files(NamedTuple):
-    """Files that were found, the first of them opened."""
-
-    name: str
-    paths: list[Path]
-    opened: Opener
-    table: Table  # in the first file
-    choice: Choice
-
-    @property
-    def source(self) -> str:
-        """What they are called in errors."""
-        return str(self.paths[0]) if len(self.paths) == 1 else self.name
-
-    def expected_rows(self) -> int | None:
-        """Guess the rows in all files from those of the first."""
-        rows, first = self.table.expected_rows, self.paths[0].stat().st_size
-        return None if rows is None else rows * self.size() // max(1, first)
-
-    def size(self) -> int:
-        """Count the bytes in all files."""
-        return sum(path.stat().st_size for path in self.paths)
-
-    def batches(self) -> Generator[ArrowBatch]:
-        """Give the rows as the files hold them, in small batches, and where the columns stand."""
-        most = batch_rows(len(self.choice.positions))
-        for path in self.paths:
-            with readable(path):
-                table, choice = self.opened(path)
-                for part, positions in table.tables(choice.positions):
-                    for batch in part.to_batches(max_chunksize=most):
-                        yield batch, positions
-
-
-def _opening(
-    path: AnyPath | Sequence[AnyPath],
-    chosen: Callable[[Table, str], Choice],
-    *,
-    target: str,
-    delimiter: str | None,
-    decimal: str,
-) -> _Files:
-    """Find the files, and the columns that the first one has."""
-    check_format(delimiter, decimal)
-    paths = _files(path)
-
-    def opened(file: Path) -> tuple[Table, Choice]:
-        with readable(file):
-            table = open_table(file, target=target, delimiter=delimiter, decimal=decimal)
-            source = table.name
-            if isinstance(table, Delimited) and not table.layout.has_header:
-                source += " (it has no header)"
-            return table, chosen(table, source)
-
-    name = Path(path).name if isinstance(path, str | os.PathLike) else paths[0].parent.name
-    return _Files(name, paths, opened, *opened(paths[0]))
-
-
-def _files(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
-    """List the files that a path, or several, stand for."""
-    if not isinstance(path, str | os.PathLike):
-        return _some([file for each in path for file in _files(each)], "path", "an empty list")
-    root = Path(path)
-    if not root.is_dir():
-        if root.is_file():
-            return [root]
-        got = "a device or a pipe" if root.exists() else "no such file"
-        raise UnreadableFile(
-            sentence(str(root), got=got, expected="a file or a folder", advice="check the name")
-        )
-    inside = [
-        file
-        for file in sorted(root.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
-    ]
-    return _some(inside, str(root), "a folder without files")
-
-
-def _some(files: list[Path], argument: str, got: str) -> list[Path]:
-    if files:
-        return files
-    raise UnreadableFile(
-        sentence(argument, got=got, expected="at least one file", advice="check the name")
-    )

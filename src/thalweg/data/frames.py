@@ -1,6 +1,6 @@
 """Rows in frames: pandas, Polars, PyArrow and their kin, through narwhals.
 
-Not here: arrays and tensors (:mod:`thalweg.data.dataset`), PyTorch's datasets
+Not here: arrays and tensors (:mod:`thalweg.data.arrays`), PyTorch's datasets
 (:mod:`thalweg.data.torch_datasets`), files (:mod:`thalweg.data.files`), which columns can be
 fitted (:mod:`thalweg.data.columns`).
 """
@@ -18,7 +18,7 @@ from narwhals.exceptions import DuplicateError
 from thalweg.data.columns import Column, choose
 from thalweg.data.dataset import Dataset
 from thalweg.data.rows import Missing, MissingFilter
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 
 
 def is_frame(data: object) -> bool:
@@ -55,7 +55,7 @@ def from_frame(
     target : str
         The target's name. A name that is no text is called as it prints.
     features : sequence of str, optional
-        The features' names; every column but the target when left out.
+        The features' names, as they print; every column but the target when left out.
     missing : {"error", "drop"}
         Rows with a missing value (null or NaN) are refused, or dropped with a warning.
     name : str
@@ -80,7 +80,8 @@ def from_frame(
     Dataset(2 rows, features=('height',), target='girth')
     """
     table = _collected(frame)
-    choice = choose(_columns(table), target=str(target), features=features, source="frame")
+    wanted = features if features is None or isinstance(features, str) else [*map(str, features)]
+    choice = choose(_columns(table), target=str(target), features=wanted, source="frame")
     *positions, last = choice.positions
     X = np.empty((len(table), len(positions)))
     for j, position in enumerate(positions):
@@ -94,15 +95,22 @@ def from_frame(
     return Dataset(X, y, features=choice.features, target=choice.target, name=name)
 
 
-def from_pair(X: Any, y: Any) -> Dataset:
-    """Take the features from a frame and the target from beside it.
+def from_pair(
+    X: Any, y: Any, *, target: str | None = None, features: Sequence[str] | None = None
+) -> Dataset:
+    """Take features and a target beside them, of which one at least has names of its own.
 
     Parameters
     ----------
-    X : frame
-        As in :func:`from_frame`; n rows, d columns, all of them features.
+    X : frame, series or array-like
+        The n rows; a frame as in :func:`from_frame`.
     y : series, frame of one column, or array-like
         The n targets, named after the series or column if that has a name.
+    target : str, optional
+        What to call the target instead.
+    features : sequence of str, optional
+        Which columns of a frame are the features, all of them when left out; of an array, what
+        to call its columns.
 
     Returns
     -------
@@ -119,13 +127,21 @@ def from_pair(X: Any, y: Any) -> Dataset:
     >>> from_pair(pa.table({"height": [21.3, 19.8]}), [66, 61])
     Dataset(2 rows, features=('height',), target='y')
     """
-    table = _collected(X)
     column, values = _beside(y)
-    choice = choose([*_columns(table), column], target=column.name, features=None, source="X and y")
-    features = [_values(table[:, position]) for position in choice.positions[:-1]]
-    return Dataset(
-        np.column_stack(features), values, features=choice.features, target=choice.target
-    )
+    if target is not None:
+        column = column._replace(name=target)
+    table = _table_of(X)
+    if table is None:
+        return Dataset(X, values, features=features, target=column.name)
+    columns = [*_columns(table), column]
+    choice = choose(columns, target=column.name, features=features, source="X and y")
+    taken = [_values(table[:, position]) for position in choice.positions[:-1]]
+    return Dataset(np.column_stack(taken), values, features=choice.features, target=choice.target)
+
+
+def column_names(frame: Any) -> list[str]:
+    """Name the columns of a frame, as they print."""
+    return [column.name for column in _columns(_collected(frame))]
 
 
 def _beside(y: Any) -> tuple[Column, Any]:
@@ -137,16 +153,27 @@ def _beside(y: Any) -> tuple[Column, Any]:
     series = native[:, 0] if isinstance(native, nw.DataFrame) and native.shape[1] == 1 else native
     if not isinstance(series, nw.Series):
         raise InvalidData(
-            sentence(
-                "y",
-                got=f"{native.shape[1]} columns",
-                expected="one, the target",
-                advice="choose one of them",
-            )
+            "y",
+            got=f"{native.shape[1]} columns",
+            expected="one, the target",
+            advice="choose one of them",
         )
     numeric = series.dtype.is_numeric()
     name = "y" if series.name in (None, "") else str(series.name)
     return Column(name, _kind(series.dtype), numeric), _values(series) if numeric else series
+
+
+def _table_of(X: Any) -> nw.DataFrame[Any] | None:
+    """Look at a frame or a series through narwhals; None for an array."""
+    if is_frame(X):
+        return _collected(X)
+    try:
+        series = nw.from_native(X, series_only=True)
+    except TypeError:
+        return None
+    named = series.alias("x") if series.name in (None, "") else series
+    table: nw.DataFrame[Any] = named.to_frame()
+    return table
 
 
 def _collected(frame: Any) -> nw.DataFrame[Any]:
@@ -159,21 +186,17 @@ def _collected(frame: Any) -> nw.DataFrame[Any]:
         labels = [str(label) for label in getattr(frame, "column_names", frame.columns)]
         several = sorted({label for label in labels if labels.count(label) > 1})
         raise InvalidData(
-            sentence(
-                "frame",
-                got=f"several columns called {', '.join(map(repr, several))}",
-                expected="a name of its own for each column",
-                advice="rename them",
-            )
+            "frame",
+            got=f"several columns called {', '.join(map(repr, several))}",
+            expected="a name of its own for each column",
+            advice="rename them",
         ) from error
     except TypeError as error:
         raise InvalidData(
-            sentence(
-                "frame",
-                got=type(frame).__name__,
-                expected="a pandas, Polars or PyArrow table",
-                advice="pass arrays as a pair (X, y)",
-            )
+            "frame",
+            got=type(frame).__name__,
+            expected="a pandas, Polars or PyArrow table",
+            advice="pass arrays as X and y",
         ) from error
     return table.collect() if isinstance(table, nw.LazyFrame) else table
 

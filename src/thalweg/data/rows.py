@@ -13,13 +13,11 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.columns import Column
-from thalweg.errors import InvalidData, InvalidSetting, ThalwegWarning, nearest, sentence
+from thalweg.data.source import Rows
+from thalweg.errors import InvalidData, InvalidSetting, ThalwegWarning, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Rows: TypeAlias = tuple[Array, Array]
-"""A block of rows: ``X``, shape (b, d), and ``y``, shape (b,)."""
 
 Missing: TypeAlias = Literal["error", "drop"]
 
@@ -37,12 +35,10 @@ def check_missing(missing: str) -> None:
     """Refuse a word that says nothing about missing values."""
     if missing not in ("error", "drop"):
         raise InvalidSetting(
-            sentence(
-                "missing",
-                got=repr(missing),
-                expected="'error' or 'drop'",
-                advice=nearest(str(missing), ["error", "drop"]),
-            )
+            "missing",
+            got=repr(missing),
+            expected="'error' or 'drop'",
+            advice=nearest(str(missing), ["error", "drop"]),
         )
 
 
@@ -78,7 +74,7 @@ class MissingFilter:
         *,
         missing: Missing,
         source: str,
-        advice: str = "fill them in, or pass missing='drop'",
+        advice: str = "fill them in, or use {read.missing}",
     ) -> None:
         check_missing(missing)
         self.names = tuple(names)
@@ -140,12 +136,10 @@ class MissingFilter:
         row, column = (int(i) for i in np.argwhere(infinite)[0])
         value = y[row] if column == X.shape[1] else X[row, column]
         raise InvalidData(
-            sentence(
-                self.source,
-                got=f"{value} in column {self.names[column]!r}, row {start + row} (counted from 0)",
-                expected="finite numbers",
-                advice="take that row out, or leave its cell empty to have it count as missing",
-            )
+            self.source,
+            got=f"{value} in column {self.names[column]!r}, row {start + row} (counted from 0)",
+            expected="finite numbers",
+            advice="take that row out, or leave its cell empty to have it count as missing",
         )
 
     def _account(self) -> None:
@@ -171,7 +165,9 @@ class MissingFilter:
             advice = "leave out the columns that are empty"
         else:
             return
-        raise InvalidData(sentence(self.source, got=got, expected=expected, advice=advice))
+        raise InvalidData(
+            self.source, got=got, expected=expected, advice=advice, suggest={"read.missing": "drop"}
+        )
 
 
 def arrow_columns(schema: pa.Schema) -> list[Column]:

@@ -6,28 +6,28 @@ Not here: which files they come from (:mod:`thalweg.data.files`), a descent over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from thalweg.data.columns import Choice
-from thalweg.data.dataset import Data, Dataset
+from thalweg.data.columns import Choice, Column, choose
+from thalweg.data.dataset import Dataset
 from thalweg.data.identity import RowsDigest
-from thalweg.data.rows import Missing, MissingFilter, Rows, arrow_rows
+from thalweg.data.rows import Missing, MissingFilter, arrow_rows
+from thalweg.data.source import Rows, Watcher
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from thalweg.data.file_set import FileSet
     from thalweg.summary.summary import Summary
 
 ArrowBatch: TypeAlias = "tuple[pa.RecordBatch, tuple[int, ...]]"
 """Rows as a file holds them, and where the wanted columns stand."""
-
-Watcher: TypeAlias = Callable[[int, int | None], object]
 
 T = TypeVar("T")
 
@@ -48,6 +48,8 @@ class Scan:
         What the rows are, for titles.
     source : str
         What they are called in errors.
+    units : dict of str to str
+        Empty: files name no units.
     size : int
         Bytes in the files.
     watcher : callable or None
@@ -55,28 +57,17 @@ class Scan:
         those of a pass: about, in the first one over a text, and exactly from then on.
     """
 
-    def __init__(
-        self,
-        tables: Callable[[], Generator[ArrowBatch]],
-        choice: Choice,
-        *,
-        missing: Missing,
-        name: str,
-        source: str,
-        files: int,
-        size: int,
-        expected: int | None = None,
-    ) -> None:
+    def __init__(self, files: FileSet, choice: Choice, *, missing: Missing) -> None:
         self.features = choice.features
         self.target = choice.target
-        self.name = name
-        self.source = source
-        self.size = size
+        self.name = files.name
+        self.source = files.source
+        self.units: dict[str, str] = {}
+        self.size = files.size
         self.watcher: Watcher | None = None
-        self._tables = tables
-        self._missing = missing
         self._files = files
-        self._expected = expected
+        self._missing: Missing = missing
+        self._expected = files.expected_rows
         self._dropped_known = False
 
     def batches(self) -> Generator[Rows]:
@@ -98,7 +89,9 @@ class Scan:
         """
         names = (*self.features, self.target)
         missing_filter = MissingFilter(names, missing=self._missing, source=self.source)
-        for rows in through(missing_filter, self._tables()):
+        chosen = (*self._files.choice.features, self.target)
+        kept = [chosen.index(name) for name in names]
+        for rows in through(missing_filter, self._files.batches(kept)):
             if self.watcher is not None:
                 self.watcher(missing_filter.rows, self._expected)
             yield rows
@@ -116,6 +109,35 @@ class Scan:
         y = np.concatenate([y for _, y in batches])
         batches.clear()  # the rows are held twice for a moment, not three times
         return Dataset(X, y, features=self.features, target=self.target, name=self.name)
+
+    @contextmanager
+    def watched(self, watcher: Watcher) -> Iterator[None]:
+        """Have ``watcher`` called with what is read, unless somebody watches already."""
+        if self.watcher is not None:
+            yield
+            return
+        self.watcher = watcher
+        try:
+            yield
+        finally:
+            self.watcher = None
+
+    def select(self, features: Sequence[str]) -> Scan:
+        """Open the same rows with some of the features, in the order named.
+
+        Raises
+        ------
+        InvalidSetting
+            On names that no feature has, or that repeat.
+        """
+        columns = [Column(name, "", True) for name in (*self.features, self.target)]
+        choice = choose(columns, target=self.target, features=features, source=self.source)
+        return Scan(self._files, choice, missing=self._missing)
+
+    @property
+    def n(self) -> int:
+        """How many rows there are, those dropped left out; takes a pass unless there was one."""
+        return self.summary.n
 
     @cached_property
     def summary(self) -> Summary:
@@ -146,13 +168,9 @@ class Scan:
         return summary
 
     def __repr__(self) -> str:
-        files = f"{self._files} file" + ("s" if self._files > 1 else "")
+        count = len(self._files.paths)
+        files = f"{count} file" + ("s" if count > 1 else "")
         return f"Scan({self.name!r}, {files}, features={self.features!r}, target={self.target!r})"
-
-
-def rows_of(data: Data | Scan) -> Dataset | Scan:
-    """Take a scan as it is, whatever else as :meth:`thalweg.Dataset.of` does."""
-    return data if isinstance(data, Scan) else Dataset.of(data)
 
 
 def through(

@@ -22,7 +22,7 @@ import pyarrow.parquet
 from thalweg.data.columns import Column
 from thalweg.data.delimited import HEAD, Delimited, find_layout
 from thalweg.data.rows import arrow_columns, batch_rows
-from thalweg.errors import ThalwegError, UnreadableFile, sentence
+from thalweg.errors import ThalwegError, UnreadableFile
 
 # Bytes of a Parquet column that are read ahead (0 would read all of it), and of all together.
 COLUMN_BUFFER = 1 << 18
@@ -90,12 +90,10 @@ class ParquetTable:
         with self._open() as file:
             if RUN_FILE in (file.metadata.metadata or {}):
                 raise UnreadableFile(
-                    sentence(
-                        self.name,
-                        got="a run file, whose rows are the steps of a descent",
-                        expected="rows of data",
-                        advice="give the file that the run was fitted to, or another table",
-                    )
+                    self.name,
+                    got="a run file, whose rows are the steps of a descent",
+                    expected="rows of data",
+                    advice="give the file that the run was fitted to, or another table",
                 )
             return arrow_columns(file.schema_arrow)
 
@@ -218,7 +216,5 @@ def readable(path: Path) -> Iterator[None]:
 
 def _unreadable(name: str, got: str, advice: str) -> UnreadableFile:
     return UnreadableFile(
-        sentence(
-            name, got=got, expected="CSV or TSV in UTF-8, Parquet, Arrow or Feather", advice=advice
-        )
+        name, got=got, expected="CSV or TSV in UTF-8, Parquet, Arrow or Feather", advice=advice
     )

@@ -24,7 +24,6 @@ from thalweg.errors import (
     InvalidSetting,
     ThalwegWarning,
     UnreadableFile,
-    sentence,
 )
 
 
@@ -292,12 +291,10 @@ def _single_letter(letter: str, *, fold_accents: bool) -> str:
     if len(wanted) == 1 and wanted.isalpha():
         return wanted
     raise InvalidSetting(
-        sentence(
-            "letter",
-            got=repr(letter),
-            expected="a single letter",
-            advice="pass one letter, such as 'a' or 'é'",
-        )
+        "letter",
+        got=repr(letter),
+        expected="a single letter",
+        advice="pass one letter, such as 'a' or 'é'",
     )
 
 
@@ -318,9 +315,7 @@ def _checked_texts(texts: Iterable[str]) -> list[str]:
 
 
 def _bad_texts(got: str, advice: str) -> InvalidData:
-    return InvalidData(
-        sentence("texts", got=got, expected="a list of texts, none blank", advice=advice)
-    )
+    return InvalidData("texts", got=got, expected="a list of texts, none blank", advice=advice)
 
 
 def _chapter_names(names: Iterable[str] | None, n: int) -> tuple[str, ...]:
@@ -329,12 +324,10 @@ def _chapter_names(names: Iterable[str] | None, n: int) -> tuple[str, ...]:
     if len(chapters) == n:
         return chapters
     raise InvalidSetting(
-        sentence(
-            "names",
-            got=f"{len(chapters)} names",
-            expected=f"{n}, one for each text",
-            advice="leave names out to have the chapters numbered",
-        )
+        "names",
+        got=f"{len(chapters)} names",
+        expected=f"{n}, one for each text",
+        advice="leave names out to have the chapters numbered",
     )
 
 
@@ -358,9 +351,7 @@ def _read_text(path: str | os.PathLike[str]) -> str:
 
 
 def _unreadable(name: str, got: str, advice: str) -> UnreadableFile:
-    return UnreadableFile(
-        sentence(name, got=got, expected="a file of text in UTF-8", advice=advice)
-    )
+    return UnreadableFile(name, got=got, expected="a file of text in UTF-8", advice=advice)
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:
@@ -413,4 +404,4 @@ def _line_start(text: str, match: re.Match[str]) -> int:
 
 
 def _bad_split(got: str, expected: str, advice: str) -> InvalidSetting:
-    return InvalidSetting(sentence("split", got=got, expected=expected, advice=advice))
+    return InvalidSetting("split", got=got, expected=expected, advice=advice)

@@ -1,6 +1,6 @@
 """Rows in a ``Dataset`` of PyTorch's: the pairs ``(x, y)`` that it gives, one for each row.
 
-Not here: tensors by themselves (:mod:`thalweg.data.dataset`).
+Not here: tensors by themselves (:mod:`thalweg.data.arrays`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.data.dataset import as_arrays
-from thalweg.errors import InvalidData, sentence
+from thalweg.data.arrays import as_arrays
+from thalweg.errors import InvalidData
 
 
 def from_dataset(dataset: Any) -> tuple[Array, Array]:
@@ -85,4 +85,4 @@ def _described(item: Any) -> str:
 
 def _unusable(got: str, expected: str) -> InvalidData:
     advice = "give its features and its target as a pair (X, y) of tensors"
-    return InvalidData(sentence("data", got=got, expected=expected, advice=advice))
+    return InvalidData("data", got=got, expected=expected, advice=advice)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import inspect
 import os
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import ArrayLike
 
+from thalweg.data.inputs import Data, take
 from thalweg.descent.engines import descend
 from thalweg.descent.task import prepare
 from thalweg.settings import DEFAULTS, MEANINGS, Settings
@@ -25,8 +27,11 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 
 def fit(
-    data: Any,
+    data: Data,
+    y: Any = None,
     *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
     start: ArrayLike | int | Run | ResumeState | None = None,
     progress: bool | Callback = False,
     checkpoint: PathLike | None = None,
@@ -44,10 +49,19 @@ def fit(
 
     Parameters
     ----------
-    data : Dataset, pair (X, y) or Scan
-        The n rows, d features each. Of a :func:`thalweg.scan` batch descent on the squared error
+    data : array-like, frame, path, Dataset, Scan or pair
+        The features, with ``y`` beside them: an array or tensor of shape (n, d) or (n,), or a
+        frame. Or features and target together: a pair ``(X, y)``, a frame of pandas, Polars,
+        Arrow or their kin, files or a folder of them (scanned above 64 MB), a
+        :class:`thalweg.Dataset`, a scan, a dataset of PyTorch's. Of a :func:`thalweg.scan` batch descent on the squared error
         reads the files once, any other reads them once an epoch, with a few blocks in memory; the
         result is that of the same rows in memory, to the bit.
+    y : array-like or series, optional
+        The target, shape (n,), where ``data`` are the features alone.
+    target : str, optional
+        Which column of a frame or file is the target; beside ``y``, what to call it.
+    features : sequence of str, optional
+        Which columns are the features, in this order; of arrays, what to call them.
     start : optional
         None draws PyTorch's own initialisation of ``nn.Linear`` from ``seed``; a whole number
         draws it from that seed instead; an array ``[bias, weights…]`` is taken as it is; a
@@ -98,14 +112,15 @@ def fit(
     Run(nadam, epochs=250, loss=3708.13, bias=0.891967, weight=0.0675632, out_of_epochs)
     """
     asked = Settings.of(**settings)
+    rows = take(data, y, target=target, features=features)
     if progress or checkpoint is not None or resume is not None:
         from thalweg.descent.parts import fit_in_parts  # run files: only for a fit that has one
 
         return fit_in_parts(
-            data, start, asked,
+            rows, start, asked,
             progress=progress, checkpoint=checkpoint, every=every, resume=resume,
         )  # fmt: skip
-    task = prepare(data, start, asked)
+    task = prepare(rows, start, asked)
     return task.run(descend(task.plan, task.settings))
 
 

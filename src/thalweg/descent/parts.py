@@ -20,8 +20,7 @@ from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
 from thalweg.checks import check_number
-from thalweg.data.dataset import Data
-from thalweg.data.scanning import Scan
+from thalweg.data.source import Source
 from thalweg.descent.engines import descend, loss_limit
 from thalweg.descent.plan import Plan, Trace
 from thalweg.descent.task import Task, prepare
@@ -40,7 +39,7 @@ GROWTH = 8
 
 
 def fit_in_parts(
-    data: Data | Scan,
+    rows: Source,
     start: ArrayLike | int | Run | ResumeState | None,
     settings: Settings,
     *,
@@ -55,10 +54,10 @@ def fit_in_parts(
     what is raised, at :func:`thalweg.fit`.
     """
     check_number("every", every, low=0.0, advice="try every=60")
-    with _shown(progress, data) as show:
-        if isinstance(data, Scan) and (checkpoint is not None or resume is not None):
-            data.digest  # noqa: B018  # with the summary in one pass, not in one of its own
-        task = prepare(data, start, settings)
+    with _shown(progress, rows) as show:
+        if checkpoint is not None or resume is not None:
+            rows.digest  # noqa: B018  # of a scan in the summary's pass, not in one of its own
+        task = prepare(rows, start, settings)
         walk = _Walk(task)
         if resume is not None:
             walk.go_on_from(*_matching(resume, task))
@@ -78,20 +77,13 @@ def fit_in_parts(
 
 
 @contextmanager
-def _shown(progress: bool | Callback, data: Data | Scan) -> Iterator[Callback | None]:
+def _shown(progress: bool | Callback, rows: Source) -> Iterator[Callback | None]:
     """Give what is called with the progress; a bar shows the reading of files too."""
     if callable(progress) or not progress:
         yield progress or None
         return
-    with Bar() as bar:
-        if not isinstance(data, Scan) or data.watcher is not None:
-            yield bar.epochs
-            return
-        data.watcher = bar.rows
-        try:
-            yield bar.epochs
-        finally:
-            data.watcher = None
+    with Bar() as bar, rows.watched(bar.rows):
+        yield bar.epochs
 
 
 class _Part(NamedTuple):

@@ -19,8 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.data.rows import Rows
-from thalweg.data.scanning import Scan
+from thalweg.data.source import Rows, Source
 from thalweg.descent import compiled
 from thalweg.descent.kernel import OUT_OF_EPOCHS, Limits
 from thalweg.descent.mini_batch import Walk, rows_kernel, start_kernel
@@ -36,7 +35,7 @@ from thalweg.summary.summary import Summary
 class Streamed:
     """The rows of a scan as a plan takes them, in the coordinates that the descent walks in."""
 
-    def __init__(self, scan: Scan, summary: Summary, scaling: Scaling | None) -> None:
+    def __init__(self, scan: Source, summary: Summary, scaling: Scaling | None) -> None:
         self.features = scan.features
         self.target = scan.target
         self.name = scan.name
@@ -45,7 +44,7 @@ class Streamed:
         self._scaling = scaling
 
     @classmethod
-    def of(cls, scan: Scan, scaling: Scaling | None) -> Streamed:
+    def of(cls, scan: Source, scaling: Scaling | None) -> Streamed:
         """Take a scan, whose rows are summed up now unless they were before."""
         summary = scan.summary if scaling is None else scan.summary.rescaled(*scaling)
         return cls(scan, summary, scaling)

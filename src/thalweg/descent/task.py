@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from thalweg.batches import Batches, batches_of
 from thalweg.checks import check_parameters
 from thalweg.data.dataset import Dataset
-from thalweg.data.scanning import Scan, rows_of
+from thalweg.data.source import Source
 from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run
@@ -37,7 +37,7 @@ class Task(NamedTuple):
 
     plan: Plan
     settings: Settings
-    rows: Dataset | Scan  # in the user's units
+    rows: Source  # in the user's units
     scaling: Scaling | None
 
     def run(self, trace: Trace) -> Run:
@@ -72,10 +72,9 @@ class _Start(NamedTuple):
 
 
 def prepare(
-    data: Any, start: ArrayLike | int | Run | ResumeState | None, settings: Settings
+    rows: Source, start: ArrayLike | int | Run | ResumeState | None, settings: Settings
 ) -> Task:
     """Hold the settings and the start against the rows, and make the plan."""
-    rows = rows_of(data)
     if isinstance(start, Run):
         start = start.continuation()
     scaling = None
@@ -101,7 +100,7 @@ def _scaling(
     return scaling_of(summary, intercept=intercept)
 
 
-def _scaled_rows(rows: Dataset | Scan, scaling: Scaling | None) -> Dataset | Streamed:
+def _scaled_rows(rows: Source, scaling: Scaling | None) -> Dataset | Streamed:
     """Give the rows in the coordinates that the descent walks in."""
     if not isinstance(rows, Dataset):
         from thalweg.descent.streaming import Streamed  # only where rows are scanned
@@ -175,9 +174,7 @@ def _go_on(start: ResumeState, settings: Settings, d: int, scaling: Scaling | No
 # --- The plan -------------------------------------------------------------------------------------
 
 
-def _plan(
-    settings: Settings, source: Dataset | Scan, rows: Dataset | Streamed, first: _Start
-) -> Plan:
+def _plan(settings: Settings, source: Source, rows: Dataset | Streamed, first: _Start) -> Plan:
     batches = batches_of(settings, len(rows))
     if settings.epochs > 1_000_000 or settings.record != "epoch":
         _check_memory(settings, batches, len(rows), len(rows.features) + settings.intercept)

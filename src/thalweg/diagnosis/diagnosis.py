@@ -8,6 +8,7 @@ words among them (:mod:`thalweg.diagnosis.explanation`). Not here: figures
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -19,8 +20,8 @@ from thalweg.batches import batches_of
 from thalweg.conditioning.convergence import LONGEST, best_plain
 from thalweg.conditioning.curvature import Curvature, dependencies, distances
 from thalweg.conditioning.rates import stable_rate
-from thalweg.data.dataset import Data, Dataset
-from thalweg.data.scanning import Scan, rows_of
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
 from thalweg.diagnosis import explanation, other_loss
 from thalweg.diagnosis.candidates import Choice, certain_rate_of, drawn_start, needed_epochs
 from thalweg.diagnosis.classification import Classification, Verdict, classify
@@ -232,17 +233,24 @@ class Diagnosis:
 
 
 def explain(
-    data: Data | Scan | Summary | Run, run: Run | None = None, *, intercept: bool = True
+    data: Data,
+    y: Any = None,
+    run: Run | None = None,
+    *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    intercept: bool = True,
 ) -> Diagnosis:
     """Explain why a descent went as it did, and find a setting that works.
 
     Parameters
     ----------
-    data : Dataset, pair (X, y), Scan, Summary or Run
-        The n rows; a scan of them or their summary, where they are too many; or a run alone,
-        which knows what it was fitted to.
+    data, y, target, features
+        The n rows, as :func:`thalweg.fit` takes them; or their summary, where they are too many;
+        or a run alone, which knows what it was fitted to.
     run : Run, optional
-        The descent to explain. Without one the data are explained, before any fit.
+        The descent to explain, also in the place of ``y``. Without one the data are explained,
+        before any fit.
     intercept : bool
         Whether there is a bias; a run says it itself.
 
@@ -275,12 +283,14 @@ def explain(
     {'optimizer': 'sgd', 'lr': 0.5, 'epochs': 10, 'standardize': True}
     """
     rows: Dataset | None = None
+    if isinstance(y, Run):
+        y, run = None, y
     if isinstance(data, Run):
         run, rows, summary = data, data.data, data.summary
     elif isinstance(data, Summary):
         summary = data
     else:
-        taken = rows_of(data)
+        taken = take(data, y, target=target, features=features)
         rows, summary = taken if isinstance(taken, Dataset) else None, taken.summary
     if run is None:
         return _of_data(summary, rows, intercept=intercept)

@@ -12,7 +12,8 @@ import plotly.graph_objects as go
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
-from thalweg.data.dataset import Data, Dataset
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
 from thalweg.figures.animation import Part, add_animation, points_until
 from thalweg.figures.downsample import compact, sample
 from thalweg.figures.labels import Runs, name_runs
@@ -50,7 +51,7 @@ def data_figure(data: Data, *, feature: str | None = None, theme: str = "light")
     >>> figure.layout.xaxis.title.text
     'characters (count per chapter)'
     """
-    rows = Dataset.of(data)
+    rows = take(data).read()
     feature = rows.features[0] if feature is None else feature
     check_choice("feature", feature, rows.features)
     figure = go.Figure(_data_trace(rows, feature))
@@ -105,7 +106,7 @@ def fit_figure(
     >>> [trace.name for trace in figure.data]
     ['data', 'exact solution', 'batch']
     """
-    rows, named = Dataset.of(data), name_runs(runs)
+    rows, named = take(data).read(), name_runs(runs)
     one = len(rows.features) == 1
     figure = go.Figure()
     if one:

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
 from thalweg.conditioning.curvature import mean_squared_error
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 from thalweg.figures.animation import DRAWN, Part, add_animation, points_until
 from thalweg.figures.downsample import compact, downsample
 from thalweg.figures.labels import Runs, Units, name_runs
@@ -211,12 +211,10 @@ def need_runs(runs: Runs) -> dict[str, Run]:
     named = name_runs(runs)
     if not named:
         raise InvalidData(
-            sentence(
-                "runs",
-                got="no run",
-                expected="at least one",
-                advice="pass what thalweg.fit returned",
-            )
+            "runs",
+            got="no run",
+            expected="at least one",
+            advice="pass what thalweg.fit returned",
         )
     return named
 

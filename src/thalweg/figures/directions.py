@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from thalweg.arrays import Array
 from thalweg.conditioning.curvature import principal_axes
 from thalweg.diagnosis.wording import direction_name
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 from thalweg.figures.downsample import downsample
 from thalweg.figures.labels import Units
 from thalweg.figures.surfaces import contour_figure
@@ -65,12 +65,10 @@ def directions_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figur
     landscape, spectrum = diagnosis.landscape, diagnosis.curvature
     if spectrum.rank < 2:
         raise InvalidData(
-            sentence(
-                "diagnosis",
-                got=f"data that determine {spectrum.rank} direction",
-                expected="two at least",
-                advice="there is no plane to draw; the text of the diagnosis says all there is",
-            )
+            "diagnosis",
+            got=f"data that determine {spectrum.rank} direction",
+            expected="two at least",
+            advice="there is no plane to draw; the text of the diagnosis says all there is",
         )
     run = diagnosis.run
     plane = surface(
@@ -145,12 +143,10 @@ def distances_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figure
     run, seen = diagnosis.run, diagnosis.classification
     if run is None or seen is None:
         raise InvalidData(
-            sentence(
-                "diagnosis",
-                got="one of data alone",
-                expected="one of a run, whose distances there are",
-                advice="pass thalweg.explain(run)",
-            )
+            "diagnosis",
+            got="one of data alone",
+            expected="one of a run, whose distances there are",
+            advice="pass thalweg.explain(run)",
         )
     spectrum = diagnosis.scaled_landscape.curvature
     apart = np.sqrt(seen.excess)

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from thalweg.arrays import Array
-from thalweg.data.dataset import Data
+from thalweg.data.inputs import Data
 from thalweg.figures.animation import DRAWN, Part, add_animation, points_until
 from thalweg.figures.data import describe
 from thalweg.figures.descent import STAR, add_path, star

@@ -28,7 +28,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.errors import InvalidSetting, nearest, sentence
+from thalweg.errors import InvalidSetting, nearest
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 
@@ -276,7 +276,7 @@ def _read_view(given: object) -> View:
 
 
 def _wrong(argument: str, got: str, expected: str, advice: str) -> InvalidSetting:
-    return InvalidSetting(sentence(argument, got=got, expected=expected, advice=advice))
+    return InvalidSetting(argument, got=got, expected=expected, advice=advice)
 
 
 def _object(name: str, value: object) -> dict[str, Any]:

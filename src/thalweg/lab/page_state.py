@@ -23,7 +23,7 @@ from thalweg.conditioning.rates import stable_rate
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
 from thalweg.diagnosis.landscape import Landscape
-from thalweg.errors import InvalidData, InvalidSetting, sentence
+from thalweg.errors import InvalidData, InvalidSetting
 from thalweg.figures.downsample import downsample, sample
 from thalweg.figures.labels import Units
 from thalweg.lab.as_python import as_python
@@ -67,12 +67,10 @@ class LabData:
     def __init__(self, rows: Dataset, source: Source, notes: Sequence[str] = ()) -> None:
         if rows.X.shape[1] > COLUMNS:
             raise InvalidData(
-                sentence(
-                    "features",
-                    got=f"{rows.X.shape[1]} columns",
-                    expected=f"at most {COLUMNS}",
-                    advice="choose fewer",
-                )
+                "features",
+                got=f"{rows.X.shape[1]} columns",
+                expected=f"at most {COLUMNS}",
+                advice="choose fewer",
             )
         self.rows = rows
         self.source = source
@@ -167,12 +165,10 @@ class PageState:
             work = epochs * (d + 1.0) ** 2
         if work > WORK:
             raise InvalidSetting(
-                sentence(
-                    "epochs",
-                    got=f"{epochs:,} over {n:,} rows",
-                    expected=f"at most {max(1, int(epochs * WORK / work)):,} with these settings",
-                    advice="lower it, or let each step see all the rows",
-                )
+                "epochs",
+                got=f"{epochs:,} over {n:,} rows",
+                expected=f"at most {max(1, int(epochs * WORK / work)):,} with these settings",
+                advice="lower it, or let each step see all the rows",
             )
         return work
 

@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from thalweg.data.dataset import Dataset
-from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, sentence
+from thalweg.errors import InvalidData, InvalidSetting, ThalwegError
 from thalweg.lab import messages
 from thalweg.lab.controls import controls
 from thalweg.lab.downloads import DOWNLOADS, explanation
@@ -215,12 +215,10 @@ class Lab:
             page.waiting.put_nowait(request)
         except asyncio.QueueFull as error:
             raise InvalidSetting(
-                sentence(
-                    request.type,
-                    got=f"more than {WAITING} slow requests at once",
-                    expected="fewer",
-                    advice="wait for an answer before asking again",
-                )
+                request.type,
+                got=f"more than {WAITING} slow requests at once",
+                expected="fewer",
+                advice="wait for an answer before asking again",
             ) from error
 
     async def _fit(self, page: Page, request: messages.Request) -> bytes:
@@ -277,12 +275,10 @@ class Lab:
             return await page.uploads.rows(source)
         if source is None or self.file is None:
             raise InvalidData(
-                sentence(
-                    "data",
-                    got="the file of another lab",
-                    expected="one that this lab was started with",
-                    advice="start it with: thalweg lab FILE",
-                )
+                "data",
+                got="the file of another lab",
+                expected="one that this lab was started with",
+                advice="start it with: thalweg lab FILE",
             )
         return await rows_of(self.file, source, self.file.name)
 
@@ -292,12 +288,10 @@ class Lab:
         page = self.pages.get(request.headers.get("x-thalweg-page", ""))
         if page is None:
             raise InvalidData(
-                sentence(
-                    "page",
-                    got="one that is not connected",
-                    expected="an open page of this lab",
-                    advice="reload the page",
-                )
+                "page",
+                got="one that is not connected",
+                expected="an open page of this lab",
+                advice="reload the page",
             )
         return page
 
@@ -372,12 +366,10 @@ def written_out(source: Source) -> LabData:
 
 def _not_with_data(kind: str) -> InvalidSetting:
     return InvalidSetting(
-        sentence(
-            kind,
-            got="rows that must be read first",
-            expected="'data' before it",
-            advice="ask for 'data' and wait for its answer",
-        )
+        kind,
+        got="rows that must be read first",
+        expected="'data' before it",
+        advice="ask for 'data' and wait for its answer",
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.data.columns import Column
-from thalweg.errors import InvalidData, ThalwegError, ThalwegWarning, sentence
+from thalweg.errors import InvalidData, ThalwegError, ThalwegWarning
 from thalweg.lab.messages import COLUMNS
 
 MEMORY = 4 << 30
@@ -60,12 +60,10 @@ def _columns(task: dict[str, Any]) -> dict[str, Any]:
         columns = open_table(path, target="", delimiter=None, decimal=".").columns()
     if sum(column.numeric for column in columns) < 2:
         raise InvalidData(
-            sentence(
-                _SOURCE,
-                got=f"columns of which {sum(c.numeric for c in columns)} hold numbers",
-                expected="a target and at least one feature that are numbers",
-                advice="check what separates the columns, and that the first row names them",
-            )
+            _SOURCE,
+            got=f"columns of which {sum(c.numeric for c in columns)} hold numbers",
+            expected="a target and at least one feature that are numbers",
+            advice="check what separates the columns, and that the first row names them",
         )
     return {"columns": [_shown(column) for column in columns[:_SHOWN_COLUMNS]]}
 
@@ -98,12 +96,10 @@ def _rows(task: dict[str, Any]) -> dict[str, Any]:
             count += len(y)
             if count > ROWS:
                 raise InvalidData(
-                    sentence(
-                        _SOURCE,
-                        got=f"more than {ROWS:,} rows",
-                        expected="no more",
-                        advice="take a sample, or use 'thalweg fit', which has no such limit",
-                    )
+                    _SOURCE,
+                    got=f"more than {ROWS:,} rows",
+                    expected="no more",
+                    advice="take a sample, or use 'thalweg fit', which has no such limit",
                 )
             blocks.append(np.column_stack([X, y]))
         notes = [str(w.message).replace(task["path"], _SOURCE) for w in caught]

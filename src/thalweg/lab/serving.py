@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from thalweg.errors import InvalidSetting, UnreadableFile, sentence
+from thalweg.errors import InvalidSetting, UnreadableFile
 from thalweg.lab.host_policy import HostPolicy
 from thalweg.lab.server import application
 
@@ -56,7 +56,7 @@ def make_lab(file: Path | None) -> Lab:
         return Lab(chapters())
     if not file.is_file():
         raise UnreadableFile(
-            sentence(str(file), got="no such file", expected="a table", advice="check the name")
+            str(file), got="no such file", expected="a table", advice="check the name"
         )
     source = Source("file", drop_missing=True)
     table = asyncio.run(rows_of(file, source, file.name))
@@ -94,12 +94,10 @@ def listen(host: str, port: int | None) -> socket.socket:
         listener.listen(2048)
         return listener
     raise InvalidSetting(
-        sentence(
-            "host and port",
-            got=f"{host}:{port if port is not None else PORT} ({reason})",
-            expected="an address of this machine and a free port",
-            advice="leave --port out to take any free one",
-        )
+        "host and port",
+        got=f"{host}:{port if port is not None else PORT} ({reason})",
+        expected="an address of this machine and a free port",
+        advice="leave --port out to take any free one",
     )
 
 

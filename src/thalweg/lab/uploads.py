@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from thalweg.data.dataset import Dataset
-from thalweg.errors import InvalidData, UnreadableFile, sentence
+from thalweg.errors import InvalidData, UnreadableFile
 from thalweg.lab.messages import Source
 
 UPLOAD_BYTES = 32 << 20
@@ -123,12 +123,10 @@ class Uploads:
         if token in self._files:
             return self._path(token)
         raise InvalidData(
-            sentence(
-                "upload",
-                got="a file that is not here any more",
-                expected="one of this page's last files",
-                advice="drop it on the page again",
-            )
+            "upload",
+            got="a file that is not here any more",
+            expected="one of this page's last files",
+            advice="drop it on the page again",
         )
 
     def _path(self, token: str) -> Path:
@@ -138,12 +136,10 @@ class Uploads:
 def too_large() -> InvalidData:
     """Say that a file is larger than a page may send."""
     return InvalidData(
-        sentence(
-            "the file",
-            got=f"more than {UPLOAD_BYTES >> 20} MB",
-            expected=f"at most {UPLOAD_BYTES >> 20} MB",
-            advice="start with it instead: thalweg lab FILE",
-        )
+        "the file",
+        got=f"more than {UPLOAD_BYTES >> 20} MB",
+        expected=f"at most {UPLOAD_BYTES >> 20} MB",
+        advice="start with it instead: thalweg lab FILE",
     )
 
 
@@ -191,12 +187,10 @@ async def _read(task: dict[str, Any]) -> dict[str, Any]:
             await process.wait()
     if process.returncode != 0 or not written:
         raise UnreadableFile(
-            sentence(
-                "the file",
-                got="one that could not be read",
-                expected="CSV or TSV in UTF-8, Parquet, Arrow or Feather",
-                advice="check that it is whole, or write it again",
-            )
+            "the file",
+            got="one that could not be read",
+            expected="CSV or TSV in UTF-8, Parquet, Arrow or Feather",
+            advice="check that it is whole, or write it again",
         )
     result: dict[str, Any] = json.loads(written)
     if "error" in result:
@@ -206,10 +200,8 @@ async def _read(task: dict[str, Any]) -> dict[str, Any]:
 
 def _too_slow(what: str) -> InvalidData:
     return InvalidData(
-        sentence(
-            "the file",
-            got=f"one that had not {what} after {SECONDS:.0f} seconds",
-            expected="less time",
-            advice="start with it instead: thalweg lab FILE",
-        )
+        "the file",
+        got=f"one that had not {what} after {SECONDS:.0f} seconds",
+        expected="less time",
+        advice="start with it instead: thalweg lab FILE",
     )

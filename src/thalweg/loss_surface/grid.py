@@ -139,7 +139,8 @@ def evaluate(
         for j in range(points):
             residual = t[0, 0] * ahead[j] + across
             loss = residual * residual + beneath
-            grid[i, j] = min(max(loss, floor), _LARGEST)
+            # Beyond float64, where the residual may even be ∞ - ∞, the loss is its largest number.
+            grid[i, j] = max(loss, floor) if loss < _LARGEST else _LARGEST
     # One long loop: row by row, the ends that fill no vector would take a third of the time.
     every = grid.reshape(points * points)
     for i in range(every.size):

@@ -12,7 +12,8 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
-from thalweg.errors import InvalidData, InvalidSetting, nearest, sentence
+from thalweg.data.names import unique_names
+from thalweg.errors import InvalidData, InvalidSetting, nearest
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
@@ -22,6 +23,10 @@ Path: TypeAlias = "Run | Array"
 """A descent's path: a run, or the bare parameters, shape (k, p)."""
 Along: TypeAlias = tuple[str, str] | Literal["curvature", "path"]
 """Two parameters by name, or a pair of directions that the data or a path give."""
+
+# What `thalweg.surface` calls by name already: a parameter called so has `_2` in its keyword.
+KEYWORDS = ("data", "y", "target", "features", "points", "along", "through", "path", "ranges",
+            "intercept")  # fmt: skip
 
 _MARGIN = 0.1  # of the extent of what an axis shall contain, beyond a path's extremes
 _ROOM = 0.3  # of the same, beyond the solution: a valley has two sides
@@ -34,7 +39,7 @@ def name_ranges(
     features: tuple[str, ...],
     ranges: tuple[Range, Range] | None,
 ) -> dict[str, Range]:
-    """Take ranges by parameter, a single feature's weight also by the feature's name.
+    """Take ranges by keyword, as :func:`keywords_of` names them.
 
     Parameters
     ----------
@@ -52,28 +57,42 @@ def name_ranges(
     """
     if not given:
         return {}
-    also = {features[0]: "weight"} if names[-1] == "weight" else {}
-    unknown = [name for name in given if name not in names and name not in also]
+    keywords = keywords_of(names, features)
+    unknown = [keyword for keyword in given if keyword not in keywords]
     if unknown:
         raise InvalidSetting(
-            sentence(
-                "surface",
-                got=f"a range for {', '.join(map(repr, unknown))}",
-                expected="the names of parameters",
-                advice=nearest(unknown[0], [*names, *also]),
-            )
+            "surface",
+            got=f"a range for {', '.join(map(repr, unknown))}",
+            expected="the names of parameters",
+            advice=nearest(unknown[0], keywords),
         )
     if ranges is not None:
         raise InvalidSetting(
-            sentence(
-                "ranges",
-                got=f"both axes' ranges, and one for {', '.join(map(repr, given))} too",
-                expected="one or the other",
-                advice="leave out 'ranges', or the parameters by name",
-            )
+            "ranges",
+            got=f"both axes' ranges, and one for {', '.join(map(repr, given))} too",
+            expected="one or the other",
+            advice="leave out 'ranges', or the parameters by name",
         )
-    own = {also.get(name, name): limits for name, limits in given.items()}
+    own = {keywords[keyword]: limits for keyword, limits in given.items()}
     return {name: own[name] for name in names if name in own}
+
+
+def keywords_of(names: tuple[str, ...], features: tuple[str, ...]) -> dict[str, str]:
+    """Say by which keywords the parameters get their ranges: their names, where those are free.
+
+    Examples
+    --------
+    >>> keywords_of(("bias", "points", "width"), ("points", "width"))
+    {'bias': 'bias', 'points_2': 'points', 'width': 'width'}
+    >>> keywords_of(("bias", "weight"), ("characters",))
+    {'bias': 'bias', 'weight': 'weight', 'characters': 'weight'}
+    """
+    parameters = names
+    if len(features) == 1 and features[0] != names[-1]:
+        # The weight of a single feature also goes by the feature's name.
+        names, parameters = (*names, features[0]), (*names, names[-1])
+    keywords = unique_names((*KEYWORDS, *names))[len(KEYWORDS) :]
+    return dict(zip(keywords, parameters, strict=True))
 
 
 def choose_directions(
@@ -82,12 +101,10 @@ def choose_directions(
     """Settle what the two axes are."""
     if len(names) < 2:
         raise InvalidSetting(
-            sentence(
-                "surface",
-                got=f"a single parameter, {names[0]!r}",
-                expected="at least two: a plane",
-                advice="fit with an intercept",
-            )
+            "surface",
+            got=f"a single parameter, {names[0]!r}",
+            expected="at least two: a plane",
+            advice="fit with an intercept",
         )
     if along is None:
         if len(named) == 2 or len(names) == 2:
@@ -95,33 +112,27 @@ def choose_directions(
             return first, second
         if named:
             raise InvalidSetting(
-                sentence(
-                    "surface",
-                    got="ranges for " + ", ".join(map(repr, named)),
-                    expected="ranges for two parameters",
-                    advice="or name the two in 'along'",
-                )
+                "surface",
+                got="ranges for " + ", ".join(map(repr, named)),
+                expected="ranges for two parameters",
+                advice="or name the two in 'along'",
             )
         return "path" if has_path else "curvature"
     if isinstance(along, str):
         check_choice("along", along, ("curvature", "path"))
         if named:
             raise InvalidSetting(
-                sentence(
-                    "surface",
-                    got=f"along={along!r} and a range for {next(iter(named))!r}",
-                    expected="'ranges': the axes are no single parameters",
-                    advice="give ranges=((low, high), (low, high)), or leave them out",
-                )
+                "surface",
+                got=f"along={along!r} and a range for {next(iter(named))!r}",
+                expected="'ranges': the axes are no single parameters",
+                advice="give ranges=((low, high), (low, high)), or leave them out",
             )
         if along == "path" and not has_path:
             raise InvalidSetting(
-                sentence(
-                    "along",
-                    got="'path' without a path",
-                    expected="the path whose directions are meant",
-                    advice="pass path=run",
-                )
+                "along",
+                got="'path' without a path",
+                expected="the path whose directions are meant",
+                advice="pass path=run",
             )
         return "path" if along == "path" else "curvature"
     return _two_names(along, named, names)
@@ -134,12 +145,10 @@ def _two_names(
     unknown = [name for name in pair if name not in names]
     if unknown or len(pair) != 2 or pair[0] == pair[1] or not set(named) <= set(pair):
         raise InvalidSetting(
-            sentence(
-                "along",
-                got=repr(along) + (f" and ranges for {', '.join(named)}" if named else ""),
-                expected="two different parameters, and ranges for no others",
-                advice=nearest(str(unknown[0] if unknown else pair[0]), names),
-            )
+            "along",
+            got=repr(along) + (f" and ranges for {', '.join(named)}" if named else ""),
+            expected="two different parameters, and ranges for no others",
+            advice=nearest(str(unknown[0] if unknown else pair[0]), names),
         )
     return pair[0], pair[1]
 
@@ -160,12 +169,10 @@ def _read_path(path: object, p: int) -> Array:
         if len(points):
             return points
     raise InvalidData(
-        sentence(
-            "path",
-            got=f"shape {points.shape}",
-            expected=f"finite points, shape (k, {p}): a column for each parameter",
-            advice="pass a run on the same data, or its path",
-        )
+        "path",
+        got=f"shape {points.shape}",
+        expected=f"finite points, shape (k, {p}): a column for each parameter",
+        advice="pass a run on the same data, or its path",
     )
 
 
@@ -197,19 +204,20 @@ def _signed(directions: Array) -> Array:
 
 
 def check_range(name: str, limits: object) -> Range:
-    """Refuse what is not a pair of finite numbers, the lower first."""
+    """Refuse what is not a pair of finite numbers, the lower first, a finite way apart."""
     try:
         low, high = (float(limit) for limit in limits)  # type: ignore[attr-defined]  # checked by trying
     except (TypeError, ValueError):
         low, high = np.nan, np.nan
-    if not -np.inf < low < high < np.inf:
+    expected = "a range: two finite numbers, the lower first"
+    if -np.inf < low < high < np.inf:
+        expected = "a range whose width is a finite number too"
+    if not (low < high and high - low < np.inf):
         raise InvalidSetting(
-            sentence(
-                name,
-                got=repr(limits),
-                expected="a range: two finite numbers, the lower first",
-                advice="try (-1, 1)",
-            )
+            name,
+            got=repr(limits),
+            expected=expected,
+            advice="try (-1, 1)",
         )
     return low, high
 

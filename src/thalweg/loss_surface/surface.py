@@ -11,15 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
 from thalweg.checks import check_count, check_parameters
-from thalweg.data.dataset import Data, Dataset
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
 from thalweg.data.names import parameter_names
-from thalweg.data.scanning import Scan, rows_of
 from thalweg.loss_surface.grid import evaluate
 from thalweg.loss_surface.plane import (
     Along,
@@ -162,8 +163,11 @@ class Surface:
 
 
 def surface(
-    data: Data | Scan | Summary,
+    data: Data,
+    y: Any = None,
     *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
     points: int = 100,
     along: Along | None = None,
     through: ArrayLike | None = None,
@@ -176,8 +180,10 @@ def surface(
 
     Parameters
     ----------
-    data : Dataset, Summary, Scan or pair (X, y)
-        What the loss is on.
+    data : array-like, frame, path, Dataset, Scan, Summary or pair
+        The rows that the loss is on, with or without their target.
+    y, target, features
+        As :func:`thalweg.fit` takes them.
     points : int
         Values per axis. Default 100, the lesson's.
     along : pair of str, "curvature" or "path", optional
@@ -196,7 +202,8 @@ def surface(
         Whether there is a bias.
     **parameters : pair of float
         The same by the parameter's name, ``bias=(-1000, 1000)``; a single feature's weight is
-        called ``weight``, or by the feature's name. Axes are in the order of a path's columns.
+        called ``weight``, or by the feature's name. A parameter whose name another argument has
+        takes ``_2``: ``points_2=(0, 1)``. Axes are in the order of a path's columns.
 
     Returns
     -------
@@ -222,11 +229,10 @@ def surface(
     >>> float(plane.log10_loss.min().round(3))
     3.281
     """
-    known = data if isinstance(data, Summary) else rows_of(data)
-    known = known.summary if isinstance(known, Scan) else known
+    known = _known(data, y, target=target, features=features)
     summary = known if isinstance(known, Summary) else known.summary
     names = parameter_names(summary.features, intercept=intercept)
-    check_count("points", points, low=2, advice="try points=100")
+    check_count("points", points, low=2, advice="try {points}", suggest={"points": 100})
     named = name_ranges(parameters, names, summary.features, ranges)
     paths = read_paths(path, len(names))
     chosen = choose_directions(along, named, names, has_path=len(paths) > 0)
@@ -264,6 +270,16 @@ def surface(
         floor=floor,
         data=known,
     )
+
+
+def _known(
+    data: Data, y: Any, *, target: str | None, features: Sequence[str] | None
+) -> Dataset | Summary:
+    """Take rows that are in memory, else what their summary says of them."""
+    if isinstance(data, Summary) and (y, target, features) == (None, None, None):
+        return data
+    rows = take(data, y, target=target, features=features)
+    return rows if isinstance(rows, Dataset) else rows.summary
 
 
 def _place(

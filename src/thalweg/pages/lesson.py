@@ -179,14 +179,14 @@ def replay(progress: Callable[[str], object] = lambda part: None) -> Lesson:
         start=runs["stochastic"].continuation(fresh_parameters=True),
     )
     end = runs["final"].parameters
-    by_hand = gradients(data, end, dtype="float32")
+    by_hand = gradients(data, parameters=end, dtype="float32")
     return Lesson(
         data=data,
         runs=runs,
         fresh=fresh,
         sliced=sliced,
         by_hand=by_hand,
-        exactly=gradients(data, end),
+        exactly=gradients(data, parameters=end),
         solution=data.summary.solve(),
         comparisons=_compare(data, runs, by_hand),
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from thalweg import figures
 from thalweg.diagnosis.diagnosis import Diagnosis, explain, message
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 from thalweg.loss_surface.surface import Surface, surface
 from thalweg.numbers import number
 from thalweg.pages.page import Drawn, render
@@ -109,18 +109,16 @@ def report_page(runs: Run | Mapping[str, Run]) -> str:
 def _check(named: Mapping[str, Run]) -> None:
     if not named:
         raise InvalidData(
-            sentence("runs", got="none", expected="at least one run", advice="pass fit's result")
+            "runs", got="none", expected="at least one run", advice="pass fit's result"
         )
     first = next(iter(named.values()))
     for name, run in named.items():
         if (run.names, run.target) != (first.names, first.target):
             raise InvalidData(
-                sentence(
-                    "runs",
-                    got=f"{name!r} of {run.target!r} with parameters {run.names!r}",
-                    expected=f"runs of {first.target!r} with parameters {first.names!r}",
-                    advice="write a report for each",
-                )
+                "runs",
+                got=f"{name!r} of {run.target!r} with parameters {run.names!r}",
+                expected=f"runs of {first.target!r} with parameters {first.names!r}",
+                advice="write a report for each",
             )
 
 

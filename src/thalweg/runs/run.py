@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thalweg.arrays import Array
-from thalweg.data.dataset import Dataset, as_features
+from thalweg.data.arrays import as_features
+from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
 from thalweg.errors import InvalidData, MissingExtra, sentence
 from thalweg.summary.scaling import Scaling

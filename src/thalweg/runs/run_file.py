@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
-from thalweg.errors import InvalidSetting, UnreadableFile, sentence
+from thalweg.errors import InvalidSetting, UnreadableFile
 from thalweg.optimizers.registry import RULES
 from thalweg.runs.run import InitialState, Outcome, Run
 from thalweg.settings import DEFAULTS, TORCH_ONLY, Settings, TorchRule
@@ -219,7 +219,7 @@ def _damaged(path: str | os.PathLike[str], got: str) -> UnreadableFile:
 def _unreadable(
     path: str | os.PathLike[str], *, got: str, expected: str, advice: str
 ) -> UnreadableFile:
-    return UnreadableFile(sentence(os.fspath(path), got=got, expected=expected, advice=advice))
+    return UnreadableFile(os.fspath(path), got=got, expected=expected, advice=advice)
 
 
 # --- The table ------------------------------------------------------------------------------------
@@ -420,12 +420,10 @@ def _encode(name: str, value: object) -> Any:
         case Mapping() if all(isinstance(key, str) for key in value):
             return {"mapping": {key: _encode(key, v) for key, v in value.items()}}
     raise InvalidSetting(
-        sentence(
-            name,
-            got=f"a {type(value).__name__}",
-            expected="plain numbers, texts and truth values, which a run file can hold",
-            advice="give the setting as a plain number",
-        )
+        name,
+        got=f"a {type(value).__name__}",
+        expected="plain numbers, texts and truth values, which a run file can hold",
+        advice="give the setting as a plain number",
     )
 
 

@@ -9,28 +9,40 @@ here: the passes (:mod:`thalweg.summary.refinement`), the answer without rows
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 from thalweg.arrays import Array
-from thalweg.data.dataset import Data, Dataset, as_pair
-from thalweg.data.scanning import Scan
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
+from thalweg.data.source import Source
 from thalweg.summary.gram import in_blocks
 from thalweg.summary.refinement import Passes, refine
 from thalweg.summary.solution import Solution, warn_of_dependence
-from thalweg.summary.summary import Summary, real_arrays
+from thalweg.summary.summary import Summary
 
-Source: TypeAlias = Data | Scan | Summary
+Known: TypeAlias = Source | Summary
 """Rows, or what is known of them."""
 
 
-def solve(data: Data | Scan, *, intercept: bool = True) -> Solution:
+def solve(
+    data: Data,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    intercept: bool = True,
+) -> Solution:
     r"""Give the exact least-squares answer, never by descent, never truncated by a default.
 
     .. math:: \min_{b, w} \frac1n \sum_i (b + x_i^\top w - y_i)^2
 
     Parameters
     ----------
-    data : Dataset, (X, y) or Scan
+    data : array-like, frame, path, Dataset, Scan or pair
+        The rows, with or without their target.
+    y, target, features
+        As :func:`thalweg.fit` takes them.
     intercept : bool
         Whether there is a bias.
 
@@ -55,35 +67,36 @@ def solve(data: Data | Scan, *, intercept: bool = True) -> Solution:
 
     Examples
     --------
-    >>> solution = solve(([[1.0], [2.0], [3.0]], [5.0, 7.0, 9.0]))
+    >>> solution = solve([[1.0], [2.0], [3.0]], [5.0, 7.0, 9.0])
     >>> solution.bias, solution.weights, solution.loss
     (3.0, array([2.]), 0.0)
     """
-    summary, solution = _answer(data, intercept)
+    rows = take(data, y, target=target, features=features, copy=False)
+    summary, solution = _answer(rows, intercept)
     warn_of_dependence(solution, summary.n)
     return solution
 
 
-def exact_solution(source: Source, *, intercept: bool = True) -> Solution:
+def exact_solution(source: Known, *, intercept: bool = True) -> Solution:
     """Give the exact answer as well as it can be known from a source: no warning.
 
     Of a summary it is what :meth:`Summary.solve` gives; of rows, what :func:`solve` gives.
 
     Examples
     --------
-    >>> exact_solution(([[1.0], [2.0]], [5.0, 7.0])).parameters
+    >>> exact_solution(take([[1.0], [2.0]], [5.0, 7.0])).parameters
     array([3., 2.])
     """
     return _answer(source, intercept)[1]
 
 
-def exact_loss(source: Source, *, intercept: bool = True) -> tuple[float, float]:
+def exact_loss(source: Known, *, intercept: bool = True) -> tuple[float, float]:
     """Give the least mean squared error of rows, and a bound of what that number is off by.
 
     Examples
     --------
     >>> y = [1e15 - 1, 1e15 + 1, 1e15 - 1]
-    >>> loss, error = exact_loss(([[0.0], [1.0], [2.0]], y))
+    >>> loss, error = exact_loss(take([[0.0], [1.0], [2.0]], y))
     >>> round(loss, 12), error < 1e-14
     (0.888888888889, True)
     >>> loss, error = exact_loss(Summary.of(([[0.0], [1.0], [2.0]], y)))
@@ -94,12 +107,12 @@ def exact_loss(source: Source, *, intercept: bool = True) -> tuple[float, float]
     return solution.loss, solution.loss_error
 
 
-def exact_triangle(source: Source, *, intercept: bool = True) -> tuple[Array, Solution]:
+def exact_triangle(source: Known, *, intercept: bool = True) -> tuple[Array, Solution]:
     """Give R, whose last entry has the digits of the exact loss, and the exact answer.
 
     Examples
     --------
-    >>> R, solution = exact_triangle(([[0.0], [1.0], [2.0]], [1e15 - 1, 1e15 + 1, 1e15 - 1]))
+    >>> R, solution = exact_triangle(take([[0.0], [1.0], [2.0]], [1e15 - 1, 1e15 + 1, 1e15 - 1]))
     >>> float(R[-1, -1].round(12)), round(solution.loss, 12)
     (1.632993161855, 0.888888888889)
     """
@@ -109,17 +122,16 @@ def exact_triangle(source: Source, *, intercept: bool = True) -> tuple[Array, So
     return R, solution
 
 
-def _answer(source: Source, intercept: bool) -> tuple[Summary, Solution]:
-    if isinstance(source, Summary):
-        return source, source.solution(intercept=intercept)
-    summary = source.summary if isinstance(source, Dataset) else Summary.of(source)
+def _answer(known: Known, intercept: bool) -> tuple[Summary, Solution]:
+    if isinstance(known, Summary):
+        return known, known.solution(intercept=intercept)
+    summary = known.summary
     solution, matrix = summary.solution(intercept=intercept), summary.matrix(intercept=intercept)
-    return summary, refine(_passes_over(source), summary.n, matrix, solution)
+    return summary, refine(_passes_over(known), summary.n, matrix, solution)
 
 
-def _passes_over(data: Data | Scan) -> Passes:
+def _passes_over(rows: Source) -> Passes:
     """Give what hands out the rows block by block, anew for each pass."""
-    if isinstance(data, Scan):
-        return lambda work: (work(X, y) for X, y in data.batches())
-    X, y = (data.X, data.y) if isinstance(data, Dataset) else real_arrays(*as_pair(data))
-    return lambda work: in_blocks(work, X, y)
+    if isinstance(rows, Dataset):
+        return lambda work: in_blocks(work, rows.X, rows.y)
+    return lambda work: (work(X, y) for X, y in rows.batches())

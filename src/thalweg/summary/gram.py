@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.data.dataset import check_finite
+from thalweg.data.arrays import check_finite
 from thalweg.data.identity import BLOCK_ROWS
 from thalweg.errors import InvalidData, sentence
 from thalweg.summary.blocks import Pieces, Tree

@@ -20,9 +20,10 @@ from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
 from thalweg.checks import check_parameters
-from thalweg.data.dataset import Data, Dataset, as_arrays, as_pair
+from thalweg.data.arrays import as_pair, as_real_arrays
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
 from thalweg.data.names import default_features
-from thalweg.data.scanning import Scan
 from thalweg.errors import InvalidData, sentence
 from thalweg.summary.blocks import Tree
 from thalweg.summary.double_double import Matrix, multiply, quadratic_form, standardize, triangle
@@ -110,31 +111,37 @@ class Summary:
     # --- Making one -------------------------------------------------------------------------------
 
     @classmethod
-    def of(cls, data: Data | Scan) -> Summary:
+    def of(
+        cls,
+        data: Data,
+        y: Any = None,
+        *,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+    ) -> Summary:
         """Sum up rows that are in memory, which are not copied, or those of a scan.
 
         Parameters
         ----------
-        data : Dataset, (X, y) or Scan
+        data, y, target, features
+            As :func:`thalweg.fit` takes them.
 
         Raises
         ------
         InvalidData
             On shapes that do not fit together, values that are not finite numbers, no rows.
         """
-        if isinstance(data, Dataset):
-            return cls(
-                len(data),
-                gram_of(data.X, data.y),
-                data.features,
-                data.target,
-                name=data.name,
-                units=data.units,
-            )
-        if isinstance(data, Scan):
-            return data.summary
-        X, y = real_arrays(*as_pair(data))
-        return cls(len(y), gram_of(X, y), default_features(X.shape[1]), "y")
+        rows = take(data, y, target=target, features=features, copy=False)
+        if not isinstance(rows, Dataset):
+            return rows.summary
+        return cls(
+            len(rows),
+            gram_of(rows.X, rows.y),
+            rows.features,
+            rows.target,
+            name=rows.name,
+            units=rows.units,
+        )
 
     @classmethod
     def of_batches(
@@ -498,23 +505,12 @@ class Summary:
 # --- Rows on their way in -------------------------------------------------------------------------
 
 
-def real_arrays(X: Any, y: Any) -> tuple[Any, Any]:
-    """Check the shapes, (n, d) and (n,), without a copy of a big array of another real type."""
-    if not all(type(part) is np.ndarray and part.dtype.kind in "iuf" for part in (X, y)):
-        return as_arrays(X, y)
-    if X.dtype == y.dtype == np.float64:
-        return as_arrays(X, y)
-    stand_ins = (np.broadcast_to(0.0, np.shape(part)) for part in (X, y))
-    as_arrays(*stand_ins)
-    return (X[:, np.newaxis] if X.ndim == 1 else X), (y[:, 0] if y.ndim == 2 else y)
-
-
 def _block(batch: tuple[Any, Any]) -> tuple[Any, Any] | None:
     """Take a block of rows; None where it has no rows."""
     X, y = as_pair(batch)
     if np.shape(y)[:1] == (0,) and np.shape(X)[:1] == (0,):
         return None
-    return real_arrays(X, y)
+    return as_real_arrays(X, y)
 
 
 # --- Sentences ------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from thalweg.arrays import Array
 from thalweg.checks import check_number, check_parameters
 from thalweg.conditioning.rates import stable_learning_rate
-from thalweg.data.dataset import Data, Dataset
+from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import Data, take
 from thalweg.descent.fit import fit
 from thalweg.descent.task import PATH_BYTES, Task, prepare
 from thalweg.errors import InvalidSetting, sentence
@@ -135,7 +136,10 @@ class Sweep:
 
 def sweep(
     data: Data,
+    y: Any = None,
     *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
     lr: float | Sequence[float] | Array,
     optimizer: str | type | Sequence[str | type] = "nadam",
     start: ArrayLike | int | Sequence[int] | None = None,
@@ -146,8 +150,9 @@ def sweep(
 
     Parameters
     ----------
-    data : Dataset or pair (X, y)
-        The n rows; they are summed up once, and each run costs the same whatever n.
+    data, y, target, features
+        The n rows, as :func:`thalweg.fit` takes them; they are summed up once, and each run costs
+        the same whatever n.
     lr : float or sequence of float
         Learning rates.
     optimizer : str or class, or a sequence of them
@@ -187,7 +192,7 @@ def sweep(
     >>> found.setting(found.best)["optimizer"]
     'sgd'
     """
-    rows = Dataset.of(data)
+    rows = take(data, y, target=target, features=features).read()
     rates = _rates(lr)
     groups = _groups(optimizer, float(rates[0]), settings)
     tasks = [prepare(rows, None, group) for group in groups]

@@ -1,0 +1,148 @@
+"""Arrays, lists and tensors, made into float64 arrays that can be fitted.
+
+Not here: names (:mod:`thalweg.data.dataset`), frames (:mod:`thalweg.data.frames`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from thalweg.arrays import Array
+from thalweg.checks import is_number
+from thalweg.errors import InvalidData
+
+
+def as_pair(data: object) -> tuple[Any, Any]:
+    """Take apart a pair ``(X, y)``, and nothing else."""
+    if isinstance(data, tuple | list) and len(data) == 2:
+        return data[0], data[1]
+    raise InvalidData(
+        "data",
+        got=type(data).__name__,
+        expected="a pair (X, y)",
+        advice="put the features first, the target second",
+    )
+
+
+def as_arrays(X: object, y: object) -> tuple[Array, Array]:
+    """Turn a pair into float64 arrays of shapes (n, d) and (n,), copying only where it must.
+
+    Values are not looked at: see :func:`check_finite`.
+    """
+    features, target = _as_float64("X", X), _as_float64("y", y)
+    if features.ndim == 1:
+        features = features[:, np.newaxis]
+    if target.ndim == 2 and target.shape[1] == 1:
+        target = target[:, 0]
+    if features.ndim != 2 or target.ndim != 1 or len(features) != len(target):
+        raise InvalidData(
+            "X and y",
+            got=f"shapes {np.shape(features)} and {np.shape(target)}",
+            expected="(n, d) and (n,) with the same n",
+            advice="give y one value for each row of X; nothing is broadcast",
+        )
+    if features.size == 0:
+        raise InvalidData(
+            "X",
+            got=f"an empty array of shape {features.shape}",
+            expected="at least one row and one feature",
+            advice="check the filter or the file that the rows come from",
+        )
+    return features, target
+
+
+def as_real_arrays(X: Any, y: Any) -> tuple[Any, Any]:
+    """Check the shapes, (n, d) and (n,), without a copy of a big array of another real type."""
+    if not all(type(part) is np.ndarray and part.dtype.kind in "iuf" for part in (X, y)):
+        return as_arrays(X, y)
+    if X.dtype == y.dtype == np.float64:
+        return as_arrays(X, y)
+    stand_ins = (np.broadcast_to(0.0, np.shape(part)) for part in (X, y))
+    as_arrays(*stand_ins)
+    return (X[:, np.newaxis] if X.ndim == 1 else X), (y[:, 0] if y.ndim == 2 else y)
+
+
+def as_features(X: object, d: int) -> Array:
+    """Turn rows to predict for into a float64 array of shape (m, d)."""
+    features = _as_float64("X", X)
+    if features.ndim != 2 or features.shape[1] != d:
+        raise InvalidData(
+            "X",
+            got=f"shape {features.shape}",
+            expected=f"(m, {d}), a row per prediction",
+            advice=f"reshape it, for example with X.reshape(-1, {d})",
+        )
+    return features
+
+
+def check_finite(X: Array, y: Array) -> None:
+    """Refuse NaN and infinite values, saying where the first one stands."""
+    for argument, values in (("X", X), ("y", y)):
+        if np.isfinite(values).all():
+            continue
+        bad = ~np.isfinite(values)
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        where = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
+        raise InvalidData(
+            argument,
+            got=f"{values[first]} at {where} ({int(bad.sum()):,} such values in all)",
+            expected="finite numbers",
+            advice="drop those rows or fill them in before fitting",
+        )
+
+
+def _as_float64(argument: str, values: object) -> Array:
+    """Convert without a copy where possible; refuse what is not made of real numbers."""
+    if np.ma.is_masked(values):
+        raise _not_numbers(argument, "a masked array with masked values")
+    if hasattr(values, "detach"):
+        values = _from_tensor(argument, values)
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError) as error:
+        raise _not_numbers(argument, "rows of different lengths") from error
+    if array.dtype.kind in "iuf":
+        return array.astype(np.float64, copy=False)
+    if array.dtype.kind == "O":
+        odd = next((v for v in array.flat if not _is_number(v)), None)
+        if odd is None:
+            try:
+                return array.astype(np.float64)
+            except OverflowError as error:
+                raise _not_numbers(argument, "a whole number beyond float64") from error
+        raise _not_numbers(argument, f"an object array holding {odd!r}")
+    if array.size == 0:
+        return np.empty(array.shape)
+    raise _not_numbers(argument, f"an array of dtype {array.dtype}")
+
+
+def _from_tensor(argument: str, tensor: Any) -> Any:
+    """Take a PyTorch tensor from its graph and its device, in a precision that NumPy has."""
+    strided = str(getattr(tensor, "layout", "torch.strided")) == "torch.strided"
+    if not strided or getattr(tensor, "is_meta", False):
+        raise InvalidData(
+            argument,
+            got="a tensor without values, on the meta device"
+            if strided
+            else f"a tensor of layout {tensor.layout}",
+            expected="a dense tensor of real numbers",
+            advice="make it on a device that holds values" if strided else "call to_dense()",
+        )
+    tensor = tensor.detach().cpu()
+    return tensor.double() if tensor.is_floating_point() else tensor  # bfloat16 has no other way
+
+
+def _is_number(value: object) -> bool:
+    """Tell a real number, or a missing one, from the rest; a truth value is not a number."""
+    return value is None or is_number(value)
+
+
+def _not_numbers(argument: str, got: str) -> InvalidData:
+    return InvalidData(
+        argument,
+        got=got,
+        expected="an array of real numbers",
+        advice="convert it first, for example with numpy.asarray(values, dtype=float)",
+    )

@@ -1,0 +1,182 @@
+"""The files of one job: each is looked into once, and read as it was found in every pass.
+
+The first file settles the columns of all: the others are matched to them by name. Not here: which
+files there are (:mod:`thalweg.data.paths`), what the kinds of files are
+(:mod:`thalweg.data.tables`), rows (:mod:`thalweg.data.scanning`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from thalweg.data.columns import Choice, Column
+from thalweg.data.delimited import Delimited, check_format
+from thalweg.data.paths import AnyPath, list_files
+from thalweg.data.rows import batch_rows
+from thalweg.data.scanning import ArrowBatch
+from thalweg.data.tables import Table, open_table, readable
+from thalweg.errors import InvalidData, UnreadableFile
+
+Chooser: TypeAlias = Callable[[Sequence[Column], Sequence[str] | None, str], Choice]
+"""Chooses among a table's columns, given the features wanted and what the table is called."""
+
+NAMES_SHOWN = 5
+
+
+class _Stamp(NamedTuple):
+    """What changes when a file does."""
+
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, path: Path) -> _Stamp:
+        found = path.stat()
+        return cls(found.st_size, found.st_mtime_ns)
+
+
+class FileSet:
+    """Files that hold the rows of one table.
+
+    Parameters
+    ----------
+    path : path-like or sequence of path-like
+        As :func:`thalweg.data.paths.list_files` takes it.
+    choose : callable
+        Chooses the columns.
+    features : sequence of str, optional
+        The features wanted, from each file. When left out they are those that the first one has,
+        and the others may have no further columns.
+    target : str
+        Helps to find the header of a text.
+    delimiter : str, optional
+    decimal : str
+        As :func:`thalweg.read` takes them.
+
+    Attributes
+    ----------
+    paths : list of Path
+    name : str
+        What they are, for titles.
+    source : str
+        What they are called in errors.
+    choice : Choice
+        The columns chosen; positions are those in the first file.
+    size : int
+        Bytes in all files.
+    expected_rows : int or None
+        About how many rows there are, judged by the first file.
+
+    Raises
+    ------
+    UnreadableFile, InvalidData, InvalidSetting
+        By what is in the first file. The others are looked into when they are first read.
+    """
+
+    def __init__(
+        self,
+        path: AnyPath | Sequence[AnyPath],
+        choose: Chooser,
+        *,
+        features: Sequence[str] | None,
+        target: str,
+        delimiter: str | None,
+        decimal: str,
+    ) -> None:
+        check_format(delimiter, decimal)
+        self.paths = list_files(path)
+        first = self.paths[0]
+        self.name = Path(path).name if isinstance(path, str | os.PathLike) else first.parent.name
+        self.source = str(first) if len(self.paths) == 1 else self.name
+        self._choose = choose
+        self._all_columns = features is None
+        self._target, self._delimiter, self._decimal = target, delimiter, decimal
+        self._stamps = [_Stamp.of(file) for file in self.paths]
+        self.size = sum(stamp.size for stamp in self._stamps)
+        with readable(first):
+            table, columns = self._look_into(first)
+            self.choice = choose(columns, features, _called(table))
+            rows = table.expected_rows
+        self._columns = [column.name for column in columns]  # of the first file
+        # How each file is read, by its number: the table, and where the chosen columns stand.
+        self._found: dict[int, tuple[Table, tuple[int, ...]]] = {0: (table, self.choice.positions)}
+        self.expected_rows = (
+            None if rows is None else rows * self.size // max(1, self._stamps[0].size)
+        )
+
+    def batches(self, kept: Sequence[int]) -> Generator[ArrowBatch]:
+        """Give the rows as the files hold them, in small batches, and where the columns stand.
+
+        Parameters
+        ----------
+        kept : sequence of int
+            Which of the chosen columns, by their place in the choice.
+        """
+        most = batch_rows(len(kept))
+        for number, path in enumerate(self.paths):
+            with readable(path):
+                self._check_unchanged(number)
+                if number not in self._found:
+                    self._found[number] = self._match(path)
+                table, positions = self._found[number]
+                for part, order in table.tables([positions[column] for column in kept]):
+                    for batch in part.to_batches(max_chunksize=most):
+                        yield batch, order
+                self._check_unchanged(number)
+
+    def _look_into(self, path: Path) -> tuple[Table, list[Column]]:
+        table = open_table(
+            path, target=self._target, delimiter=self._delimiter, decimal=self._decimal
+        )
+        return table, table.columns()
+
+    def _match(self, path: Path) -> tuple[Table, tuple[int, ...]]:
+        """Look into another file than the first, and find the same columns in it."""
+        table, columns = self._look_into(path)
+        if self._all_columns:
+            self._check_same([column.name for column in columns], _called(table))
+        return table, self._choose(columns, self.choice.features, _called(table)).positions
+
+    def _check_same(self, names: list[str], source: str) -> None:
+        """Refuse a file with other columns, where nobody said which are meant."""
+        lacking = [name for name in self.choice.features if name not in names]
+        others = [name for name in names if name not in self._columns]
+        if not lacking and not others:
+            return
+        faults = [f"no {_shown(lacking)}"] if lacking else []
+        faults += [f"{_shown(others)} besides"] if others else []
+        common = [name for name in self.choice.features if name in names]
+        raise InvalidData(
+            source,
+            got=" and ".join(faults),
+            expected=f"the columns of {self.paths[0]}",
+            advice="say which columns are meant with {features}"
+            if common
+            else "take that file out",
+            suggest={"features": common},
+        )
+
+    def _check_unchanged(self, number: int) -> None:
+        path = self.paths[number]
+        if _Stamp.of(path) != self._stamps[number]:
+            raise UnreadableFile(
+                str(path),
+                got="a file that has changed since it was opened",
+                expected="the same rows in each pass",
+                advice="open it again once it is written",
+            )
+
+
+def _called(table: Table) -> str:
+    """Say what a table is called in errors about its columns."""
+    headless = isinstance(table, Delimited) and not table.layout.has_header
+    return f"{table.name} (it has no header)" if headless else table.name
+
+
+def _shown(names: list[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    columns = "column " if len(names) == 1 else "columns "
+    return columns + ", ".join(map(repr, names[:NAMES_SHOWN])) + more

@@ -1,0 +1,228 @@
+"""The one door for data: whatever users pass becomes a source of rows here.
+
+Arrays, tensors, frames, series, files, PyTorch's datasets. Not here: how each is read
+(:mod:`thalweg.data.arrays`, :mod:`thalweg.data.frames`, :mod:`thalweg.data.files`,
+:mod:`thalweg.data.torch_datasets`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, TypeAlias, TypeGuard
+
+from thalweg.data.dataset import Dataset
+from thalweg.data.paths import LARGE, are_paths
+from thalweg.data.source import Source
+from thalweg.errors import InvalidData, InvalidSetting
+
+Data: TypeAlias = Any
+"""What every function takes as data: see :func:`take`."""
+
+NAMES_SHOWN = 10
+
+
+def take(
+    data: Data,
+    y: Any = None,
+    *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    copy: bool = True,
+) -> Source:
+    """Make a source of rows of whatever stands for rows.
+
+    Parameters
+    ----------
+    data : array-like, frame, path, Dataset, Scan or pair
+        The features, with ``y`` beside them: an array or tensor of shape (n, d) or (n,), a frame
+        or a series. Or features and target together: a pair ``(X, y)``, a frame of pandas,
+        Polars, Arrow or their kin, files or a folder of them, a :class:`thalweg.Dataset`, a
+        scan, a dataset of PyTorch's. Files of more than 64 MB together are scanned, others read.
+    y : array-like or series, optional
+        The target, shape (n,), where ``data`` are the features alone.
+    target : str, optional
+        Which column of a frame or file is the target; beside ``y``, what to call it.
+    features : sequence of str, optional
+        Which columns are the features, in this order; of arrays, what to call them.
+    copy : bool
+        False for whoever goes through the rows once and keeps none: arrays are then looked at
+        where they are, not checked for finite values.
+
+    Raises
+    ------
+    InvalidData
+        On what stands for no rows, or cannot be fitted.
+    InvalidSetting
+        On a target that is not said, or said twice; on names that there are not.
+    UnreadableFile
+        On files that are missing, damaged or no tables.
+
+    Examples
+    --------
+    >>> take([[1.0], [2.0]], [3.0, 4.0], features=["hours"], target="pages")
+    Dataset(2 rows, features=('hours',), target='pages')
+    """
+    names = _as_names(features)
+    if _is_source(data):
+        return _of_source(data, y, target, names)
+    if are_paths(data) and data:  # an empty list may stand for rows
+        return _of_paths(data, y, target, names)
+    if y is None and _is_torch_dataset(data):
+        from thalweg.data.torch_datasets import from_dataset
+
+        data, y = from_dataset(data)
+    elif y is None and _is_pair(data):
+        if target is not None:
+            raise InvalidSetting(
+                "target",
+                got=f"{target!r} beside a pair (X, y)",
+                expected="a target named once",
+                advice="leave it out, or pass X and y by themselves to name the target",
+            )
+        data, y = data
+    if y is None:
+        return _of_table(data, target, names)
+    if isinstance(y, str):
+        raise _not_values(y)
+    return _of_two(data, y, target, names, copy=copy)
+
+
+def _of_source(
+    source: Source, y: Any, target: str | None, features: tuple[str, ...] | None
+) -> Source:
+    if y is not None:
+        raise InvalidData(
+            "y",
+            got=f"values beside a {type(source).__name__}",
+            expected=f"nothing: its target is {source.target!r}",
+            advice="leave y out",
+        )
+    if target not in (None, source.target):
+        raise InvalidSetting(
+            "target",
+            got=f"{target!r} beside a {type(source).__name__}",
+            expected=f"{source.target!r}, which is its target",
+            advice="leave it out",
+        )
+    return source if features is None else source.select(features)
+
+
+def _of_paths(path: Any, y: Any, target: str | None, features: tuple[str, ...] | None) -> Source:
+    if isinstance(y, str):
+        raise _not_values(y)
+    if y is not None:
+        raise InvalidData(
+            "y",
+            got="values beside a file",
+            expected="a column of the file",
+            advice="name the target's column with target=",
+        )
+    if target is None:
+        raise InvalidSetting(
+            "target",
+            got="None for a file",
+            expected="the name of the column to predict",
+            advice="name it with target=",
+        )
+    from thalweg.data.files import scan  # PyArrow: only where files are read
+
+    rows = scan(path, target=target, features=features)
+    return rows.read() if rows.size <= LARGE else rows
+
+
+def _of_table(data: Any, target: str | None, features: tuple[str, ...] | None) -> Source:
+    """Take a frame, whose target is a column."""
+    if not _is_frame(data):
+        raise _alone(data)
+    from thalweg.data.frames import column_names, from_frame  # narwhals: only where frames come
+
+    if target is None:
+        names = [repr(name) for name in column_names(data)]
+        shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+        raise InvalidSetting(
+            "target",
+            got=f"None for a {type(data).__name__}",
+            expected="the name of the column to predict",
+            advice=f"name it with target=; there are {shown}",
+        )
+    return from_frame(data, target=target, features=features)
+
+
+def _of_two(
+    X: Any, y: Any, target: str | None, features: tuple[str, ...] | None, *, copy: bool
+) -> Dataset:
+    """Take features and target that come apart, with the names that they have."""
+    if _is_frame(X) or _is_series(X) or _is_series(y) or _is_frame(y):
+        from thalweg.data.frames import from_pair
+
+        return from_pair(X, y, target=target, features=features)
+    make = Dataset if copy else Dataset.borrow
+    return make(X, y, features=features, target="y" if target is None else target)
+
+
+def _as_names(features: Any) -> tuple[str, ...] | None:
+    """Take one name or several, in whatever holds them."""
+    if features is None or isinstance(features, str):
+        return None if features is None else (features,)
+    try:
+        return tuple(map(str, features))
+    except TypeError:
+        raise InvalidSetting(
+            "features",
+            got=repr(features),
+            expected="names of columns",
+            advice="pass a list of them, such as ['x1', 'x2']",
+        ) from None
+
+
+# Told by what their types have: asking their libraries would import them.
+
+
+def _is_source(data: Any) -> TypeGuard[Source]:
+    return all(hasattr(type(data), name) for name in ("batches", "select", "summary", "digest"))
+
+
+def _is_pair(data: Any) -> bool:
+    """Tell a pair from rows written as a list: that is one only if both have a shape."""
+    if isinstance(data, tuple):
+        return len(data) == 2
+    return isinstance(data, list) and len(data) == 2 and all(hasattr(x, "shape") for x in data)
+
+
+def _is_frame(data: Any) -> bool:
+    return hasattr(type(data), "columns") or hasattr(type(data), "schema")
+
+
+def _is_series(data: Any) -> bool:
+    return type(data).__name__ == "Series"
+
+
+def _is_torch_dataset(data: Any) -> bool:
+    torch_data = sys.modules.get("torch.utils.data")
+    return torch_data is not None and isinstance(data, torch_data.Dataset)
+
+
+def _not_values(y: str) -> InvalidData:
+    return InvalidData(
+        "y",
+        got=repr(y),
+        expected="the target's values",
+        advice="name a column of a frame or file with {target}",
+        suggest={"target": y},
+    )
+
+
+def _alone(data: Any) -> InvalidData:
+    """Refuse what is no rows, or rows without a target, saying how the target is passed."""
+    shape = getattr(data, "shape", None)
+    got = type(data).__name__ + ("" if shape is None else f" of shape {tuple(shape)}")
+    advice = "pass the target beside it, as in thalweg.fit(X, y)"
+    if hasattr(data, "dataset") and hasattr(data, "batch_size"):  # PyTorch's DataLoader
+        advice = "pass loader.dataset, and batch_size= and shuffle= as the loader has them"
+    return InvalidData(
+        "data",
+        got=f"{got} without a target",
+        expected="X and y, a frame or file with target=, or a Dataset",
+        advice=advice,
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.errors import InvalidSetting, sentence
+from thalweg.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from thalweg.settings import Settings
@@ -57,22 +57,18 @@ def batches_of(settings: Settings, n: int) -> Batches:
         least = min(min(batch) for batch in settings.batch_sampler)
         if least < 0 or worst >= n:
             raise InvalidSetting(
-                sentence(
-                    "batch_sampler",
-                    got=f"row {least if least < 0 else worst}",
-                    expected=f"row numbers from 0 to {n - 1}",
-                    advice="rows are counted from 0",
-                )
+                "batch_sampler",
+                got=f"row {least if least < 0 else worst}",
+                expected=f"row numbers from 0 to {n - 1}",
+                advice="rows are counted from 0",
             )
         rows = tuple(np.array(batch, dtype=np.int64) for batch in settings.batch_sampler)
         return Batches(sampler=rows)
     if settings.drop_last and settings.batch_size is not None and settings.batch_size > n:
         raise InvalidSetting(
-            sentence(
-                "batch_size",
-                got=f"{settings.batch_size} for {n} rows, with drop_last",
-                expected=f"at most {n}, or no step would be left",
-                advice="lower batch_size or leave drop_last out",
-            )
+            "batch_size",
+            got=f"{settings.batch_size} for {n} rows, with drop_last",
+            expected=f"at most {n}, or no step would be left",
+            advice="lower batch_size or leave drop_last out",
         )
     return Batches(settings.batch_size, settings.shuffle, settings.drop_last)

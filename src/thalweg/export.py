@@ -17,7 +17,7 @@ import numpy as np
 from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
-from thalweg.errors import InvalidSetting, sentence
+from thalweg.errors import InvalidSetting
 from thalweg.losses import NAMES
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
@@ -77,12 +77,10 @@ def _known(run: Run) -> tuple[InitialState, int]:
     """Say what the run began with and how many rows it saw, or refuse."""
     if run.initial_state is None or (run.data is None and run.stored_summary is None):
         raise InvalidSetting(
-            sentence(
-                "run",
-                got="one that does not say what it was fitted to and where it began",
-                expected="a run of fit, without weights",
-                advice="fit again with thalweg.fit, and export that run",
-            )
+            "run",
+            got="one that does not say what it was fitted to and where it began",
+            expected="a run of fit, without weights",
+            advice="fit again with thalweg.fit, and export that run",
         )
     return run.initial_state, len(run.data) if run.data is not None else run.summary.n
 
@@ -278,12 +276,10 @@ def _optimizer_call(settings: Settings) -> str:
     rule, name = RULES.get(settings.optimizer), class_name(settings.optimizer)
     if name is None:
         raise InvalidSetting(
-            sentence(
-                "run",
-                got=f"one of {settings.optimizer!r}",
-                expected="an optimiser of torch.optim, which a script can import",
-                advice="fit with one of those, or export the data and write the loop by hand",
-            )
+            "run",
+            got=f"one of {settings.optimizer!r}",
+            expected="an optimiser of torch.optim, which a script can import",
+            advice="fit with one of those, or export the data and write the loop by hand",
         )
     defaults = {} if rule is None else declared(rule).defaults
     given = "".join(

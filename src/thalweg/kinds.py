@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
-from thalweg.errors import InvalidSetting, nearest, sentence
+from thalweg.errors import InvalidSetting, nearest
 
 PRECISIONS = ("float32", "float64")
 
@@ -101,9 +101,7 @@ class Kind:
         normal = self.normal(value)
         if normal is None:
             advice = self.advise(value) or f"PyTorch's default is {default!r}"
-            raise InvalidSetting(
-                sentence(name, got=repr(value), expected=self.expected, advice=advice)
-            )
+            raise InvalidSetting(name, got=repr(value), expected=self.expected, advice=advice)
         return normal
 
     def advise(self, value: object) -> str:

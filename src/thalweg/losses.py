@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from thalweg.distinct import distinct
-from thalweg.errors import InvalidSetting, nearest, sentence
+from thalweg.errors import InvalidSetting, nearest
 from thalweg.kinds import POSITIVE, Number
 
 if TYPE_CHECKING:
@@ -142,9 +142,7 @@ def make_loss(loss: object, delta: object = None) -> Loss:
         advice = nearest(word, LOSSES) if chosen is None else "pass it with reduction='mean'"
         if not isinstance(loss, str | type):
             advice = advice if chosen is not None else "pass for example 'mse'"
-        raise InvalidSetting(
-            sentence("loss", got=repr(loss), expected="the name of a loss", advice=advice)
-        )
+        raise InvalidSetting("loss", got=repr(loss), expected="the name of a loss", advice=advice)
     own = None if isinstance(loss, str | type) else getattr(loss, "delta", None)
     if own is not None:
         own = DELTA.take("delta", own)
@@ -153,14 +151,12 @@ def make_loss(loss: object, delta: object = None) -> Loss:
     given = DELTA.take("delta", delta)
     if (chosen is not Huber and given != 1.0) or (own is not None and own != given):
         raise InvalidSetting(
-            sentence(
-                "delta",
-                got=f"{delta!r} with loss={loss!r}",
-                expected="loss='huber', which alone has one"
-                if own is None
-                else "the loss's own, or none",
-                advice="leave delta out",
-            )
+            "delta",
+            got=f"{delta!r} with loss={loss!r}",
+            expected="loss='huber', which alone has one"
+            if own is None
+            else "the loss's own, or none",
+            advice="leave delta out",
         )
     return Huber(given) if chosen is Huber else chosen()
 

@@ -14,7 +14,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from thalweg.errors import InvalidSetting, nearest, sentence
+from thalweg.errors import InvalidSetting, nearest
 from thalweg.kinds import POSITIVE, PRECISIONS, Choice, Flag, Kind, Number, Whole
 from thalweg.losses import DELTA, LOSSES, MSE, Loss, make_loss
 from thalweg.optimizers.registry import RULES, make_rule
@@ -335,12 +335,10 @@ def _choose_engine(
     if engine == "compiled" and needs_torch:
         what = rule.name if isinstance(rule, TorchRule) else "dtype='float32'"
         raise InvalidSetting(
-            sentence(
-                "engine",
-                got=f"'compiled' with {what}",
-                expected="'reference', which alone can do that",
-                advice="use engine='auto'",
-            )
+            "engine",
+            got=f"'compiled' with {what}",
+            expected="'reference', which alone can do that",
+            advice="use engine='auto'",
         )
     if engine == "reference" or needs_torch:
         return "reference", dtype or "float32"
@@ -352,33 +350,27 @@ def _check_batches(own: Mapping[str, Any]) -> None:
     also = ", ".join(name for name, value in given.items() if value)
     if own.get("batch_sampler") is not None and also:
         raise InvalidSetting(
-            sentence(
-                "batch_sampler",
-                got=f"batches written out, and {also} too",
-                expected="one or the other",
-                advice=f"leave out {also}: the sampler says which rows each step sees",
-            )
+            "batch_sampler",
+            got=f"batches written out, and {also} too",
+            expected="one or the other",
+            advice=f"leave out {also}: the sampler says which rows each step sees",
         )
     if given["drop_last"] and given["batch_size"] is None:
         raise InvalidSetting(
-            sentence(
-                "drop_last",
-                got="True without a batch_size",
-                expected="a batch_size whose last, short batch could be dropped",
-                advice="add batch_size, or leave drop_last out",
-            )
+            "drop_last",
+            got="True without a batch_size",
+            expected="a batch_size whose last, short batch could be dropped",
+            advice="add batch_size, or leave drop_last out",
         )
 
 
 def _check_tolerance(loss: Loss) -> None:
     if not isinstance(loss, MSE):
         raise InvalidSetting(
-            sentence(
-                "tolerance_on",
-                got=f"'loss' with loss={type(loss).__name__.lower()!r}",
-                expected="loss='mse', whose exact solution is known",
-                advice="use tolerance_on='gradient_norm'",
-            )
+            "tolerance_on",
+            got=f"'loss' with loss={type(loss).__name__.lower()!r}",
+            expected="loss='mse', whose exact solution is known",
+            advice="use tolerance_on='gradient_norm'",
         )
 
 
@@ -424,12 +416,10 @@ def _named(optimizer: object) -> tuple[str, type | None]:
         raise _no_optimizer(optimizer)
     if name in _REFUSED:
         raise InvalidSetting(
-            sentence(
-                "optimizer",
-                got=repr(name),
-                expected="one that makes a step from one gradient",
-                advice=f"{_REFUSED[name]}; try 'nadam'",
-            )
+            "optimizer",
+            got=repr(name),
+            expected="one that makes a step from one gradient",
+            advice=f"{_REFUSED[name]}; try 'nadam'",
         )
     return name, torch_class
 
@@ -457,12 +447,10 @@ def _check_names(given: Iterable[str], rule: type[Rule]) -> None:
         for name in unknown
     )
     raise InvalidSetting(
-        sentence(
-            "fit",
-            got=f"unknown setting{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}",
-            expected=f"its own settings and those of {rule.__name__}",
-            advice=advice,
-        )
+        "fit",
+        got=f"unknown setting{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}",
+        expected=f"its own settings and those of {rule.__name__}",
+        advice=advice,
     )
 
 
@@ -478,10 +466,8 @@ def class_name(optimizer: str) -> str | None:
 
 def _no_optimizer(optimizer: object) -> InvalidSetting:
     return InvalidSetting(
-        sentence(
-            "optimizer",
-            got=repr(optimizer),
-            expected="the name or the class of an optimiser of torch.optim",
-            advice=nearest(str(optimizer), sorted([*RULES, *TORCH_ONLY])),
-        )
+        "optimizer",
+        got=repr(optimizer),
+        expected="the name or the class of an optimiser of torch.optim",
+        advice=nearest(str(optimizer), sorted([*RULES, *TORCH_ONLY])),
     )

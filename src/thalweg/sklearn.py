@@ -21,7 +21,7 @@ from thalweg.conditioning.curvature import curvature_of
 from thalweg.conditioning.rates import sufficient_rate_shuffled
 from thalweg.data.dataset import Dataset
 from thalweg.descent.fit import fit
-from thalweg.errors import InvalidData, InvalidSetting, MissingExtra, sentence
+from thalweg.errors import InvalidData, InvalidSetting, MissingExtra
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.runs.run import Outcome, ResumeState, Run
@@ -287,12 +287,10 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             return {"lr": OTHER_RATE if rule is None else declared(rule).defaults["lr"]}
         if self.loss == "l1":
             raise InvalidSetting(
-                sentence(
-                    "lr",
-                    got="'auto' with loss='l1'",
-                    expected="a number: the absolute loss has no curvature to work it out from",
-                    advice="try a thousandth of the target's spread",
-                )
+                "lr",
+                got="'auto' with loss='l1'",
+                expected="a number: the absolute loss has no curvature to work it out from",
+                advice="try a thousandth of the target's spread",
             )
         design, y = rows.weighted(self._scaling(rows, before), intercept=bool(self.intercept))
         if not batches.sees_all(len(design)):
@@ -352,12 +350,10 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         """
         if self.loss not in ("mse", "l1"):
             raise InvalidSetting(
-                sentence(
-                    "sample_weight",
-                    got=f"weights with loss={self.loss!r}",
-                    expected="loss='mse' or 'l1', which a weight only scales",
-                    advice="leave the weights out, or choose one of these losses",
-                )
+                "sample_weight",
+                got=f"weights with loss={self.loss!r}",
+                expected="loss='mse' or 'l1', which a weight only scales",
+                advice="leave the weights out, or choose one of these losses",
             )
         intercept = bool(self.intercept)
         scaling = self._scaling(rows, before)
@@ -431,12 +427,10 @@ def _mean_one(sample_weight: ArrayLike | None, n: int) -> Array | None:
     if weights.shape != (n,) or (weights < 0.0).any() or not weights.any():
         got = f"shape {weights.shape}" if weights.shape != (n,) else f"{weights.min():g} among them"
         raise InvalidData(
-            sentence(
-                "sample_weight",
-                got=got,
-                expected=f"{n} numbers, none negative and not all of them zero",
-                advice="give each row one weight",
-            )
+            "sample_weight",
+            got=got,
+            expected=f"{n} numbers, none negative and not all of them zero",
+            advice="give each row one weight",
         )
     weights = weights / weights.max()  # so that the sum cannot overflow
     weights /= weights.mean()

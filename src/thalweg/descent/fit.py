@@ -53,9 +53,9 @@ def fit(
         The features, with ``y`` beside them: an array or tensor of shape (n, d) or (n,), or a
         frame. Or features and target together: a pair ``(X, y)``, a frame of pandas, Polars,
         Arrow or their kin, files or a folder of them (scanned above 64 MB), a
-        :class:`thalweg.Dataset`, a scan, a dataset of PyTorch's. Of a :func:`thalweg.scan` batch descent on the squared error
-        reads the files once, any other reads them once an epoch, with a few blocks in memory; the
-        result is that of the same rows in memory, to the bit.
+        :class:`thalweg.Dataset`, a scan, a dataset of PyTorch's. Of a :func:`thalweg.scan` batch
+        descent on the squared error reads the files once, any other reads them once an epoch,
+        with a few blocks in memory; the result is that of the same rows in memory, to the bit.
     y : array-like or series, optional
         The target, shape (n,), where ``data`` are the features alone.
     target : str, optional

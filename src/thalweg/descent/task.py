@@ -17,7 +17,7 @@ from thalweg.checks import check_parameters
 from thalweg.data.dataset import Dataset
 from thalweg.data.source import Source
 from thalweg.descent.plan import Plan, Trace
-from thalweg.errors import InvalidSetting, sentence
+from thalweg.errors import InvalidSetting
 from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run
 from thalweg.settings import Settings
 from thalweg.summary.exact import exact_loss
@@ -141,12 +141,10 @@ def _go_on(start: ResumeState, settings: Settings, d: int, scaling: Scaling | No
     """Take up an earlier run where it ended; its optimiser's state fits only its own kind."""
     if start.optimizer_state is not None and start.optimizer != settings.optimizer:
         raise InvalidSetting(
-            sentence(
-                "start",
-                got=f"a run of {start.optimizer!r}, whose state {settings.optimizer!r} cannot take",
-                expected="a run of the same optimiser",
-                advice="use start=run.continuation(fresh_optimizer=True)",
-            )
+            "start",
+            got=f"a run of {start.optimizer!r}, whose state {settings.optimizer!r} cannot take",
+            expected="a run of the same optimiser",
+            advice="use start=run.continuation(fresh_optimizer=True)",
         )
     if start.parameters is None:
         return _Start(None, start.optimizer_state, start.generator)
@@ -154,12 +152,10 @@ def _go_on(start: ResumeState, settings: Settings, d: int, scaling: Scaling | No
         have = "with" if start.intercept else "without"
         want = "with" if settings.intercept else "without"
         raise InvalidSetting(
-            sentence(
-                "start",
-                got=f"a run {have} a bias for a fit {want} one",
-                expected="a run whose parameters mean the same",
-                advice=f"use intercept={start.intercept}, or give the start as an array",
-            )
+            "start",
+            got=f"a run {have} a bias for a fit {want} one",
+            expected="a run whose parameters mean the same",
+            advice=f"use intercept={start.intercept}, or give the start as an array",
         )
     check_parameters("start", start.parameters, d + settings.intercept)
     if (start.scaling is None) == (scaling is None):
@@ -222,10 +218,8 @@ def _check_memory(settings: Settings, batches: Batches, n: int, p: int) -> None:
     if size > PATH_BYTES:
         enough = every * -(-size // PATH_BYTES)
         raise InvalidSetting(
-            sentence(
-                "record",
-                got=f"{settings.record!r}: a path of {size / 2**30:.1f} GiB",
-                expected=f"one of at most {PATH_BYTES / 2**30:.0f} GiB",
-                advice=f"use record={enough}, every {enough:,}th step",
-            )
+            "record",
+            got=f"{settings.record!r}: a path of {size / 2**30:.1f} GiB",
+            expected=f"one of at most {PATH_BYTES / 2**30:.0f} GiB",
+            advice=f"use record={enough}, every {enough:,}th step",
         )

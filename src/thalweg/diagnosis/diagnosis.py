@@ -27,7 +27,7 @@ from thalweg.diagnosis.candidates import Choice, certain_rate_of, drawn_start, n
 from thalweg.diagnosis.classification import Classification, Verdict, classify
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.diagnosis.recommendation import Recommendation, recommend
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 from thalweg.numbers import number
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome, Run
@@ -358,12 +358,10 @@ def _plain(landscape: Landscape, start: Array) -> tuple[SGD, int | None]:
 def _check(run: Run, summary: Summary) -> None:
     if run.features != summary.features:
         raise InvalidData(
-            sentence(
-                "run",
-                got=f"a run on the features {run.features!r}",
-                expected=f"one on {summary.features!r}",
-                advice="pass the data that the run was fitted to",
-            )
+            "run",
+            got=f"a run on the features {run.features!r}",
+            expected=f"one on {summary.features!r}",
+            advice="pass the data that the run was fitted to",
         )
 
 

@@ -12,7 +12,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 from thalweg import optimizers
-from thalweg.errors import InvalidSetting, nearest, sentence
+from thalweg.errors import InvalidSetting, nearest
 from thalweg.optimizers.rule import Rule, declared
 
 _OWN_FILES = ("registry", "rule")
@@ -71,12 +71,10 @@ def make_rule(
         kind = known.settings.get(setting)
         if kind is None:
             raise InvalidSetting(
-                sentence(
-                    setting,
-                    got=repr(value),
-                    expected=f"a setting that {rule.__name__} has",
-                    advice=nearest(setting, known.settings),
-                )
+                setting,
+                got=repr(value),
+                expected=f"a setting that {rule.__name__} has",
+                advice=nearest(setting, known.settings),
             )
         values[setting] = kind.take(setting, value, known.defaults[setting])
     made = rule(**values)
@@ -91,10 +89,8 @@ def _rule_class(name: object) -> type[Rule]:
         return RULES[word.lower()]
     advice = nearest(word, RULES) if isinstance(word, str) else "pass for example 'nadam'"
     raise InvalidSetting(
-        sentence(
-            "optimizer",
-            got=repr(name),
-            expected="the name of an optimiser",
-            advice=advice,
-        )
+        "optimizer",
+        got=repr(name),
+        expected="the name of an optimiser",
+        advice=advice,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, NamedTuple
 
-from thalweg.errors import InvalidSetting, sentence
+from thalweg.errors import InvalidSetting
 from thalweg.kinds import ANY, Flag, Number, Span
 from thalweg.optimizers.rule import (
     LR,
@@ -44,12 +44,10 @@ def _check_nesterov(rule: SGD) -> None:
     ):
         if (value == 0.0) == (name == "momentum"):
             raise InvalidSetting(
-                sentence(
-                    name,
-                    got=repr(value),
-                    expected=expected,
-                    advice="Nesterov's momentum needs a momentum and no dampening",
-                )
+                name,
+                got=repr(value),
+                expected=expected,
+                advice="Nesterov's momentum needs a momentum and no dampening",
             )
 
 

@@ -20,7 +20,7 @@ from thalweg.arrays import Array
 from thalweg.data.arrays import as_features
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
-from thalweg.errors import InvalidData, MissingExtra, sentence
+from thalweg.errors import InvalidData, MissingExtra
 from thalweg.summary.scaling import Scaling
 
 if TYPE_CHECKING:
@@ -177,12 +177,10 @@ class Run:
             return self.stored_summary
         if self.data is None:
             raise InvalidData(
-                sentence(
-                    "run",
-                    got="a run without its data or their summary",
-                    expected="a run that knows what it was fitted to",
-                    advice="fit again, or pass the data beside the run",
-                )
+                "run",
+                got="a run without its data or their summary",
+                expected="a run that knows what it was fitted to",
+                advice="fit again, or pass the data beside the run",
             )
         return self.data.summary
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.identity import BLOCK_ROWS
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 
 Part = TypeVar("Part")
 
@@ -72,12 +72,10 @@ class Tree(Generic[Part]):
         places = [(height, (self._end >> height) - 1) for height in heights]
         if not places or self._count != self._end or set(places) != set(self._nodes):
             raise InvalidData(
-                sentence(
-                    "blocks",
-                    got=f"{self._count} blocks with numbers up to {self._end - 1}",
-                    expected="each number from 0 on once",
-                    advice="number the blocks in the order of their rows",
-                )
+                "blocks",
+                got=f"{self._count} blocks with numbers up to {self._end - 1}",
+                expected="each number from 0 on once",
+                advice="number the blocks in the order of their rows",
             )
         total = self._nodes[places[0]]
         for place in places[1:]:

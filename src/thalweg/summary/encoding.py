@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from thalweg.errors import UnreadableFile, sentence
+from thalweg.errors import UnreadableFile
 from thalweg.summary.double_double import Matrix
 
 MAGIC = b"thalweg summary\n"
@@ -111,10 +111,8 @@ def _matrix(body: bytes, width: int, n: int) -> Matrix:
 def _unreadable(got: str, *, newer: bool = False) -> UnreadableFile:
     advice = "update thalweg" if newer else "sum the rows up again"
     return UnreadableFile(
-        sentence(
-            "content",
-            got=got,
-            expected=f"the bytes of a summary, version {VERSION}",
-            advice=advice,
-        )
+        "content",
+        got=got,
+        expected=f"the bytes of a summary, version {VERSION}",
+        advice=advice,
     )

@@ -19,7 +19,7 @@ import numpy as np
 from thalweg.arrays import Array
 from thalweg.data.arrays import check_finite
 from thalweg.data.identity import BLOCK_ROWS
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.double_double import Matrix, add_matrix, within
 from thalweg.summary.gram_kernel import BLOCK, TILE, add_gram
@@ -220,12 +220,10 @@ def _check_norms(high: Array, largest: Array) -> None:
             continue
         is_target = j == len(squares) - 1
         raise InvalidData(
-            sentence(
-                "y" if is_target else "X",
-                got=f"values as large as {value:.3g}" + ("" if is_target else f" in column {j}"),
-                expected=f"columns with a norm between {LEAST:g} and {MOST:g}",
-                advice="measure that column in another unit",
-            )
+            "y" if is_target else "X",
+            got=f"values as large as {value:.3g}" + ("" if is_target else f" in column {j}"),
+            expected=f"columns with a norm between {LEAST:g} and {MOST:g}",
+            advice="measure that column in another unit",
         )
 
 

@@ -24,7 +24,7 @@ from thalweg.data.arrays import as_pair, as_real_arrays
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.names import default_features
-from thalweg.errors import InvalidData, sentence
+from thalweg.errors import InvalidData
 from thalweg.summary.blocks import Tree
 from thalweg.summary.double_double import Matrix, multiply, quadratic_form, standardize, triangle
 from thalweg.summary.encoding import DIGEST_BYTES, decode, encode
@@ -188,12 +188,10 @@ class Summary:
                 raise _other_columns(f"block {number}", d, sums.d)
         if sums is None:
             raise InvalidData(
-                sentence(
-                    "batches",
-                    got="no rows",
-                    expected="at least one block with a row",
-                    advice="check the filter or the files that the rows come from",
-                )
+                "batches",
+                got="no rows",
+                expected="at least one block with a row",
+                advice="check the filter or the files that the rows come from",
             )
         names = default_features(sums.d) if features is None else features
         _checked_names(names, target, sums.d)
@@ -241,12 +239,10 @@ class Summary:
         """
         if (self.features, self.target) != (other.features, other.target):
             raise InvalidData(
-                sentence(
-                    "other",
-                    got=f"features {other.features!r} and target {other.target!r}",
-                    expected=f"{self.features!r} and {self.target!r}",
-                    advice="sum up the same columns in the same order",
-                )
+                "other",
+                got=f"features {other.features!r} and target {other.target!r}",
+                expected=f"{self.features!r} and {self.target!r}",
+                advice="sum up the same columns in the same order",
             )
         total = add(self._gram, other._gram)
         n = self.n + other.n
@@ -522,22 +518,18 @@ def _checked_names(features: Sequence[str], target: str, d: int) -> tuple[str, .
         raise _other_columns("features", len(names), d)
     if len({*names, target}) != d + 1:
         raise InvalidData(
-            sentence(
-                "features",
-                got=f"{names!r} with target {target!r}",
-                expected=f"{d} different names, none the target's",
-                advice="name each column once",
-            )
+            "features",
+            got=f"{names!r} with target {target!r}",
+            expected=f"{d} different names, none the target's",
+            advice="name each column once",
         )
     return names
 
 
 def _other_columns(argument: str, got: int, expected: int) -> InvalidData:
     return InvalidData(
-        sentence(
-            argument,
-            got=f"{got} features",
-            expected=f"{expected}, as before",
-            advice="give every block the same columns",
-        )
+        argument,
+        got=f"{got} features",
+        expected=f"{expected}, as before",
+        advice="give every block the same columns",
     )

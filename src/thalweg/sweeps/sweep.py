@@ -23,7 +23,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.descent.fit import fit
 from thalweg.descent.task import PATH_BYTES, Task, prepare
-from thalweg.errors import InvalidSetting, sentence
+from thalweg.errors import InvalidSetting
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.optimizers.sgd import SGD
@@ -113,12 +113,10 @@ class Sweep:
         """
         if self.diverged.all():
             raise InvalidSetting(
-                sentence(
-                    "lr",
-                    got="a sweep in which every run diverged",
-                    expected="at least one that did not",
-                    advice=f"plain SGD is stable below lr={self.stable_learning_rate:.3g} here",
-                )
+                "lr",
+                got="a sweep in which every run diverged",
+                expected="at least one that did not",
+                advice=f"plain SGD is stable below lr={self.stable_learning_rate:.3g} here",
             )
         return int(np.argmin(np.where(self.diverged, np.inf, self.loss)))
 
@@ -221,23 +219,19 @@ def _groups(
     for name in ("progress", "checkpoint", "every", "resume"):
         if name in given:
             raise InvalidSetting(
-                sentence(
-                    name,
-                    got=repr(given[name]),
-                    expected="a setting of the descent alone",
-                    advice="it is for a single fit, with thalweg.fit",
-                )
+                name,
+                got=repr(given[name]),
+                expected="a setting of the descent alone",
+                advice="it is for a single fit, with thalweg.fit",
             )
     names = [optimizer] if isinstance(optimizer, str | type) else list(optimizer)
     for name, values in {"optimizer": names, **given}.items():
         if _is_several(values) and not len(values):
             raise InvalidSetting(
-                sentence(
-                    name,
-                    got="an empty list",
-                    expected="at least one value to try",
-                    advice="leave it out, or give it one",
-                )
+                name,
+                got="an empty list",
+                expected="at least one value to try",
+                advice="leave it out, or give it one",
             )
     groups: list[Settings] = []
     unused = set(given)
@@ -272,33 +266,27 @@ def _check_batch_descent(settings: Settings) -> None:
     """Refuse what a sweep does not walk: it has one kernel, for batch descent on mse."""
     if isinstance(settings.rule, TorchRule):
         raise InvalidSetting(
-            sentence(
-                "optimizer",
-                got=repr(settings.optimizer),
-                expected=f"one of {', '.join(map(repr, RULES))}",
-                advice="walk the others one at a time with thalweg.fit",
-            )
+            "optimizer",
+            got=repr(settings.optimizer),
+            expected=f"one of {', '.join(map(repr, RULES))}",
+            advice="walk the others one at a time with thalweg.fit",
         )
     swept = ("optimizer", "lr", "epochs", "seed", "intercept", "standardize")
     own = (*swept, *settings.hyperparameters)
     other = [name for name in settings.changed() if name not in own]
     if other:
         raise InvalidSetting(
-            sentence(
-                other[0],
-                got=repr(settings.keywords()[other[0]]),
-                expected="nothing: a sweep walks batch descent on the squared error",
-                advice="walk such runs one at a time with thalweg.fit",
-            )
+            other[0],
+            got=repr(settings.keywords()[other[0]]),
+            expected="nothing: a sweep walks batch descent on the squared error",
+            advice="walk such runs one at a time with thalweg.fit",
         )
 
 
 def _rates(lr: float | Sequence[float] | Array) -> Array:
     given = np.atleast_1d(np.asarray(lr)).ravel()
     if not given.size:
-        raise InvalidSetting(
-            sentence("lr", got="none", expected="at least one", advice="try lr=[0.01, 0.1]")
-        )
+        raise InvalidSetting("lr", got="none", expected="at least one", advice="try lr=[0.01, 0.1]")
     if given.dtype.kind in "iuf" and (np.isfinite(given) & (given > 0)).all():
         return given.astype(np.float64)
     for value in given.tolist():
@@ -330,12 +318,10 @@ def _check_memory(runs: int, epochs: int, p: int, paths: bool) -> None:
     size = runs * (epochs + 1) * p * 8
     if paths and size > PATH_BYTES:
         raise InvalidSetting(
-            sentence(
-                "paths",
-                got=f"{runs:,} paths of {size / 2**30:.1f} GiB together",
-                expected=f"at most {PATH_BYTES / 2**30:.0f} GiB",
-                advice="leave paths out, and walk the interesting runs again with Sweep.run",
-            )
+            "paths",
+            got=f"{runs:,} paths of {size / 2**30:.1f} GiB together",
+            expected=f"at most {PATH_BYTES / 2**30:.0f} GiB",
+            advice="leave paths out, and walk the interesting runs again with Sweep.run",
         )
 
 

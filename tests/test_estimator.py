@@ -156,7 +156,7 @@ def test_the_automatic_momentum_knows_columns_that_nearly_say_the_same(gap: floa
     other = np.random.default_rng(1).normal(size=200)
     x = X3[:, 0] / X3[:, 0].std()
     X = np.column_stack([x, x + gap * other])
-    settings = DescentRegressor(epochs=10**7, tolerance=1.0).fit(X, Y3).run_.settings
+    settings = DescentRegressor(epochs=10**7, tolerance=1.0).fit(X, Y3).run_.asked
     scaled = (X - X.mean(axis=0)) / X.std(axis=0)
     singular = np.linalg.svd(np.column_stack([np.ones(200), scaled]), compute_uv=False)
     # No condition number above 1e7: the loss would first grow as if it diverged.
@@ -197,12 +197,12 @@ def test_the_descent_is_that_of_fit(settings: dict[str, Any]) -> None:
 def test_other_optimisers_take_pytorchs_learning_rate() -> None:
     model = DescentRegressor(optimizer="adagrad", epochs=2, tolerance=None).fit(X3, Y3)
     assert model.run_.settings.lr == 0.01
-    assert model.run_.settings.epochs == 2
+    assert model.run_.asked.epochs == 2
 
 
 def test_ones_own_hyperparameters_leave_the_momentum_alone() -> None:
     model = DescentRegressor(hyperparameters={"nesterov": True, "momentum": 0.5}).fit(X3, Y3)
-    assert model.run_.settings.hyperparameters["momentum"] == 0.5
+    assert model.run_.asked.hyperparameters["momentum"] == 0.5
     assert model.run_.outcome is Outcome.CONVERGED
 
 

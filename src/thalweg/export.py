@@ -19,8 +19,6 @@ from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidSetting
 from thalweg.losses import NAMES
-from thalweg.optimizers.registry import RULES
-from thalweg.optimizers.rule import declared
 from thalweg.runs.run import InitialState, Run
 from thalweg.settings import Settings, class_name
 
@@ -93,7 +91,7 @@ def _is_small(data: Dataset) -> bool:
 
 
 def _opening(run: Run, n: int, *, from_file: bool) -> str:
-    settings = run.settings
+    settings = run.asked
     regime = "batch descent" if settings.batch_size is None else f"batches of {settings.batch_size}"
     if settings.batch_sampler is not None:
         regime = "batches written out"
@@ -162,7 +160,7 @@ def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
 
 
 def _model(run: Run, beginning: InitialState) -> str:
-    settings = run.settings
+    settings = run.asked
     seeding = [f"torch.manual_seed({beginning.generator.seed & 0xFFFF_FFFF_FFFF_FFFF})"]
     if beginning.generator.drawn:
         seeding += [
@@ -197,7 +195,7 @@ def _start(run: Run) -> list[str]:
 
 
 def _training(run: Run, beginning: InitialState) -> str:
-    settings = run.settings
+    settings = run.asked
     delta = f"delta={settings.delta!r}" if settings.loss == "huber" else ""
     lines = [
         f"loss_fn = nn.{NAMES[settings.loss].torch}({delta})",
@@ -273,7 +271,7 @@ def _loader_settings(settings: Settings) -> str:
 
 def _optimizer_call(settings: Settings) -> str:
     """Write the optimiser with what differs from PyTorch's defaults."""
-    rule, name = RULES.get(settings.optimizer), class_name(settings.optimizer)
+    name = class_name(settings.optimizer)
     if name is None:
         raise InvalidSetting(
             "run",
@@ -281,12 +279,7 @@ def _optimizer_call(settings: Settings) -> str:
             expected="an optimiser of torch.optim, which a script can import",
             advice="fit with one of those, or export the data and write the loop by hand",
         )
-    defaults = {} if rule is None else declared(rule).defaults
-    given = "".join(
-        f", {key}={value!r}"
-        for key, value in settings.hyperparameters.items()
-        if key not in defaults or defaults[key] != value
-    )
+    given = "".join(f", {key}={value!r}" for key, value in settings.own_changes.items())
     return f"{name}(model.parameters(), lr={settings.lr!r}{given})"
 
 

@@ -246,6 +246,17 @@ class Settings:
         return MappingProxyType({k: v for k, v in self.rule._asdict().items() if k != "lr"})
 
     @property
+    def own_changes(self) -> dict[str, Any]:
+        """The optimiser's other settings, where they differ from PyTorch's defaults."""
+        rule = RULES.get(self.optimizer)
+        defaults = {} if rule is None else declared(rule).defaults
+        return {
+            name: value
+            for name, value in self.hyperparameters.items()
+            if name not in defaults or defaults[name] != value
+        }
+
+    @property
     def loss(self) -> str:
         """The loss's name: ``"mse"``, ``"l1"`` or ``"huber"``."""
         return type(self.loss_function).__name__.lower()
@@ -270,17 +281,14 @@ class Settings:
         The optimiser's own settings are held against PyTorch's defaults; engine and precision
         are left out where they follow from the rest.
         """
-        rule = RULES.get(self.optimizer)
-        defaults = {**DEFAULTS, **({} if rule is None else declared(rule).defaults)}
         alone = isinstance(self.rule, TorchRule)
         own_precision = "float32" if self.engine == "reference" else "float64"
-        defaults |= {"engine": "reference" if alone else "compiled", "dtype": own_precision}
-        always = ("optimizer", "lr")
-        return {
-            name: value
-            for name, value in self.keywords().items()
-            if name in always or name not in defaults or value != defaults[name]
-        }
+        follows = {"engine": "reference" if alone else "compiled", "dtype": own_precision}
+        defaults = {**DEFAULTS, **follows}
+        keywords = self.keywords()
+        always = {name: keywords[name] for name in ("optimizer", "lr")}
+        others = {name: keywords[name] for name in defaults if keywords[name] != defaults[name]}
+        return always | self.own_changes | others
 
     def replace(self, **changes: Any) -> Settings:
         """Give settings with other values, checked again."""

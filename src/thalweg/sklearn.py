@@ -363,7 +363,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         run = fit((design, y), start=walked, **inner)
         return replace(
             run,
-            settings=replace(run.settings, intercept=intercept, standardize=bool(self.standardize)),
+            settings=replace(run.asked, intercept=intercept, standardize=bool(self.standardize)),
             features=rows.data.features,
             target=rows.data.target,
             data=None,
@@ -376,7 +376,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         if run.outcome is Outcome.CONVERGED:
             return
         # No tolerance was asked for, or none could be reached: an exact fit has a loss of zero.
-        enough = run.settings.tolerance is None or run.loss[-1] <= EXACT_FIT * at_zero
+        enough = run.asked.tolerance is None or run.loss[-1] <= EXACT_FIT * at_zero
         if run.outcome is Outcome.OUT_OF_EPOCHS and enough:
             return
         diverged = run.outcome is Outcome.DIVERGED

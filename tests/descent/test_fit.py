@@ -183,7 +183,7 @@ def test_another_optimisers_state_is_refused() -> None:
 
 def test_the_settings_say_everything() -> None:
     run = thalweg.fit(DATA, epochs=3, lr=0.1, betas=(0.8, 0.99), batch_size=4, shuffle=True)
-    settings = run.settings
+    settings = run.asked
     assert (settings.optimizer, settings.lr, settings.epochs) == ("nadam", 0.1, 3)
     assert settings.hyperparameters["betas"] == (0.8, 0.99)
     assert settings.hyperparameters["eps"] == 1e-8
@@ -206,7 +206,7 @@ def test_the_settings_say_everything() -> None:
 def test_auto_is_compiled_wherever_that_applies(
     asked: dict[str, Any], engine: str, dtype: str
 ) -> None:
-    settings = thalweg.fit(DATA, epochs=1, **asked).settings
+    settings = thalweg.fit(DATA, epochs=1, **asked).asked
     assert (settings.engine, settings.dtype) == (engine, dtype)
 
 

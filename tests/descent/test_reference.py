@@ -114,7 +114,7 @@ def test_every_optimiser_is_taken_by_name_and_as_class(
 
 def test_muon_walks_weights_without_a_bias(three_features: thalweg.Dataset) -> None:
     run = thalweg.fit(three_features, optimizer="muon", lr=0.01, epochs=3, intercept=False)
-    assert run.settings.engine == "reference"
+    assert run.asked.engine == "reference"
     assert run.path.shape == (4, 3)
 
 
@@ -126,7 +126,7 @@ def test_a_class_of_ones_own_is_taken(three_features: thalweg.Dataset) -> None:
     own = thalweg.fit(three_features, optimizer=Halved, lr=2e-4, epochs=5, share=0.25)
     plain = thalweg.fit(three_features, optimizer="sgd", lr=5e-5, epochs=5, engine="reference")
     np.testing.assert_array_equal(own.path, plain.path)
-    assert own.settings.engine == "reference"
+    assert own.asked.engine == "reference"
 
 
 @pytest.mark.parametrize("shuffle", [False, True])

@@ -164,7 +164,7 @@ def assert_shows(lab: Lab, run: thalweg.Run, data: thalweg.Dataset) -> None:
     extent = np.ptp(run.path, axis=0) + np.abs(run.path).max(axis=0)
     np.testing.assert_allclose((path - run.path) / extent, 0.0, atol=FLOAT32)
     loss = lab.traces("loss", "current")
-    whole = run.settings.batch_size is None  # then what a step recorded is the loss before it
+    whole = run.asked.batch_size is None  # then what a step recorded is the loss before it
     np.testing.assert_allclose(loss["y"][: run.epochs], run.loss, rtol=FLOAT32)
     assert loss["x"] == list(range(0 if whole else 1, run.epochs + 1))
     if whole and run.settings.loss == "mse":

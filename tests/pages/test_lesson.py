@@ -60,7 +60,7 @@ def test_a_fresh_optimiser_ends_elsewhere(lesson: Lesson) -> None:
 
 def test_true_slices_end_elsewhere_than_the_notebooks_windows(lesson: Lesson) -> None:
     windows = lesson.runs["mini-batch"]
-    assert windows.settings.batch_sampler == ((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5))
+    assert windows.asked.batch_sampler == ((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5))
     assert abs(lesson.sliced.weights[0] - windows.weights[0]) > 1e-3
 
 

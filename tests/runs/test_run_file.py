@@ -349,7 +349,7 @@ def test_parts_that_do_not_fit_together_are_refused(
 
 def test_a_setting_that_is_no_plain_data_is_refused(run: Run, tmp_path: Path) -> None:
     mine = TorchRule("Mine", 0.1, None, (("betas", {1, 2}),))
-    odd = replace(run, settings=run.settings.replace(optimizer=mine, engine="auto", dtype=None))
+    odd = replace(run, settings=run.asked.replace(optimizer=mine, engine="auto", dtype=None))
     with pytest.raises(errors.InvalidSetting) as error:
         odd.save(tmp_path / "run.parquet")
     assert str(error.value) == (

@@ -102,7 +102,7 @@ def fit(
     if run.outcome is thalweg.Outcome.STOPPED:
         kept = checkpoint or resume
         go_on = f"go on with --resume {kept}" if kept else "nothing is kept without --checkpoint"
-        walked = f"{run.epochs:,} of {run.settings.epochs:,} epochs"
+        walked = f"{run.epochs:,} of {run.asked.epochs:,} epochs"
         ended = f"stopped: interrupted after {walked}; {go_on}"
     errors.print(ended, markup=False, soft_wrap=True)
     if run.outcome is thalweg.Outcome.DIVERGED:

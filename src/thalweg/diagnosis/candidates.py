@@ -59,20 +59,17 @@ class Choice(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """The keyword arguments for :func:`thalweg.fit`, defaults left out."""
-        defaults = declared(type(self.rule)).defaults
-        own = {k: v for k, v in self.rule._asdict().items() if k != "lr" and v != defaults[k]}
-        words: dict[str, Any] = {"optimizer": type(self.rule).__name__.lower(), "lr": self.rule.lr}
-        words |= own
-        words["epochs"] = self.epochs
-        words |= dict(self.batches)
-        for name, value, default in (
-            ("standardize", self.standardize, False),
-            ("seed", self.seed, 0),
-            ("intercept", self.intercept, True),
-        ):
-            if value != default:
-                words[name] = value
-        return words
+        asked = Settings.of(
+            optimizer=type(self.rule).__name__,
+            **self.rule._asdict(),
+            **dict(self.batches),
+            epochs=self.epochs,
+            standardize=self.standardize,
+            seed=self.seed,
+            intercept=self.intercept,
+        )
+        own = {"optimizer": asked.optimizer, "lr": asked.lr, **asked.own_changes}
+        return {**own, "epochs": self.epochs, **asked.changed()}
 
     @property
     def as_batches(self) -> Batches:

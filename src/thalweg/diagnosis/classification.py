@@ -124,12 +124,12 @@ def _verdict(
         return Verdict.CONVERGED
     centre, spread = abs(float(np.median(tail))), float(np.ptp(tail))
     crossings = int((np.diff(np.signbit(tail)) != 0).sum())
-    if batches_of(run.settings, landscape.n).sees_all(landscape.n):
+    if batches_of(run.asked, landscape.n).sees_all(landscape.n):
         if crossings >= 2 and centre < 0.5 * spread:
             return Verdict.OSCILLATED
     elif _is_still(tail, centre, spread):
         return Verdict.NOISE
-    if needed is None and run.settings.hyperparameters.get("weight_decay", 0.0):
+    if needed is None and run.asked.hyperparameters.get("weight_decay", 0.0):
         return Verdict.BESIDE
     if needed is not None and needed <= _CRAWL * int(run.steps[-1]):
         return Verdict.OUT_OF_EPOCHS

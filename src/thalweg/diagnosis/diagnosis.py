@@ -144,7 +144,7 @@ class Diagnosis:
         if self.run is None:
             return True
         n = self.landscape.n
-        return batches_of(self.run.settings, n).sees_all(n)
+        return batches_of(self.run.asked, n).sees_all(n)
 
     @property
     def is_of_another_loss(self) -> bool:
@@ -318,7 +318,7 @@ def _of_data(summary: Summary, rows: Dataset | None, *, intercept: bool) -> Diag
 
 def _of_run(summary: Summary, rows: Dataset | None, run: Run) -> Diagnosis:
     landscape = Landscape.of(rows or summary, intercept=run.settings.intercept)
-    choice = Choice.of(run.settings)
+    choice = Choice.of(run.asked)
     walked = landscape.standardized if run.scaling is not None else landscape
     needed = None
     if choice is not None:
@@ -375,7 +375,7 @@ def message(run: Run) -> str:
     'diverged at epoch 4: the loss left all bounds with lr = 10⁻⁸; plain SGD on these data is
     stable below lr = 4.86 × 10⁻¹⁰'
     """
-    settings = run.settings
+    settings = run.asked
     if run.outcome is Outcome.STOPPED or settings.loss != "mse":
         return run.outcome.value if run.outcome is Outcome.STOPPED else other_loss.message(run)
     landscape = Landscape.of(run.data or run.summary, intercept=settings.intercept)

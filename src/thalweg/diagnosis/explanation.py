@@ -256,7 +256,7 @@ def _rule(d: Diagnosis) -> list[str]:
     bound = d.rule_stable_learning_rate
     lr = run.settings.lr
     sentences = []
-    if run.settings.hyperparameters.get("maximize"):
+    if run.asked.hyperparameters.get("maximize"):
         return ["With maximize=True it climbs the loss: no learning rate is stable."]
     if bound is not None and np.isfinite(bound):
         over = f": {number(lr / bound)} times that" if lr >= bound > 0 else ""
@@ -265,7 +265,7 @@ def _rule(d: Diagnosis) -> list[str]:
             f"{capital(rule_name(run))} {word} stable below lr = {rate(bound)} on {units}; "
             f"this run had {number(lr, 6)}{over}."
         )
-        if over and not run.settings.hyperparameters.get("momentum"):
+        if over and not run.asked.hyperparameters.get("momentum"):
             factor = abs(1.0 - lr * walked.curvature.largest)
             sentences.append(
                 f"Along the steepest direction, of curvature {number(walked.curvature.largest)}, "
@@ -285,7 +285,7 @@ def _rule(d: Diagnosis) -> list[str]:
 def _slow(d: Diagnosis, lr: float) -> str:
     """Say how little a step takes off along the slowest direction that matters."""
     seen, spectrum = d.classification, d.scaled_landscape.curvature
-    if seen is None or d.run is None or d.run.settings.hyperparameters.get("momentum"):
+    if seen is None or d.run is None or d.run.asked.hyperparameters.get("momentum"):
         return ""
     open_ones = np.flatnonzero(~seen.converged)
     slowest = int(open_ones[-1]) if len(open_ones) else seen.direction
@@ -422,7 +422,7 @@ def _long_steps(d: Diagnosis) -> str:
 
 def bound_in_words(run: Run, bound: float | None, plain: float) -> str:
     """Say below which rate a run's rule would have been stable."""
-    units = "standardised features" if run.settings.standardize else "these data"
+    units = "standardised features" if run.asked.standardize else "these data"
     if bound is not None:
         if bound == 0.0:
             return f"{rule_name(run)} is stable at no learning rate with these settings"

@@ -90,10 +90,10 @@ def rule_name(run: Run) -> str:
     name = run.settings.optimizer
     if name != "sgd":
         return class_name(name) or name
-    momentum = run.settings.hyperparameters.get("momentum", 0.0)
+    momentum = run.asked.hyperparameters.get("momentum", 0.0)
     if not momentum:
         return "plain SGD"
-    kind = "Nesterov momentum" if run.settings.hyperparameters.get("nesterov") else "momentum"
+    kind = "Nesterov momentum" if run.asked.hyperparameters.get("nesterov") else "momentum"
     return f"SGD with {kind} {number(momentum, 6)}"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from thalweg.data.names import parameter_names
 from thalweg.losses import NAMES
 from thalweg.numbers import number, power_of_ten
 
@@ -50,11 +51,11 @@ def name_runs(runs: Runs | None) -> dict[str, Run]:
 
 def _differences(run: Run, alike: Sequence[Run]) -> str:
     """Name the settings by which a run differs from others of its optimiser and learning rate."""
-    settings = [{**vars(r.settings), **vars(r.settings).get("hyperparameters", {})} for r in alike]
+    settings = [r.settings.keywords() for r in alike]
     own = settings[[r is run for r in alike].index(True)]
     telling = [
         key
-        for key in (*_TELLING, *own.get("hyperparameters", {}))
+        for key in dict.fromkeys((*_TELLING, *own))
         if any(other.get(key) != own.get(key) for other in settings)
     ]
     words = {"batch_size": "batch {}" if own.get("batch_size") else "all rows"}
@@ -73,6 +74,7 @@ class Units:
     ) -> None:
         self.features = tuple(features)
         self._units = data.units if data is not None else {}
+        self._feature_of = dict(zip(parameter_names(features)[1:], features, strict=True))
         self.target = self._unit(target)
 
     def _unit(self, column: str) -> str:
@@ -83,10 +85,10 @@ class Units:
         """Label a parameter, or the plane's direction, with its unit."""
         if name == "bias":
             return f"bias ({self.target})"
-        feature = self.features[0] if name == "weight" and len(self.features) == 1 else name
+        feature = self._feature_of.get(name, name)
         if feature not in self.features:
             return name
-        called = name if name == "weight" else f"weight of {name}"
+        called = name if name == "weight" else f"weight of {feature}"
         return f"{called} ({self.target} per {self._unit(feature)})"
 
     def loss(self, kind: str = "mse") -> str:

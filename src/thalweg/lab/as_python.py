@@ -5,19 +5,9 @@ Not here: the same run as a plain PyTorch script (:mod:`thalweg.export`).
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
-
 from thalweg.data.dataset import Dataset
-from thalweg.descent.fit import fit
 from thalweg.lab.messages import Settings, Source
-
-_ALWAYS = ("optimizer", "lr", "epochs")
-_DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(fit).parameters.items()
-    if parameter.default is not inspect.Parameter.empty
-}
+from thalweg.settings import Settings as Asked
 
 
 def as_python(source: Source, rows: Dataset, settings: Settings) -> str:
@@ -26,19 +16,18 @@ def as_python(source: Source, rows: Dataset, settings: Settings) -> str:
     Examples
     --------
     >>> import thalweg
-    >>> print(as_python(Source("chapters"), thalweg.salammbo(), {"lr": 0.1, "momentum": 0.9}))
+    >>> print(as_python(Source("chapters"), thalweg.salammbo(), {"lr": 0.1, "eps": 0.5}))
     import thalweg
     <BLANKLINE>
     data = thalweg.salammbo()
-    run = thalweg.fit(data, optimizer='nadam', lr=0.1, epochs=250, momentum=0.9)
+    run = thalweg.fit(data, optimizer='nadam', lr=0.1, eps=0.5, epochs=250)
     print(run)
     """
-    given: dict[str, Any] = {name: settings.get(name, _DEFAULTS[name]) for name in _ALWAYS}
-    given |= {
-        name: value
-        for name, value in settings.items()
-        if name not in _DEFAULTS or value != _DEFAULTS[name]
-    }
+    asked = Asked.of(**{name: value for name, value in settings.items() if name != "start"})
+    given = {"optimizer": asked.optimizer, "lr": asked.lr, **asked.own_changes}
+    given |= {"epochs": asked.epochs, **asked.changed()}
+    if settings.get("start") is not None:
+        given["start"] = settings["start"]
     words = ", ".join(f"{name}={value!r}" for name, value in given.items())
     return "\n".join(
         [

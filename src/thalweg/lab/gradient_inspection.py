@@ -56,8 +56,8 @@ def inspect_gradient(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
         "gradient": gradient,
         "step": step,
         "loss": run.settings.loss,
-        "batches": not batches_of(run.settings, len(rows)).sees_all(len(rows)),
-        "standardized": run.settings.standardize,
+        "batches": not batches_of(run.asked, len(rows)).sees_all(len(rows)),
+        "standardized": run.asked.standardize,
     }
 
 

@@ -230,7 +230,7 @@ class PageState:
 
     def _stable_rate(self, run: Run) -> float | None:
         landscape = self.data.landscape
-        settings = run.settings
+        settings = run.asked
         if settings.loss != "mse" or not self._sees_all(run):
             return None
         if settings.standardize:
@@ -271,7 +271,7 @@ class PageState:
 
     def _sees_all(self, run: Run) -> bool:
         n = len(self.data.rows)
-        return batches_of(run.settings, n).sees_all(n)
+        return batches_of(run.asked, n).sees_all(n)
 
     def _course(self, run: Run, squared: float) -> tuple[Array, Array]:
         """Give the loss after each epoch, and the epochs: those of the charts beside it.

@@ -306,7 +306,7 @@ def _compare_counts(data: Dataset) -> list[Comparison]:
 
 def _compare_optimizer(run: Run) -> list[Comparison]:
     """Compare the settings that the notebook prints for NAdam."""
-    settings = run.settings.hyperparameters
+    settings = run.asked.hyperparameters
     beta1, beta2 = settings["betas"]
     return [
         Comparison("model", "NAdam's first beta", "0.9", beta1),

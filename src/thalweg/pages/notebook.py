@@ -16,8 +16,7 @@ import numpy as np
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
 from thalweg.numbers import number
-from thalweg.optimizers.registry import RULES
-from thalweg.optimizers.rule import declared
+from thalweg.runs.observed import Observed
 
 if TYPE_CHECKING:
     from thalweg.data.dataset import Dataset
@@ -38,9 +37,7 @@ def run_html(run: Run) -> str:
     ended = [f"{name} = {number(value, 6)}" for name, value in ends]
     rows = [
         ("Optimiser", _optimizer(settings)),
-        ("Rows a step", _regime(settings)),
-        ("Epochs", f"{run.epochs:,} of {settings.epochs:,}"),
-        ("Engine", f"{settings.engine}, {settings.dtype}"),
+        *_asked(run, settings),
         ("Outcome", run.outcome.value),
         ("Ended at", _listed(ended)),
     ]
@@ -52,6 +49,16 @@ def run_html(run: Run) -> str:
     if line:
         body.append(_row("Loss by epoch", _left(line)))
     return _table(f"Run: {run.target} from {_listed(run.features)}", body)
+
+
+def _asked(run: Run, settings: Settings | Observed) -> list[tuple[str, str]]:
+    if isinstance(settings, Observed):
+        return [("Epochs", f"{run.epochs:,}")]
+    return [
+        ("Rows a step", _regime(settings)),
+        ("Epochs", f"{run.epochs:,} of {settings.epochs:,}"),
+        ("Engine", f"{settings.engine}, {settings.dtype}"),
+    ]
 
 
 def dataset_html(data: Dataset) -> str:
@@ -119,17 +126,13 @@ def loss_line(loss: Array) -> str:
 # --- The words ------------------------------------------------------------------------------------
 
 
-def _optimizer(settings: Settings) -> str:
+def _optimizer(settings: Settings | Observed) -> str:
     """Name the optimiser with what was asked beside PyTorch's defaults."""
-    rule = RULES.get(settings.optimizer)
-    defaults = {} if rule is None else declared(rule).defaults
-    given = [
-        f"{name}={value!r}"
-        for name, value in settings.hyperparameters.items()
-        if name not in defaults or defaults[name] != value
-    ]
-    walked = ["in standardised features"] if settings.standardize else []
-    return ", ".join([settings.optimizer, f"lr={settings.lr!r}", *given, *walked])
+    if isinstance(settings, Observed):
+        return f"{settings.optimizer}, lr={settings.lr!r}, in another loop"
+    given = [f"{name}={value!r}" for name, value in settings.own_changes.items()]
+    scaled = ["in standardised features"] if settings.standardize else []
+    return ", ".join([settings.optimizer, f"lr={settings.lr!r}", *given, *scaled])
 
 
 def _regime(settings: Settings) -> str:

@@ -123,7 +123,7 @@ def _check(named: Mapping[str, Run]) -> None:
 
 
 def _row(name: str, run: Run, exact: float) -> tuple[str, ...]:
-    settings = run.settings
+    settings = run.asked
     loss = (
         run.summary.loss(run.parameters, intercept=settings.intercept)
         if np.isfinite(run.parameters).all()

@@ -20,7 +20,8 @@ from thalweg.arrays import Array
 from thalweg.data.arrays import as_features
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
-from thalweg.errors import InvalidData, MissingExtra
+from thalweg.errors import InvalidData, InvalidSetting, MissingExtra
+from thalweg.runs.observed import Observed
 from thalweg.summary.scaling import Scaling
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ class Run:
         batch descent, *before* the epoch's update. In units of the target, squared for ``mse``.
     gradient_norm : ndarray, shape (epochs,)
         The norm of the mean gradient over the same rows.
-    settings : Settings
-        Everything that was asked for, and which engine did it.
+    settings : Settings or Observed
+        Everything that was asked for, and which engine did it; what another loop did has what was
+        seen of it.
     outcome : Outcome
         How it ended.
     optimizer_state : mapping
@@ -101,6 +103,8 @@ class Run:
         Set where the features were standardised.
     initial_state : InitialState or None
         What it began with, so that it can be done again; None where that is not known.
+    rates : ndarray, shape (k,), or None
+        The learning rate at each recorded point, where it was not the same throughout.
 
     Examples
     --------
@@ -116,7 +120,7 @@ class Run:
     steps: NDArray[np.int64]
     loss: Array
     gradient_norm: Array
-    settings: Settings
+    settings: Settings | Observed
     outcome: Outcome
     optimizer_state: OptimizerState
     generator: Generator
@@ -126,6 +130,32 @@ class Run:
     scaling: Scaling | None = None
     stored_summary: Summary | None = None
     initial_state: InitialState | None = None
+    rates: Array | None = None
+
+    @property
+    def asked(self) -> Settings:
+        """The settings of the fit that made the run.
+
+        Raises
+        ------
+        InvalidSetting
+            If another loop made it.
+        """
+        if isinstance(self.settings, Observed):
+            raise InvalidSetting(
+                "run",
+                got=f"one that another loop made, with {self.settings.optimizer}",
+                expected="a run of thalweg.fit, which says all that was asked",
+                advice="fit with thalweg.fit, and use that run",
+            )
+        return self.settings
+
+    @property
+    def learning_rate(self) -> Array:
+        """The learning rate at each recorded point, shape (k,)."""
+        if self.rates is not None:
+            return self.rates
+        return np.full(len(self.steps), self.settings.lr)
 
     @cached_property
     def path(self) -> Array:

@@ -316,7 +316,7 @@ def _describe(run: Run) -> dict[str, Any]:
         "target": run.target,
         **_names_of(run),
         "outcome": run.outcome.name.lower(),
-        "settings": _describe_settings(run.settings),
+        "settings": _describe_settings(run.asked),
         "optimizer_state": _encode("optimizer_state", run.optimizer_state),
         "generator": [int(number) for number in run.generator],
         "initial_state": None if beginning is None else _describe_beginning(beginning),

@@ -228,7 +228,9 @@ class Diagnosis:
         )
 
     def _repr_html_(self) -> str:
-        return explanation.as_html(self)
+        from thalweg.pages.notebook import diagnosis_html  # only in a notebook
+
+        return diagnosis_html(self)
 
 
 def explain(

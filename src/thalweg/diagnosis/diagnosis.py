@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from thalweg.arrays import Array
 from thalweg.conditioning.convergence import LONGEST, best_plain
 from thalweg.conditioning.curvature import Curvature, dependencies, distances
@@ -117,11 +115,6 @@ class Diagnosis:
         """The largest stable rate of plain batch descent, in the user's units."""
         return self.curvature.largest_stable_rate
 
-    @property
-    def best_learning_rate(self) -> float:
-        """The best fixed rate of plain batch descent in the long run, in the user's units."""
-        return self.curvature.best_rate
-
     # --- The run ----------------------------------------------------------------------------------
 
     @property
@@ -173,14 +166,6 @@ class Diagnosis:
         return self.classification.since if self.classification else None
 
     @property
-    def loss_ratio(self) -> float | None:
-        """The last loss over all the rows, relative to the exact one; infinite where that is 0."""
-        if self.classification is None:
-            return None
-        exact = self.landscape.exact_loss
-        return float(self.classification.loss[-1]) / exact if exact else np.inf
-
-    @property
     def parameter_distance(self) -> Array | None:
         """Where the run ended minus the exact solution, in the user's units: shape (p,)."""
         return None if self.run is None else self.run.parameters - self.landscape.solution
@@ -196,11 +181,6 @@ class Diagnosis:
     def recommended_run(self) -> Run | None:
         """The run of that setting; None where only the summary of the rows is at hand."""
         return self.recommendation.run
-
-    @property
-    def epochs_needed_recommended(self) -> int | None:
-        """The epoch since when the recommended run was within 1 %; None where it did not end so."""
-        return self.recommendation.needed
 
     @cached_property
     def text(self) -> str:

@@ -88,10 +88,6 @@ class LabData:
         """How the standardised features come from the rows'."""
         return scaling_of(self.rows.summary, intercept=True)
 
-    def standardised(self, parameters: Array) -> Array:
-        """Turn parameters (…, p) into those of standardised features, fit for single precision."""
-        return self.scaling.from_user(parameters, intercept=True)
-
     def describe(self) -> dict[str, Any]:
         """Say what a page needs to know of the rows."""
         rows, (means, scales) = self.rows, self.scaling
@@ -126,7 +122,7 @@ class LabData:
             "scales": scales,
             "exact": {
                 "parameters": self.landscape.solution,
-                "standardised": self.standardised(self.landscape.solution),
+                "standardised": self.scaling.from_user(self.landscape.solution, intercept=True),
                 "loss": self.landscape.exact_loss,
                 "unique": self.landscape.curvature.rank == len(names),
             },
@@ -249,7 +245,7 @@ class PageState:
             flat = _share(plane, plane.project(path))
             loss = landscape.loss(path)
             height = np.log10(np.maximum(loss, plane.floor))
-            standardised = self.data.standardised(path)
+            standardised = self.data.scaling.from_user(path, intercept=True)
             away = (path[-1] - landscape.solution) @ landscape.triangle[:, :-1].T
             distance = float(np.linalg.norm(away)) / np.sqrt(len(self.data.rows))
             loss_at, losses = self._course(run, float(loss[-1]))

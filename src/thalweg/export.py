@@ -73,6 +73,7 @@ def to_pytorch(run: Run) -> str:
 
 def _known(run: Run) -> tuple[InitialState, int]:
     """Say what the run began with and how many rows it saw, or refuse."""
+    run.asked  # noqa: B018  # refuses what another loop made
     if run.initial_state is None or (run.data is None and run.stored_summary is None):
         raise InvalidSetting(
             "run",

@@ -76,7 +76,7 @@ class Lab:
             """() => {
               const lab = window.lab;
               if (!lab?.shown) return false;
-              const idle = ["fit", "moment", "explain"].every((lane) => lab.link.idle(lane));
+              const idle = lab.link.busy.size === 0 && lab.link.next.size === 0;
               const known = lab.link.open && lab.established === lab.state.data;
               const still = known && !lab.hand && !lab.time.playing;
               const drawn = String(lab.round) === document.body.dataset.committed;

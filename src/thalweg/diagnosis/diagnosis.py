@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from thalweg.arrays import Array
 from thalweg.batches import batches_of
 from thalweg.conditioning.convergence import LONGEST, best_plain
@@ -118,11 +116,6 @@ class Diagnosis:
         """The largest stable rate of plain batch descent, in the user's units."""
         return self.curvature.largest_stable_rate
 
-    @property
-    def best_learning_rate(self) -> float:
-        """The best fixed rate of plain batch descent in the long run, in the user's units."""
-        return self.curvature.best_rate
-
     # --- The run ----------------------------------------------------------------------------------
 
     @property
@@ -174,14 +167,6 @@ class Diagnosis:
         return self.classification.since if self.classification else None
 
     @property
-    def loss_ratio(self) -> float | None:
-        """The last loss over all the rows, relative to the exact one; infinite where that is 0."""
-        if self.classification is None:
-            return None
-        exact = self.landscape.exact_loss
-        return float(self.classification.loss[-1]) / exact if exact else np.inf
-
-    @property
     def parameter_distance(self) -> Array | None:
         """Where the run ended minus the exact solution, in the user's units: shape (p,)."""
         return None if self.run is None else self.run.parameters - self.landscape.solution
@@ -197,11 +182,6 @@ class Diagnosis:
     def recommended_run(self) -> Run | None:
         """The run of that setting; None where only the summary of the rows is at hand."""
         return self.recommendation.run
-
-    @property
-    def epochs_needed_recommended(self) -> int | None:
-        """The epoch since when the recommended run was within 1 %; None where it did not end so."""
-        return self.recommendation.needed
 
     @cached_property
     def text(self) -> str:
@@ -229,7 +209,9 @@ class Diagnosis:
         )
 
     def _repr_html_(self) -> str:
-        return explanation.as_html(self)
+        from thalweg.pages.notebook import diagnosis_html  # only in a notebook
+
+        return diagnosis_html(self)
 
 
 def explain(

@@ -6,7 +6,6 @@ Each function makes one sentence from numbers, or none. Not here: computing the 
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,6 @@ from thalweg.diagnosis.wording import (
     rule_and_rate,
     rule_name,
     told_apart,
-    with_code,
 )
 from thalweg.numbers import number
 from thalweg.optimizers.registry import RULES
@@ -428,32 +426,3 @@ def bound_in_words(run: Run, bound: float | None, plain: float) -> str:
             return f"{rule_name(run)} is stable at no learning rate with these settings"
         return f"{rule_name(run)} on {units} is stable below lr = {rate(bound)}"
     return f"plain SGD on {units} is stable below lr = {rate(plain)}"
-
-
-# --- A page's fragment ----------------------------------------------------------------------------
-
-
-def as_html(d: Diagnosis) -> str:
-    """Give the diagnosis as a fragment of HTML: the sentences, then a table of the directions."""
-    *explained, advised = (with_code(paragraph) for paragraph in d.text.split("\n\n"))
-    rows = []
-    spectrum = d.scaled_landscape.curvature
-    for i, value in enumerate(spectrum.values):
-        cells = [direction_name(spectrum, i), number(float(value))]
-        if d.classification is not None:
-            left = float(d.classification.excess[-1, i])
-            state = "left open by the data"
-            if i < spectrum.rank:
-                state = "converged" if d.classification.converged[i] else "not converged"
-            cells += [number(left), state]
-        rows.append("".join(f"<td>{escape(cell)}</td>" for cell in cells))
-    heads = ["Direction", "Curvature"]
-    if d.classification is not None:
-        heads += ["Loss still to lose", "At the end"]
-    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    body = "".join(f"<tr>{row}</tr>" for row in rows)
-    return (
-        f'<div class="thalweg-diagnosis">{"".join(f"<p>{said}</p>" for said in explained)}'
-        f"<p><strong>{advised}</strong></p>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )

@@ -5,9 +5,7 @@ Not here: the sentences (:mod:`thalweg.diagnosis.explanation`), numbers (:mod:`t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,20 +111,6 @@ def call(settings: Mapping[str, Any]) -> str:
     "thalweg.fit(data, optimizer='sgd', lr=0.5)"
     """
     return f"thalweg.fit({', '.join(['data', *(f'{k}={v!r}' for k, v in settings.items())])})"
-
-
-_CALL = re.compile(r"thalweg\.\w+\((?:[^()]|\([^()]*\))*\)")
-
-
-def with_code(text: str) -> str:
-    """Write sentences as HTML, a call in them as code.
-
-    Examples
-    --------
-    >>> with_code("thalweg.solve(data) & co")
-    '<code>thalweg.solve(data)</code> &amp; co'
-    """
-    return _CALL.sub(lambda call: f"<code>{call[0]}</code>", escape(text, quote=False))
 
 
 def epochs_in_words(count: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.arrays import Array
+from thalweg.arrays import Array, design_matrix
 from thalweg.batches import batches_of
 from thalweg.data.dataset import Dataset
 from thalweg.errors import MissingExtra
@@ -38,7 +38,7 @@ def inspect_gradient(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
         predicted = rows.X @ w[1:] + w[0]
         residual = predicted - rows.y
         slope = _slopes(run, residual)
-        design = np.column_stack([np.ones(len(rows)), rows.X])
+        design = design_matrix(rows.X, intercept=True)
         shares = slope[:, np.newaxis] * design / len(rows)
         gradient = shares.sum(axis=0)
         last = index + 1 == len(run.path)

@@ -86,10 +86,6 @@ class LabData:
         """How the standardised features come from the rows'."""
         return scaling_of(self.rows.summary, intercept=True)
 
-    def standardised(self, parameters: Array) -> Array:
-        """Turn parameters (…, p) into those of standardised features, fit for single precision."""
-        return self.scaling.from_user(parameters, intercept=True)
-
     def describe(self) -> dict[str, Any]:
         """Say what a page needs to know of the rows."""
         rows, (means, scales) = self.rows, self.scaling
@@ -124,7 +120,7 @@ class LabData:
             "scales": scales,
             "exact": {
                 "parameters": self.landscape.solution,
-                "standardised": self.standardised(self.landscape.solution),
+                "standardised": self.scaling.from_user(self.landscape.solution, intercept=True),
                 "loss": self.landscape.exact_loss,
                 "unique": self.landscape.curvature.rank == len(names),
             },
@@ -159,7 +155,7 @@ class PageState:
         n, d = self.data.rows.X.shape
         epochs: int = settings.get("epochs", 250)
         regime = {name: settings[name] for name in _REGIME if name in settings}
-        batches = batches_of(FitSettings(**regime), n)
+        batches = batches_of(FitSettings.of(**regime), n)
         work: float = epochs * (n * (d + 1.0) + 20.0 * batches.steps_per_epoch(n))
         if batches.sees_all(n) and isinstance(make_loss(settings.get("loss", "mse")), MSE):
             work = epochs * (d + 1.0) ** 2
@@ -245,7 +241,7 @@ class PageState:
             flat = _share(plane, plane.project(path))
             loss = landscape.loss(path)
             height = np.log10(np.maximum(loss, plane.floor))
-            standardised = self.data.standardised(path)
+            standardised = self.data.scaling.from_user(path, intercept=True)
             away = (path[-1] - landscape.solution) @ landscape.triangle[:, :-1].T
             distance = float(np.linalg.norm(away)) / np.sqrt(len(self.data.rows))
             loss_at, losses = self._course(run, float(loss[-1]))

@@ -1,4 +1,4 @@
-"""How runs, datasets and summaries show themselves in a notebook: one small table each.
+"""How runs, datasets, summaries and diagnoses show themselves in a notebook: one small table each.
 
 Colours are the page's own (``currentColor``), so light and dark notebooks read alike; nothing is
 loaded and no script runs. Not here: figures (:mod:`thalweg.figures`), whole pages
@@ -20,6 +20,7 @@ from thalweg.runs.observed import Observed
 
 if TYPE_CHECKING:
     from thalweg.data.dataset import Dataset
+    from thalweg.diagnosis.diagnosis import Diagnosis
     from thalweg.runs.run import Run
     from thalweg.settings import Settings
     from thalweg.summary.summary import Summary
@@ -89,6 +90,33 @@ def summary_html(summary: Summary) -> str:
     ]
     body = [_row(name, _left(escape(text))) for name, text in rows]
     return _table("Summary: enough for loss, gradient and exact solution", body)
+
+
+def diagnosis_html(diagnosis: Diagnosis) -> str:
+    """Show a diagnosis: its sentences, then what became of each direction of curvature."""
+    from thalweg.diagnosis.wording import direction_name
+    from thalweg.pages.environment import environment  # templates: only for a diagnosis
+
+    spectrum, seen = diagnosis.scaled_landscape.curvature, diagnosis.classification
+    head = ["Direction", "Curvature"]
+    columns = [
+        [direction_name(spectrum, i) for i in range(len(spectrum.values))],
+        [number(value) for value in spectrum.values],
+    ]
+    if seen is not None:
+        head += ["Loss still to lose", "At the end"]
+        states = ["converged" if done else "not converged" for done in seen.converged]
+        states[spectrum.rank :] = ["left open by the data"] * (len(states) - spectrum.rank)
+        columns += [[number(value) for value in seen.excess[-1]], states]
+    return (
+        environment()
+        .get_template("diagnosis.html")
+        .render(
+            paragraphs=diagnosis.text.split("\n\n"),
+            head=head,
+            rows=list(zip(*columns, strict=True)),
+        )
+    )
 
 
 def loss_line(loss: Array) -> str:

@@ -9,17 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
-import jinja2
-from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 import thalweg
 from thalweg import figures
-from thalweg.diagnosis.wording import with_code
-from thalweg.numbers import fixed, number
+from thalweg.pages.environment import environment
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -77,7 +73,7 @@ def render(
     """
     themes = {name: figures.theme(name) for name in ("light", "dark")}
     return (
-        _environment()
+        environment()
         .get_template(template)
         .render(
             version=thalweg.__version__,
@@ -88,27 +84,6 @@ def render(
             **context,
         )
     )
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("thalweg.pages"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.do"],
-    )
-    environment.filters["number"] = _unbroken
-    environment.filters["fixed"] = fixed
-    environment.filters["with_code"] = lambda text: Markup(with_code(text))  # noqa: S704  # escaped there
-    return environment
-
-
-def _unbroken(value: float, digits: int = 6) -> str:
-    """Write a number so that no line ends within it."""
-    return number(value, digits).replace(" ", "\u00a0")
 
 
 def _inside_script(text: str) -> str:

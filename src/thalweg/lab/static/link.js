@@ -52,10 +52,6 @@ export class Link {
     this.socket.send(JSON.stringify({ version: this.version, id: request.id, ...request.message }));
   }
 
-  idle(lane) {
-    return !this.busy.has(lane) && !this.next.has(lane);
-  }
-
   receive(data) {
     const answer = typeof data === "string" ? JSON.parse(data) : decode(data);
     if (answer.type === "hello") {

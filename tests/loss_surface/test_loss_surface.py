@@ -1,5 +1,7 @@
 """The loss over a plane, held against brute force over the rows and exact arithmetic."""
 
+import inspect
+import sys
 from fractions import Fraction
 from math import log10
 from typing import Any
@@ -13,6 +15,7 @@ from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
 from thalweg.errors import InvalidData, InvalidSetting
 from thalweg.loss_surface.grid import _log10
+from thalweg.loss_surface.plane import KEYWORDS
 from thalweg.loss_surface.surface import CURVATURE, MAIN, Surface
 
 AWAY = 1e-10  # relative, where the loss is well above its minimum: the promise
@@ -369,6 +372,83 @@ def test_nothing_is_modified() -> None:
     np.testing.assert_array_equal(path, before)
 
 
+@pytest.mark.parametrize("size", [1e150, 8e307])
+def test_the_widest_ranges_have_finite_axes_and_losses(size: float) -> None:
+    x, y = [1.0, 3.0, 40.0], [2.0, -1.0, 5.0]
+    plane = surface(x, y, bias=(-size, size), weight=(-size, size), points=8)
+    largest = Fraction(sys.float_info.max)
+    for axis in plane.axes:
+        np.testing.assert_allclose(axis, np.linspace(-1.0, 1.0, 8) * size, rtol=1e-14)
+    for i, weight in enumerate(plane.axes[1]):
+        for j, bias in enumerate(plane.axes[0]):
+            loss = sum(
+                (Fraction(bias) + Fraction(weight) * Fraction(a) - Fraction(b)) ** 2
+                for a, b in zip(x, y, strict=True)
+            ) / len(x)
+            expected = log10(min(loss, largest))
+            assert plane.log10_loss[i, j] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_residual_beyond_float64_is_the_largest_loss_and_no_nan() -> None:
+    """Without a bias both coefficients of a residual can be beyond float64, with other signs."""
+    X, y = np.array([[300.0, 20.0], [10.0, 500.0], [70.0, 90.0]]), [2.0, -1.0, 5.0]
+    size = 8e307
+    plane = surface(X, y, x1=(-size, size), x2=(-size, size), intercept=False, points=6)
+    np.testing.assert_array_equal(plane.log10_loss, log10(sys.float_info.max))
+
+
+def named(*features: str) -> Dataset:
+    """Rows whose columns are called so."""
+    return Dataset(*drawn(len(features)), features=features, target="t")
+
+
+def drawn(d: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
+    return rng.normal(2.0, 1.0, size=(20, d)), rng.normal(5.0, 1.0, size=20)
+
+
+KEYWORDS_TAKEN = [
+    (("bias", "width"), {"bias_2": (0, 1), "width": (2, 3)}, ("bias_2", "width")),
+    (("bias", "width"), {"bias": (0, 1), "bias_2": (2, 3)}, ("bias", "bias_2")),
+    (("weight", "width"), {"weight": (0, 1), "width": (2, 3)}, ("weight", "width")),
+    (("width", "weight"), {"width": (0, 1), "weight": (2, 3)}, ("width", "weight")),
+    (("points", "along"), {"points_2": (0, 1), "along_2": (2, 3)}, ("points", "along")),
+    (("points", "points_2"), {"points_3": (0, 1), "points_2": (2, 3)}, ("points", "points_2")),
+    (("data", "y"), {"data_2": (0, 1), "y_2": (2, 3)}, ("data", "y")),
+    (("bias",), {"bias": (0, 1), "weight": (2, 3)}, ("bias", "weight")),
+    (("bias",), {"bias": (0, 1), "bias_2": (2, 3)}, ("bias", "weight")),
+    (("weight",), {"bias": (0, 1), "weight": (2, 3)}, ("bias", "weight")),
+    (("points",), {"bias": (0, 1), "points_2": (2, 3)}, ("bias", "weight")),
+    (("path",), {"bias": (0, 1), "path_2": (2, 3)}, ("bias", "weight")),
+]
+
+
+@pytest.mark.parametrize(("features", "ranges", "along"), KEYWORDS_TAKEN)
+def test_each_parameter_has_a_keyword_of_its_own(
+    features: tuple[str, ...], ranges: dict[str, Any], along: tuple[str, str]
+) -> None:
+    plane = surface(named(*features), points=5, **ranges)
+    assert plane.along == along
+    assert [(axis[0], axis[-1]) for axis in plane.axes] == [(0, 1), (2, 3)]
+    X, y = drawn(len(features))
+    design = np.column_stack([np.ones(len(y)), X])
+    for i, second in enumerate(plane.axes[1]):
+        for j, first in enumerate(plane.axes[0]):
+            w = plane.solution.copy()
+            w[[plane.names.index(name) for name in along]] = first, second
+            expected = np.log10(np.mean((design @ w - y) ** 2))
+            assert plane.log10_loss[i, j] == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_keywords_that_are_taken_are_those_of_the_function() -> None:
+    own = [
+        name
+        for name, parameter in inspect.signature(surface).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    assert sorted(KEYWORDS) == sorted(own)
+
+
 # --- What is refused -----------------------------------------------------------------------------
 
 REFUSALS = [
@@ -408,6 +488,11 @@ REFUSALS = [
     (
         {"along": ("f0", "f1"), "ranges": ((0, 1), (0, float("inf")))},
         "f1: got (0, inf), expected a range: two finite numbers, the lower first; try (-1, 1)",
+    ),
+    (
+        {"bias": (-1.7e308, 1.7e308), "f0": (0, 1)},
+        "bias: got (-1.7e+308, 1.7e+308), expected a range whose width is a finite number too; "
+        "try (-1, 1)",
     ),
     (
         {"f0": (0, 1), "f1": (0, 1), "ranges": ((0, 1), (0, 1))},

@@ -12,6 +12,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
+from thalweg.data.names import unique_names
 from thalweg.errors import InvalidData, InvalidSetting, nearest
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ Path: TypeAlias = "Run | Array"
 """A descent's path: a run, or the bare parameters, shape (k, p)."""
 Along: TypeAlias = tuple[str, str] | Literal["curvature", "path"]
 """Two parameters by name, or a pair of directions that the data or a path give."""
+
+# What `thalweg.surface` calls by name already: a parameter called so has `_2` in its keyword.
+KEYWORDS = ("data", "y", "target", "features", "points", "along", "through", "path", "ranges",
+            "intercept")  # fmt: skip
 
 _MARGIN = 0.1  # of the extent of what an axis shall contain, beyond a path's extremes
 _ROOM = 0.3  # of the same, beyond the solution: a valley has two sides
@@ -34,7 +39,7 @@ def name_ranges(
     features: tuple[str, ...],
     ranges: tuple[Range, Range] | None,
 ) -> dict[str, Range]:
-    """Take ranges by parameter, a single feature's weight also by the feature's name.
+    """Take ranges by keyword, as :func:`keywords_of` names them.
 
     Parameters
     ----------
@@ -52,14 +57,14 @@ def name_ranges(
     """
     if not given:
         return {}
-    also = {features[0]: "weight"} if names[-1] == "weight" else {}
-    unknown = [name for name in given if name not in names and name not in also]
+    keywords = keywords_of(names, features)
+    unknown = [keyword for keyword in given if keyword not in keywords]
     if unknown:
         raise InvalidSetting(
             "surface",
             got=f"a range for {', '.join(map(repr, unknown))}",
             expected="the names of parameters",
-            advice=nearest(unknown[0], [*names, *also]),
+            advice=nearest(unknown[0], keywords),
         )
     if ranges is not None:
         raise InvalidSetting(
@@ -68,8 +73,26 @@ def name_ranges(
             expected="one or the other",
             advice="leave out 'ranges', or the parameters by name",
         )
-    own = {also.get(name, name): limits for name, limits in given.items()}
+    own = {keywords[keyword]: limits for keyword, limits in given.items()}
     return {name: own[name] for name in names if name in own}
+
+
+def keywords_of(names: tuple[str, ...], features: tuple[str, ...]) -> dict[str, str]:
+    """Say by which keywords the parameters get their ranges: their names, where those are free.
+
+    Examples
+    --------
+    >>> keywords_of(("bias", "points", "width"), ("points", "width"))
+    {'bias': 'bias', 'points_2': 'points', 'width': 'width'}
+    >>> keywords_of(("bias", "weight"), ("characters",))
+    {'bias': 'bias', 'weight': 'weight', 'characters': 'weight'}
+    """
+    parameters = names
+    if len(features) == 1 and features[0] != names[-1]:
+        # The weight of a single feature also goes by the feature's name.
+        names, parameters = (*names, features[0]), (*names, names[-1])
+    keywords = unique_names((*KEYWORDS, *names))[len(KEYWORDS) :]
+    return dict(zip(keywords, parameters, strict=True))
 
 
 def choose_directions(
@@ -181,16 +204,19 @@ def _signed(directions: Array) -> Array:
 
 
 def check_range(name: str, limits: object) -> Range:
-    """Refuse what is not a pair of finite numbers, the lower first."""
+    """Refuse what is not a pair of finite numbers, the lower first, a finite way apart."""
     try:
         low, high = (float(limit) for limit in limits)  # type: ignore[attr-defined]  # checked by trying
     except (TypeError, ValueError):
         low, high = np.nan, np.nan
-    if not -np.inf < low < high < np.inf:
+    expected = "a range: two finite numbers, the lower first"
+    if -np.inf < low < high < np.inf:
+        expected = "a range whose width is a finite number too"
+    if not (low < high and high - low < np.inf):
         raise InvalidSetting(
             name,
             got=repr(limits),
-            expected="a range: two finite numbers, the lower first",
+            expected=expected,
             advice="try (-1, 1)",
         )
     return low, high

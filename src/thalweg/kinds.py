@@ -70,7 +70,9 @@ class Kind:
     meaning : str
         What the setting does, in one sentence.
     advice : str
-        What to try in place of a value that cannot be taken.
+        What to try in place of a value that cannot be taken; ``try {name}`` passes ``example``.
+    example : object
+        A value that does.
     optional : bool
         Whether None is a value of it, meaning what ``meaning`` says.
     """
@@ -78,6 +80,7 @@ class Kind:
     meaning: str
     advice: str = ""
     optional: bool = False
+    example: Any = None
 
     @property
     def expected(self) -> str:
@@ -101,7 +104,13 @@ class Kind:
         normal = self.normal(value)
         if normal is None:
             advice = self.advise(value) or f"PyTorch's default is {default!r}"
-            raise InvalidSetting(name, got=repr(value), expected=self.expected, advice=advice)
+            raise InvalidSetting(
+                name,
+                got=repr(value),
+                expected=self.expected,
+                advice=advice,
+                suggest={name: self.example},
+            )
         return normal
 
     def advise(self, value: object) -> str:

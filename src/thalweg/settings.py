@@ -110,7 +110,10 @@ class Settings:
     rule: Rule | TorchRule
     loss_function: Loss
     epochs: int = _setting(  # the lesson's first descent
-        250, Whole("How often the descent goes through all the rows.", "try epochs=250", low=1)
+        250,
+        Whole(
+            "How often the descent goes through all the rows.", "try {epochs}", low=1, example=250
+        ),
     )
     batch_size: int | None = _setting(
         None,
@@ -183,7 +186,8 @@ class Settings:
         None,
         Number(
             "Stops the descent early; left out, all the epochs are walked.",
-            "try tolerance=0.01",
+            "try {tolerance}",
+            example=0.01,
             optional=True,
             range=POSITIVE,
         ),
@@ -300,7 +304,9 @@ class Settings:
 
 
 OPTIMIZER = "The rule that turns gradients into steps: any optimiser of torch.optim, by its name."
-LEARNING_RATE = Number("The learning rate: how far a step goes.", "try lr=0.01", range=POSITIVE)
+LEARNING_RATE = Number(
+    "The learning rate: how far a step goes.", "try {lr}", range=POSITIVE, example=0.01
+)
 LOSS = Choice(
     "What is made small: the mean of the squared, absolute or Huber residuals.",
     choices=tuple(LOSSES),
@@ -346,7 +352,8 @@ def _choose_engine(
             "engine",
             got=f"'compiled' with {what}",
             expected="'reference', which alone can do that",
-            advice="use engine='auto'",
+            advice="use {engine}",
+            suggest={"engine": "auto"},
         )
     if engine == "reference" or needs_torch:
         return "reference", dtype or "float32"
@@ -378,7 +385,8 @@ def _check_tolerance(loss: Loss) -> None:
             "tolerance_on",
             got=f"'loss' with loss={type(loss).__name__.lower()!r}",
             expected="loss='mse', whose exact solution is known",
-            advice="use tolerance_on='gradient_norm'",
+            advice="use {tolerance_on}",
+            suggest={"tolerance_on": "gradient_norm"},
         )
 
 

@@ -283,6 +283,18 @@ def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path) -> None
         list(rows_of)
 
 
+def test_a_scan_is_watched_by_one_at_a_time(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,y\n1,2\n3,4\n")
+    rows_of = scan(tmp_path / "t.csv", target="y")
+    seen: list[int] = []
+    with rows_of.watched(lambda rows, _: seen.append(rows)):
+        with rows_of.watched(lambda rows, _: seen.append(-rows)):
+            list(rows_of.batches())
+        assert rows_of.watcher is not None
+    list(rows_of.batches())
+    assert seen == [2]
+
+
 def test_every_type_of_number_is_read(tmp_path: Path) -> None:
     values = [1, 2, 100]
     kinds = [

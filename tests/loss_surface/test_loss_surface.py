@@ -389,6 +389,14 @@ def test_the_widest_ranges_have_finite_axes_and_losses(size: float) -> None:
             assert plane.log10_loss[i, j] == pytest.approx(expected, rel=1e-12)
 
 
+def test_a_residual_beyond_float64_is_the_largest_loss_and_no_nan() -> None:
+    """Without a bias both coefficients of a residual can be beyond float64, with other signs."""
+    X, y = np.array([[300.0, 20.0], [10.0, 500.0], [70.0, 90.0]]), [2.0, -1.0, 5.0]
+    size = 8e307
+    plane = surface(X, y, x1=(-size, size), x2=(-size, size), intercept=False, points=6)
+    np.testing.assert_array_equal(plane.log10_loss, log10(sys.float_info.max))
+
+
 def named(*features: str) -> Dataset:
     """Rows whose columns are called so."""
     return Dataset(*drawn(len(features)), features=features, target="t")

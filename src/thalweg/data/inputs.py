@@ -180,7 +180,9 @@ def _as_names(features: Any) -> tuple[str, ...] | None:
 
 
 def _is_source(data: Any) -> TypeGuard[Source]:
-    return all(hasattr(type(data), name) for name in ("batches", "select", "summary", "digest"))
+    return isinstance(data, Dataset) or all(
+        hasattr(type(data), name) for name in ("batches", "select", "summary", "digest")
+    )
 
 
 def _is_pair(data: Any) -> bool:

@@ -155,7 +155,8 @@ def _go_on(start: ResumeState, settings: Settings, d: int, scaling: Scaling | No
             "start",
             got=f"a run {have} a bias for a fit {want} one",
             expected="a run whose parameters mean the same",
-            advice=f"use intercept={start.intercept}, or give the start as an array",
+            advice="use {intercept}, or give the start as an array",
+            suggest={"intercept": start.intercept},
         )
     check_parameters("start", start.parameters, d + settings.intercept)
     if (start.scaling is None) == (scaling is None):
@@ -221,5 +222,6 @@ def _check_memory(settings: Settings, batches: Batches, n: int, p: int) -> None:
             "record",
             got=f"{settings.record!r}: a path of {size / 2**30:.1f} GiB",
             expected=f"one of at most {PATH_BYTES / 2**30:.0f} GiB",
-            advice=f"use record={enough}, every {enough:,}th step",
+            advice=f"use {{record}}, every {enough:,}th step",
+            suggest={"record": enough},
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +20,8 @@ import thalweg
 from thalweg import errors
 from thalweg.data import rows
 from thalweg.data.scanning import Scan
-from thalweg.descent import parts, streaming
-from thalweg.descent.streaming import segments
+from thalweg.descent import compiled, engines, streaming
+from thalweg.descent.streaming import in_fours
 from thalweg.optimizers import RULES
 from thalweg.progress import Progress
 from thalweg.runs.run import Outcome, Run
@@ -90,7 +91,7 @@ def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> in
 
 
 def assert_same(got: Run, expected: Run) -> None:
-    for name in ("walked", "path", "steps", "loss", "gradient_norm"):
+    for name in ("scaled_path", "path", "steps", "loss", "gradient_norm"):
         mine, other = getattr(got, name), getattr(expected, name)
         assert mine.shape == other.shape, name
         assert mine.tobytes() == other.tobytes(), name
@@ -163,24 +164,16 @@ def test_rows_that_are_left_out_are_left_out_of_each_epoch(tmp_path: Path) -> No
 # --- How a block is cut ---------------------------------------------------------------------------
 
 
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=12), st.integers(1, 30), st.booleans())
-def test_the_segments_are_the_batches(blocks: list[int], size: int, drop_last: bool) -> None:
-    n = sum(blocks)
-    used = n // size * size if drop_last else n
-    ends, before, steps = set(), 0, 0
-    for rows_ in blocks:
-        at = 0
-        for low, high, made, part in segments(before, rows_, size, used):
-            assert low == at < high <= rows_
-            at = high
-            if not part:
-                ends.add(before + high)
-                assert before + high == used or (before + high) % size == 0
-                steps += made
-        assert before + at == min(before + rows_, used) or at == 0
-        before += rows_
-    assert steps == len(range(0, used, size))
-    assert used in ends or used == 0
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=12))
+def test_blocks_begin_at_multiples_of_four(sizes: list[int]) -> None:
+    ends = np.cumsum([0, *sizes])
+    whole = np.arange(ends[-1], dtype=float)
+    blocks = [(whole[a:b, np.newaxis], whole[a:b]) for a, b in itertools.pairwise(ends)]
+    cut = list(in_fours(iter(blocks)))
+    assert all(len(y) % 4 == 0 for _, y in cut[:-1])
+    assert all(len(y) > 0 and X.flags.c_contiguous for X, y in cut)
+    np.testing.assert_array_equal(np.concatenate([y for _, y in cut]), whole)
+    np.testing.assert_array_equal(np.concatenate([X[:, 0] for X, _ in cut]), whole)
 
 
 # --- In parts -------------------------------------------------------------------------------------
@@ -188,7 +181,7 @@ def test_the_segments_are_the_batches(blocks: list[int], size: int, drop_last: b
 
 @pytest.fixture
 def an_epoch_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PART_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "CALL_SECONDS", 0.0)
     monkeypatch.setattr(rows, "BATCH_ROWS", 30)
 
 
@@ -368,10 +361,10 @@ def test_a_file_that_changes_is_noticed(rows_now: int, tmp_path: Path) -> None:
 
 
 def test_each_engine_refuses_the_other_kind_of_rows(file: Path, in_memory: thalweg.Dataset) -> None:
-    from thalweg.descent import compiled
     from thalweg.descent.fit import prepare_as_fit
 
-    with pytest.raises(TypeError, match=r"walked by streaming\.descend"):
-        compiled.descend(prepare_as_fit(thalweg.scan(file, target="flow"), {"batch_size": 2}).plan)
-    with pytest.raises(TypeError, match=r"walked by compiled\.descend"):
-        streaming.descend(prepare_as_fit(in_memory, {"batch_size": 2}).plan)
+    scanned = prepare_as_fit(thalweg.scan(file, target="flow"), {"batch_size": 2}).plan
+    with pytest.raises(TypeError, match=r"walked by streaming\.begin"):
+        compiled.begin(scanned).go_on(1)
+    with pytest.raises(TypeError, match=r"walked by compiled\.begin"):
+        streaming.begin(prepare_as_fit(in_memory, {"batch_size": 2}).plan)

@@ -20,6 +20,7 @@ from thalweg import settings as known
 from thalweg.checks import PRECISIONS, check_choice, check_number, check_parameters
 from thalweg.data.dataset import Data, Dataset
 from thalweg.data.scanning import Scan, rows_of
+from thalweg.descent.engines import descend
 from thalweg.descent.plan import Batches, Plan, TorchRule, Trace
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.losses import MSE, Loss
@@ -471,29 +472,3 @@ def _check_memory(settings: Settings, batches: Batches, n: int, p: int) -> None:
                 advice=f"use record={enough}, every {enough:,}th step",
             )
         )
-
-
-def descend(plan: Plan, settings: Settings) -> Trace:
-    """Call the engine that was chosen; each is imported only when it runs."""
-    if settings.engine == "reference":
-        from thalweg.descent import reference
-
-        return reference.descend(plan)
-    if not isinstance(plan.data, Dataset):
-        from thalweg.descent import streaming
-
-        return streaming.descend(plan)
-    from thalweg.descent import compiled
-
-    return compiled.descend(plan)
-
-
-def loss_limit(plan: Plan) -> float:
-    """Give the loss beyond which a plan's walk counts as diverged, where an engine left it open."""
-    if not isinstance(plan.data, Dataset):
-        from thalweg.descent import streaming
-
-        return streaming.loss_limit(plan)
-    from thalweg.descent import compiled  # the reference engine always says it
-
-    return compiled.loss_limit(plan)

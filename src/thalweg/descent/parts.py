@@ -1,8 +1,8 @@
-"""A long fit walked in parts: progress on the way, checkpoints, and an end at the user's word.
+"""A long fit watched: progress on the way, checkpoints, and an end at the user's word.
 
-Each part goes on exactly where the last one ended, so the whole is the uninterrupted fit to the
-bit, however it was cut. Not here: the walking (the engines), what a checkpoint looks like on
-disk (:mod:`thalweg.runs.run_file`), drawing a progress bar (:mod:`thalweg.progress`).
+The fit is the one that nobody watches, to the bit, whenever it was stopped and gone on with. Not
+here: the walking (:mod:`thalweg.descent.engines`), what a checkpoint looks like on disk
+(:mod:`thalweg.runs.run_file`), drawing a progress bar (:mod:`thalweg.progress`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from functools import cached_property
 from time import monotonic, perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,19 +21,13 @@ from thalweg.arrays import Array
 from thalweg.checks import check_number
 from thalweg.data.dataset import Data
 from thalweg.data.scanning import Scan
-from thalweg.descent.fit import PathLike, Task, descend, loss_limit, prepare
+from thalweg.descent.engines import begin, calls, loss_limit
+from thalweg.descent.fit import PathLike, Task, prepare
 from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting, sentence
 from thalweg.progress import Bar, Callback, Progress
 from thalweg.runs.run import InitialState, Outcome, ResumeState, Run
 from thalweg.runs.run_file import read, save
-
-# A part takes about this long: often enough for a bar that moves and for Ctrl-C, seldom enough
-# that calling the engine costs nothing beside it.
-PART_SECONDS = 0.15
-# The first epochs of a process compile or load kernels; no part is more than this many times
-# as long as the one before.
-GROWTH = 8
 
 
 def fit_in_parts(
@@ -55,19 +48,15 @@ def fit_in_parts(
     check_number("every", every, low=0.0, advice="try every=60")
     with _shown(progress, data) as show:
         task = prepare(data, start, asked)
-        walk = _Walk(task)
-        if resume is not None:
-            walk.go_on_from(*_matching(resume, task))
-            checkpoint = resume if checkpoint is None else checkpoint
-        keeper = _Keeper(walk, checkpoint, every)
+        walk = _Walk(task, None if resume is None else _matching(resume, task))
+        keeper = _Keeper(walk, resume if checkpoint is None else checkpoint, every)
         try:
-            while walk.outcome is Outcome.STOPPED:
-                rate = walk.step()
+            for rate in walk.epochs_on():
                 keeper.keep_if_due()
                 if show is not None:
                     show(_progress(walk, rate))
         except KeyboardInterrupt:
-            if not walk.parts:
+            if not walk.epochs:
                 raise
         keeper.keep()
     return walk.run()
@@ -90,89 +79,62 @@ def _shown(progress: bool | Callback, data: Data | Scan) -> Iterator[Callback | 
             data.watcher = None
 
 
-class _Part(NamedTuple):
-    """One part's trace, with the epochs and updates made up to its end."""
-
-    trace: Trace
-    epochs: int
-    steps: int
-
-
 class _Walk:
-    """The parts walked so far, and the next one."""
+    """What was walked so far: in an earlier life, from its checkpoint, and in this one."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        # All that is known of the walk: one append adds a part whole, whenever Ctrl-C comes.
-        self.parts: list[_Part] = []
-        self.next_epochs = 1
+    def __init__(self, task: Task, earlier: Trace | None) -> None:
+        self.task, self.earlier = task, earlier
+        self.epochs_before = 0 if earlier is None else len(earlier.loss)
+        self.ended = None if earlier is None or _goes_on(earlier, task) else earlier
+        self.walk = None if self.ended else begin(_rest(task, earlier), task.settings)
 
     @property
     def epochs(self) -> int:
         """The epochs walked so far."""
-        return self.parts[-1].epochs if self.parts else 0
+        return self.epochs_before + (0 if self.walk is None else self.walk.epochs)
 
-    @property
-    def outcome(self) -> Outcome:
-        """How it ended; stopped, where there is more to walk."""
-        last = self.parts[-1].trace.outcome if self.parts else Outcome.OUT_OF_EPOCHS
-        more = last is Outcome.OUT_OF_EPOCHS and self.epochs < self.task.plan.epochs
-        return Outcome.STOPPED if more else last
+    def epochs_on(self) -> Iterator[float]:
+        """Walk to the end; come back now and then after an epoch, with epochs per second."""
+        if self.walk is None:
+            return
+        before, done = perf_counter(), self.epochs
+        for _ in calls(self.walk):
+            if self.epochs > done:
+                now = perf_counter()
+                yield (self.epochs - done) / max(now - before, 1e-9)
+                before, done = perf_counter(), self.epochs
 
-    def step(self) -> float:
-        """Walk one part; give its epochs per second."""
-        epochs = min(self.next_epochs, self.task.plan.epochs - self.epochs)
-        before = perf_counter()
-        trace = descend(self._plan(epochs), self.task.settings)
-        seconds = max(perf_counter() - before, 1e-9)
-        self._take(trace)
-        fitting = max(1, int(epochs * PART_SECONDS / seconds))
-        self.next_epochs = min(fitting, GROWTH * epochs)
-        return len(trace.loss) / seconds
-
-    def go_on_from(self, run: Run, loss_limit: float) -> None:
-        """Take the run of a checkpoint as the first part."""
-        stopped = run.outcome is Outcome.STOPPED
-        self._take(
-            Trace(
-                path=run.scaled_path,
-                steps=run.steps,
-                loss=run.loss,
-                gradient_norm=run.gradient_norm,
-                outcome=Outcome.OUT_OF_EPOCHS if stopped else run.outcome,
-                optimizer_state=run.optimizer_state,
-                generator=run.generator,
-                loss_limit=loss_limit,
-            )
-        )
+    def trace(self) -> Trace:
+        """Say what was done so far."""
+        if self.walk is None:
+            assert self.ended is not None
+            return self.ended
+        trace = self.walk.trace()
+        return trace if self.earlier is None else _join(self.earlier, trace, self.task)
 
     def run(self) -> Run:
         """Give the run so far."""
-        traces = [part.trace for part in self.parts]
-        return self.task.run(_join(traces, self.task.plan.record_every, self.outcome))
+        return self.task.run(self.trace())
 
-    def _plan(self, epochs: int) -> Plan:
-        plan = self.task.plan._replace(epochs=epochs)
-        if not self.parts:
-            return plan
-        last = self.parts[-1]
-        return plan._replace(
-            start=last.trace.path[-1],
-            optimizer_state=last.trace.optimizer_state,
-            generator=last.trace.generator,
-            steps_before=last.steps,
-            loss_limit=self._loss_limit,
-        )
 
-    @cached_property
-    def _loss_limit(self) -> float:
-        """The loss beyond which the whole fit counts as diverged: that of its first start."""
-        limit = self.parts[0].trace.loss_limit
-        return loss_limit(self.task.plan) if math.isnan(limit) else limit
+def _goes_on(earlier: Trace, task: Task) -> bool:
+    """Tell whether there is more to walk."""
+    return earlier.outcome is Outcome.STOPPED and len(earlier.loss) < task.plan.epochs
 
-    def _take(self, trace: Trace) -> None:
-        steps = int(trace.steps[-1]) + (self.parts[-1].steps if self.parts else 0)
-        self.parts.append(_Part(trace, self.epochs + len(trace.loss), steps))
+
+def _rest(task: Task, earlier: Trace | None) -> Plan:
+    """Give the plan of what is left to walk."""
+    plan = task.plan
+    if earlier is None:
+        return plan
+    return plan._replace(
+        epochs=plan.epochs - len(earlier.loss),
+        start=earlier.path[-1],
+        optimizer_state=earlier.optimizer_state,
+        generator=earlier.generator,
+        steps_before=int(earlier.steps[-1]),
+        loss_limit=earlier.loss_limit,
+    )
 
 
 class _Keeper:
@@ -196,45 +158,35 @@ class _Keeper:
 
 
 def _progress(walk: _Walk, rate: float) -> Progress:
-    epochs = walk.task.plan.epochs
-    left = (epochs - walk.epochs) / rate if walk.outcome is Outcome.STOPPED else 0.0
-    return Progress(walk.epochs, epochs, float(walk.parts[-1].trace.loss[-1]), rate, left)
+    assert walk.walk is not None  # it went on
+    epochs, goes_on = walk.task.plan.epochs, walk.walk.outcome is Outcome.STOPPED
+    left = (epochs - walk.epochs) / rate if goes_on else 0.0
+    return Progress(walk.epochs, epochs, walk.walk.loss, rate, left)
 
 
-def _join(traces: list[Trace], record_every: int, outcome: Outcome) -> Trace:
-    """Join the traces of consecutive parts into the trace of the whole.
+def _join(earlier: Trace, later: Trace, task: Task) -> Trace:
+    """Join the traces of two parts into the trace of the whole.
 
-    Each part records its start, which the part before has as its end, and its end, which the
-    whole has only where it was due.
+    Each records its start, which the earlier one has as its end, and its end, which the whole
+    has only where it was due.
     """
-    points: list[Array] = []
-    steps: list[Any] = []
-    before = 0
-    for number, trace in enumerate(traces):
-        last = before + int(trace.steps[-1])
-        first_kept = 0 if number == 0 else 1
-        due = number == len(traces) - 1 or not record_every or last % record_every == 0
-        kept = slice(first_kept, None if due else -1)
-        points.append(trace.path[kept])
-        steps.append(trace.steps[kept] + before)
-        before = last
-    return traces[-1]._replace(
-        path=np.concatenate(points),
-        steps=np.concatenate(steps),
-        loss=np.concatenate([trace.loss for trace in traces]),
-        gradient_norm=np.concatenate([trace.gradient_norm for trace in traces]),
-        outcome=outcome,
+    if not len(later.loss):
+        return earlier
+    before, every = int(earlier.steps[-1]), task.plan.record_every
+    due = slice(None if not every or before % every == 0 else -1)
+    return later._replace(
+        path=np.concatenate([earlier.path[due], later.path[1:]]),
+        steps=np.concatenate([earlier.steps[due], later.steps[1:] + before]),
+        loss=np.concatenate([earlier.loss, later.loss]),
+        gradient_norm=np.concatenate([earlier.gradient_norm, later.gradient_norm]),
     )
 
 
 # --- Whether a checkpoint is of the same fit ------------------------------------------------------
 
 
-def _matching(path: PathLike, task: Task) -> tuple[Run, float]:
-    """Read a checkpoint, and refuse it unless it is of the very fit that is asked for.
-
-    Given back with the loss beyond which that fit counts as diverged.
-    """
+def _matching(path: PathLike, task: Task) -> Trace:
+    """Read a checkpoint, and refuse it unless it is of the very fit that is asked for."""
     stored = read(path)
     run, settings = stored.run, task.settings
     different = [
@@ -254,7 +206,21 @@ def _matching(path: PathLike, task: Task) -> tuple[Run, float]:
         raise _other_fit(
             got="a checkpoint that began elsewhere", expected="one with the start that is asked now"
         )
-    return run, began.loss_limit
+    limit, outcome = began.loss_limit, run.outcome
+    if math.isnan(limit) and outcome is Outcome.STOPPED:  # that of the first start, not of the rest
+        limit = loss_limit(task.plan)
+        if not (run.loss[-1] <= limit and np.isfinite(run.scaled_path[-1]).all()):
+            outcome = Outcome.DIVERGED  # stopped while its limit was worked out
+    return Trace(
+        path=run.scaled_path,
+        steps=run.steps,
+        loss=run.loss,
+        gradient_norm=run.gradient_norm,
+        outcome=outcome,
+        optimizer_state=run.optimizer_state,
+        generator=run.generator,
+        loss_limit=limit,
+    )
 
 
 def _listed(settings: object, names: list[str]) -> str:

@@ -25,6 +25,7 @@ from thalweg.descent.kernel import (
     CURSOR,
     DIVERGED,
     EPOCHS,
+    LOSS_LIMIT,
     OUT_OF_EPOCHS,
     OUTCOME,
     POINTS,
@@ -58,7 +59,10 @@ OUTCOMES = {
 }
 
 NO_ROWS = np.empty(0, np.int64)
-NO_TWISTERS = (np.empty(0, np.uint32), np.empty(0, np.uint32))
+NO_TWISTERS = np.empty((0, 0), np.uint32)
+
+START = np.zeros(CURSOR, np.int64)  # of a walk, but for the steps to the next point
+START[OUTCOME], START[POINTS] = UNFINISHED, 1
 
 # The first call's size, in numbers that it looks at: some milliseconds.
 FIRST_NUMBERS = 2**20
@@ -115,36 +119,36 @@ class Walk:
         """Say what was done in the whole epochs so far."""
         plan, cursor = self.plan, self.arrays.cursor.tolist()
         epochs, outcome = cursor[EPOCHS], OUTCOMES[cursor[OUTCOME]]
-        arrays, points, until_record = self._whole()
-        path = arrays.path
+        arrays, points, until_record = self.arrays, cursor[POINTS], cursor[UNTIL_RECORD]
+        if outcome is Outcome.STOPPED:
+            arrays, points, until_record = self._kept()
+        path, generator = arrays.path, self.generator
         if until_record != self.limits.record_every:  # the end is always recorded
             path[points] = arrays.w
             points += 1
-        generator = self.generator
         if plan.batches.shuffle:
             generator = generator._replace(drawn=generator.drawn + WORDS_PER_EPOCH * epochs)
         return Trace(
-            path=path[:points],
-            steps=steps_of_points(plan, self.steps, epochs, points),
-            loss=arrays.record[0, :epochs],
-            gradient_norm=np.sqrt(arrays.record[1, :epochs]),
-            outcome=outcome,
-            optimizer_state=exported_state(self.rule, arrays),
-            generator=generator,
-            loss_limit=arrays.losses.item(0),
+            path[:points],
+            steps_of_points(plan, self.steps, epochs, points),
+            arrays.record[0, :epochs],
+            np.sqrt(arrays.record[1, :epochs]),
+            outcome,
+            exported_state(self.rule, arrays),
+            generator,
+            arrays.losses.item(LOSS_LIMIT),
         )
 
-    def _whole(self) -> tuple[Arrays, int, int]:
-        """Give the arrays as [bias, weights…] after the last whole epoch, to be kept.
+    def _kept(self) -> tuple[Arrays, int, int]:
+        """Copy the arrays of a walk that will go on, as they were after the last whole epoch.
 
         With the points that they hold, and the steps to the next.
         """
         arrays, cursor = self.arrays, self.arrays.cursor
-        if self.outcome is Outcome.STOPPED:
-            points = cursor.item(POINTS)
-            path = np.concatenate([arrays.path[:points], arrays.w[np.newaxis]])
-            arrays = Arrays(*(array.copy() for array in arrays._replace(path=path)))
-        return arrays, cursor.item(POINTS), cursor.item(UNTIL_RECORD)
+        points = cursor.item(POINTS)
+        path = np.concatenate([arrays.path[:points], arrays.w[np.newaxis]])
+        copied = Arrays(*(array.copy() for array in arrays._replace(path=path)))
+        return copied, points, cursor.item(UNTIL_RECORD)
 
 
 class FullBatch(Walk):
@@ -154,7 +158,7 @@ class FullBatch(Walk):
         super().__init__(plan)
         p = self.arrays.w.size
         self.kernel = triangle_kernel(type(self.rule), p)
-        self.triangle = _triangle(plan)
+        self.triangle = plan.data.summary.full_batch(intercept=plan.intercept)
 
     def _numbers(self, p: int) -> int:
         return p + 8
@@ -163,21 +167,11 @@ class FullBatch(Walk):
         self.kernel(self.rule, *self.triangle, self.limits, self.arrays, budget)
 
 
-def _triangle(plan: Plan) -> tuple[Array, float, float]:
-    """Give what batch descent needs of the rows: R, their number, the target's variance."""
-    summary = plan.data.summary
-    R = summary.triangle(intercept=plan.intercept)
-    about_mean = (R if plan.intercept else summary.triangle())[1:, -1]
-    return R, float(summary.n), float(about_mean @ about_mean) / summary.n
-
-
 class MiniBatch(Walk):
     """Descent on any loss over any batches of rows in memory."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
-        if plan.intercept:
-            self.arrays = _turned(self.arrays)
         self.kernel = rows_kernel(type(self.rule), type(plan.loss))
         self.epoch = self._epoch()
 
@@ -185,12 +179,14 @@ class MiniBatch(Walk):
         return 8
 
     def go_on(self, budget: int) -> None:
+        if self._call(budget) == UNSURE:  # a loss beyond what is certain without a pass
+            self.arrays.losses[LOSS_LIMIT] = self._loss_limit()
+            self._call(1)  # which only judges it
+
+    def _call(self, budget: int) -> int:
         X, y, first = self._rows()
-        arrays = self.arrays
-        if arrays.cursor.item(OUTCOME) == UNSURE:  # beyond what was certain without a pass
-            arrays.losses[0] = self._loss_limit()
-        self.kernel(
-            self.rule, self.plan.loss, X, y, first, self.epoch, self.limits, arrays, budget
+        return self.kernel(
+            self.rule, self.plan.loss, X, y, first, self.epoch, self.limits, self.arrays, budget
         )
 
     def _rows(self) -> tuple[Array, Array, int]:
@@ -215,7 +211,7 @@ class MiniBatch(Walk):
             rows = order.size
         elif batches.shuffle:
             order = np.zeros(n, np.int64)
-            twisters = (np.zeros(STATE + 1, np.uint32), np.zeros(STATE + 1, np.uint32))
+            twisters = np.zeros((2, STATE + 1), np.uint32)
         seed = self.generator.seed & 0xFFFFFFFF  # of which PyTorch takes the low 32 bits
         arrays = self.arrays
         return Epoch(
@@ -223,29 +219,14 @@ class MiniBatch(Walk):
             order, bounds, twisters, self._variance(), np.zeros(arrays.w.size + arrays.slots.size + 3),
         )  # fmt: skip
 
-    def _whole(self) -> tuple[Arrays, int, int]:
-        arrays, points, until_record = super()._whole()
+    def _kept(self) -> tuple[Arrays, int, int]:
+        arrays, points, until_record = super()._kept()
         if arrays.cursor.item(ROW) > 0:
-            arrays, p = arrays._replace(scalars=self.epoch.whole[-3:].copy()), arrays.w.size
-            arrays.w[:] = self.epoch.whole[:p]
-            arrays.slots[:] = self.epoch.whole[p:-3].reshape(-1, p)
+            whole, p = self.epoch.whole, arrays.w.size
+            w, slots, scalars = whole[:p], whole[p:-3].reshape(-1, p), whole[-3:]
+            arrays = arrays._replace(w=w.copy(), slots=slots.copy(), scalars=scalars.copy())
             points, until_record = arrays.cursor[[WHOLE_POINTS, WHOLE_UNTIL]].tolist()
-        return _turned_back(arrays) if self.plan.intercept else arrays, points, until_record
-
-
-def _turned(arrays: Arrays) -> Arrays:
-    """Give parameters and slots as [weights…, bias], as the walk over rows takes them."""
-    return arrays._replace(w=_rolled(arrays.w, 1), slots=_rolled(arrays.slots, 1))
-
-
-def _turned_back(arrays: Arrays) -> Arrays:
-    """Give what :func:`_turned` gives as [bias, weights…] again."""
-    return arrays._replace(w=_rolled(arrays.w, -1), slots=_rolled(arrays.slots, -1))
-
-
-def _rolled(array: Array, by: int) -> Array:
-    """Move the last axis by one place to the front or to the end, around."""
-    return np.concatenate([array[..., by:], array[..., :by]], axis=-1)
+        return arrays, points, until_record
 
 
 def initial(plan: Plan) -> tuple[Array, Generator]:
@@ -271,7 +252,7 @@ def limit_of(plan: Plan, blocks: Iterable[Rows]) -> float:
     if plan.loss_limit is not None and not math.isnan(plan.loss_limit):
         return plan.loss_limit
     start, _ = initial(plan)
-    w = _rolled(start, 1) if plan.intercept else start.copy()
+    w = np.roll(start, -1) if plan.intercept else start.copy()
     kernel = start_kernel(type(plan.loss))
     shift, loss, first, second = None, 0.0, 0.0, 0.0
     for X, y in blocks:
@@ -350,12 +331,11 @@ def make_arrays(plan: Plan, rule: Walked, steps: int, start: Array) -> Arrays:
             scalars[0] = kept.arrays[0][0] in state  # SGD's buffer shows that there was a step
     path = np.empty((_points(plan, steps), p))
     path[0] = start
-    record, cursor = np.empty((2, plan.epochs)), np.zeros(CURSOR, np.int64)
+    record, cursor = np.empty((2, plan.epochs)), START.copy()
     every = plan.record_every or steps
-    cursor[OUTCOME], cursor[POINTS] = UNFINISHED, 1
     cursor[UNTIL_RECORD] = every - plan.steps_before % every
     losses = np.zeros(2)
-    losses[0] = math.nan if plan.loss_limit is None else plan.loss_limit
+    losses[LOSS_LIMIT] = math.nan if plan.loss_limit is None else plan.loss_limit
     return Arrays(start.copy(), slots, scalars, path, record, np.zeros((2, p)), cursor, losses)
 
 

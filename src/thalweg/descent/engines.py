@@ -18,9 +18,10 @@ from thalweg.settings import Settings
 # A call takes about this long: native code hears Ctrl-C only between two of them, and calling
 # costs nothing beside it.
 CALL_SECONDS = 0.05
-# No call is more than this many times as long as the one before, which may have been quicker
+# No call does more than this many times what the one before did, which may have been quicker
 # than those to come.
 GROWTH = 8
+MOST = 2**40
 
 
 class Walk(Protocol):
@@ -69,14 +70,16 @@ def calls(walk: Walk) -> Iterator[None]:
         before = perf_counter()
         walk.go_on(budget)
         seconds = max(perf_counter() - before, 1e-9)
-        budget = max(1, min(int(budget * CALL_SECONDS / seconds), GROWTH * budget))
+        budget = max(1, min(int(budget * CALL_SECONDS / seconds), GROWTH * budget, MOST))
         yield
 
 
 def to_end(walk: Walk) -> Trace:
     """Walk to the end, and say what was done."""
-    for _ in calls(walk):
-        pass
+    walk.go_on(walk.first_budget)
+    if walk.outcome is Outcome.STOPPED:  # few walks need a clock
+        for _ in calls(walk):
+            pass
     return walk.trace()
 
 

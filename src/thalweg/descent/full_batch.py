@@ -152,6 +152,8 @@ def walk_line(
     through memory costs as much as a few operations.
     """
     w, slots, scalars, path, record, _, cursor, losses = arrays
+    if w.size != 2:
+        raise ValueError("internal error: not two parameters")
     epoch, last = cursor[EPOCHS], last_epoch(limits, arrays, budget)
     check(rule, R, limits, arrays, last - epoch)
     bases, carried, step = bases_of(rule), (scalars[1], scalars[2]), int(scalars[0])

@@ -84,9 +84,9 @@ class Epoch(NamedTuple):
     drawn: int
     order: NDArray[np.int64]  # (n,) or (rows,), the rows in the order they are seen; () as they are
     bounds: NDArray[np.int64]  # (steps + 1,), where each batch starts in `order`; () evenly
-    twisters: tuple[Words, Words]  # memory for the stream and for each epoch's own
+    twisters: Words  # (2, 625), the stream and each epoch's own; (0, 0) where nothing is shuffled
     variance: float  # the target's, or a lower bound of it; NaN has the rows looked at
-    whole: Array  # (p * (slots + 1) + 3,), written: parameters, slots and scalars before the epoch
+    whole: Array  # (p * (slots + 1) + 3,), written: parameters, slots, scalars before the epoch
 
 
 @exact
@@ -306,7 +306,9 @@ def check(
         raise ValueError("internal error: a block of rows not cut at a multiple of four")
     if not 0 <= row < rows or row % 4 != 0 or (row > 0 and not first <= row < end):
         raise ValueError("internal error: a cursor outside the rows")
-    left = (limits.epochs - arrays.cursor[EPOCHS]) * epoch.steps
+    if not 0 <= arrays.cursor[BATCH] < epoch.steps:
+        raise ValueError("internal error: a cursor outside the batches")
+    left = (limits.epochs - arrays.cursor[EPOCHS]) * epoch.steps - arrays.cursor[BATCH]
     check_arrays(rule, arrays, limits, left if left < budget + 4 else budget + 4, budget)
     written, indirect = epoch.bounds.size > 0, epoch.order.size > 0
     if written:
@@ -314,10 +316,11 @@ def check(
     elif (rows - 1) // epoch.batch_size + 1 != epoch.steps:
         raise ValueError("internal error: another number of batches")
     if epoch.shuffle:
-        stream, own = epoch.twisters
-        if stream.size != STATE + 1 or own.size != STATE + 1:
+        twisters, shuffled = epoch.twisters, arrays.cursor[SHUFFLED]
+        if twisters.shape[0] != 2 or twisters.shape[1] != STATE + 1:
             raise ValueError("internal error: a random stream of another size")
-        if stream[STATE] >= STATE or own[STATE] >= STATE or not 0 <= arrays.cursor[SHUFFLED] <= 2 * n:
+        out = twisters[0, STATE] >= STATE or twisters[1, STATE] >= STATE
+        if out or not 0 <= shuffled <= 2 * n:
             raise ValueError("internal error: a random stream out of range")
         if written or not indirect:
             raise ValueError("internal error: no order to shuffle")
@@ -348,14 +351,38 @@ def check_bounds(bounds: NDArray[np.int64], steps: int, rows: int) -> None:
 def keep_whole(epoch: Epoch, arrays: Arrays, step: int, carried: Pair) -> None:
     """Keep the state in which an epoch begins, which this call may not end."""
     whole, p, slots = epoch.whole, arrays.w.size, arrays.slots
-    for j in range(p):
-        whole[j] = arrays.w[j]
-    for slot in range(slots.shape[0]):
-        for j in range(p):
-            whole[(slot + 1) * p + j] = slots[slot, j]
+    for j in range(p):  # [bias, weights…] again
+        place = j + 1 if epoch.intercept and j < p - 1 else 0 if epoch.intercept else j
+        whole[place] = arrays.w[j]
+        for slot in range(slots.shape[0]):
+            whole[(slot + 1) * p + place] = slots[slot, j]
     last, cursor = whole.size - 3, arrays.cursor
     whole[last], whole[last + 1], whole[last + 2] = step, carried[0], carried[1]
     cursor[WHOLE_POINTS], cursor[WHOLE_UNTIL] = cursor[POINTS], cursor[UNTIL_RECORD]
+
+
+@exact
+def turn(values: Array, bias_last: bool) -> None:
+    """Turn [bias, weights…] into [weights…, bias], so that weight j is at feature j's place."""
+    last = values.size - 1
+    if bias_last:
+        bias = values[0]
+        for j in range(last):
+            values[j] = values[j + 1]
+        values[last] = bias
+    else:
+        bias = values[last]
+        for j in range(last, 0, -1):
+            values[j] = values[j - 1]
+        values[0] = bias
+
+
+@exact
+def turn_all(arrays: Arrays, bias_last: bool) -> None:
+    """Turn the parameters and the slots, or turn them back."""
+    turn(arrays.w, bias_last)
+    for slot in range(arrays.slots.shape[0]):
+        turn(arrays.slots[slot], bias_last)
 
 
 @exact
@@ -364,7 +391,7 @@ def shuffle_within(epoch: Epoch, cursor: NDArray[np.int64], d: int, budget: int)
 
     An entry costs about as much as eight numbers of a row.
     """
-    stream, own = epoch.twisters
+    stream, own = epoch.twisters[0], epoch.twisters[1]
     low, whole, share = cursor[SHUFFLED], 2 * epoch.order.size, 1 + d // 8
     if low == 0:
         begin_shuffle(stream, own)
@@ -408,8 +435,7 @@ def walk_rows(
     limits : Limits
         When to end.
     arrays : Arrays
-        Parameters as [weights…, bias], so that weight j stands beside feature j; the path as
-        [bias, weights…].
+        Parameters as [bias, weights…].
     budget : int
         The rows to look at before it comes back, up to the next multiple of four.
 
@@ -419,11 +445,12 @@ def walk_rows(
         How the walk stands, as in the cursor.
     """
     check(rule, X, y, first, epoch, limits, arrays, budget)
+    if epoch.intercept:
+        turn_all(arrays, True)
     w, slots, scalars, path, record, work, cursor, losses = arrays
     gradient, sums, order, bounds = work[0], work[1], epoch.order, epoch.bounds
     intercept, n, p, written = epoch.intercept, y.size, w.size, bounds.size > 0
     indirect, single = order.size > 0, epoch.batch_size == 1 and not written
-    stream, own = epoch.twisters
     bases, carried, step = bases_of(rule), (scalars[1], scalars[2]), int(scalars[0])
     powers = powers_at(bases, step)
     epochs, row, batch, outcome = cursor[EPOCHS], cursor[ROW], cursor[BATCH], cursor[OUTCOME]
@@ -432,10 +459,11 @@ def walk_rows(
     if not known:  # a bound settles all but the strangest fits without a pass over the rows
         variance = epoch.variance
         limit = DIVERGENCE * (least_variance(y) if math.isnan(variance) else variance)
-    elif outcome == UNSURE and epochs > 0:  # the last epoch awaits its verdict
+    elif outcome == UNSURE and epochs > 0:  # the last epoch awaits its verdict: that is all
         outcome = judge(record[0, epochs - 1], record[1, epochs - 1], w, limits, limit)
+        budget = 0
     if epoch.shuffle and epochs == 0 and cursor[SHUFFLED] == 0:
-        seed_twister(stream, epoch.seed, epoch.drawn)
+        seed_twister(epoch.twisters[0], epoch.seed, epoch.drawn)
     while epochs < limits.epochs and outcome == UNFINISHED and budget > 0 and first <= row:
         if row == 0:
             if epoch.shuffle:
@@ -503,6 +531,8 @@ def walk_rows(
     scalars[0], scalars[1], scalars[2] = step, carried[0], carried[1]
     cursor[EPOCHS], cursor[ROW], cursor[BATCH] = epochs, row, batch
     cursor[OUTCOME] = ended(outcome, epochs, limits)
+    if epoch.intercept:
+        turn_all(arrays, False)
     return cursor[OUTCOME]
 
 
@@ -524,10 +554,8 @@ def start_sums(
 
 
 # Arguments of the right types: a kernel is compiled for these.
-_WORDS = np.empty(1, np.uint32)
-_EPOCH = Epoch(
-    True, 1, 1, 1, False, 0, 0, INDICES, INDICES, (_WORDS, _WORDS), 1.0, VECTOR
-)  # fmt: skip
+_WORDS = np.empty((1, 1), np.uint32)
+_EPOCH = Epoch(True, 1, 1, 1, False, 0, 0, INDICES, INDICES, _WORDS, 1.0, VECTOR)
 _ROWS = (np.empty((1, 1)), np.empty(1))
 for _rows in _ROWS:
     _rows.flags.writeable = False  # as a dataset keeps them

@@ -125,6 +125,7 @@ class Summary:
         self.units: dict[str, str] = dict(units or {})
         self._gram = matrix
         self._triangles: dict[bool, Matrix] = {}
+        self._full_batches: dict[bool, tuple[Array, float, float]] = {}
 
     # --- Making one -------------------------------------------------------------------------------
 
@@ -327,6 +328,17 @@ class Summary:
                [0.   , 0.707]])
         """
         return self._triangle(intercept)[0].copy()
+
+    def full_batch(self, *, intercept: bool) -> tuple[Array, float, float]:
+        """Give what batch descent needs of the rows, not to be written to: worked out once.
+
+        That is :meth:`triangle`, the number of rows, and the target's variance.
+        """
+        if intercept not in self._full_batches:
+            about_mean = self.triangle()[1:, -1]
+            variance = float(about_mean @ about_mean) / self.n
+            self._full_batches[intercept] = self.triangle(intercept=intercept), float(self.n), variance
+        return self._full_batches[intercept]
 
     def solve(self, *, intercept: bool = True) -> Solution:
         """Give the exact least-squares answer.

@@ -124,6 +124,8 @@ class Walk:
             arrays, points, until_record = self._kept()
         path, generator = arrays.path, self.generator
         if until_record != self.limits.record_every:  # the end is always recorded
+            if outcome is Outcome.STOPPED:  # its place is that of a point to come
+                path = path[: points + 1].copy()
             path[points] = arrays.w
             points += 1
         if plan.batches.shuffle:
@@ -140,15 +142,15 @@ class Walk:
         )
 
     def _kept(self) -> tuple[Arrays, int, int]:
-        """Copy the arrays of a walk that will go on, as they were after the last whole epoch.
+        """Copy what a walk that goes on will move, as it was after the last whole epoch.
 
-        With the points that they hold, and the steps to the next.
+        With the points that were due by then, and the steps to the next.
         """
         arrays, cursor = self.arrays, self.arrays.cursor
-        points = cursor.item(POINTS)
-        path = np.concatenate([arrays.path[:points], arrays.w[np.newaxis]])
-        copied = Arrays(*(array.copy() for array in arrays._replace(path=path)))
-        return copied, points, cursor.item(UNTIL_RECORD)
+        copied = arrays._replace(
+            w=arrays.w.copy(), slots=arrays.slots.copy(), scalars=arrays.scalars.copy()
+        )
+        return copied, cursor.item(POINTS), cursor.item(UNTIL_RECORD)
 
 
 class FullBatch(Walk):

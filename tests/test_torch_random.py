@@ -11,6 +11,7 @@ from thalweg import torch_random
 from thalweg.torch_random import (
     STATE,
     Generator,
+    begin_shuffle,
     epoch_order,
     initial_parameters,
     seed_twister,
@@ -80,7 +81,8 @@ def test_more_rows_than_32_bits_can_shuffle_take_64_bits_each(
     twister, fresh = np.zeros(STATE + 1, np.uint32), np.zeros(STATE + 1, np.uint32)
     seed_twister(twister, 9, 0)
     order = np.zeros(n, np.int64)
-    torch_random.shuffle.py_func(order, twister, fresh)
+    begin_shuffle(twister, fresh)
+    torch_random.shuffle_on.py_func(order, fresh, 0, 2 * n)
 
     def words(seed: int, count: int) -> list[int]:
         stream = np.random.RandomState(seed)

@@ -14,12 +14,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
-from types import FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar, cast
 
 import numba
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_PACKAGE = __name__.partition(".")[0] + "."
 
 
 def native(*signature: Any, **options: Any) -> Callable[[F], F]:
@@ -57,16 +59,76 @@ def native(*signature: Any, **options: Any) -> Callable[[F], F]:
     return compile_native
 
 
-def digest(*modules: str) -> int:
-    """Give a number that changes with the sources of the named modules.
+def digest(*parts: object) -> int:
+    """Give a number that changes with whatever machine code made of functions and classes is of.
+
+    That is the source of each module of this package whose functions or classes their code can
+    reach, by the names that it uses, and the values that it finds under these.
+
+    Parameters
+    ----------
+    *parts : function or class
 
     Examples
     --------
-    >>> digest("thalweg.native") == digest("thalweg.native")
+    >>> digest(native) == digest(native)
     True
     """
-    sources = "".join(inspect.getsource(import_module(module)) for module in modules)
-    return int.from_bytes(hashlib.sha256(sources.encode()).digest()[:7], "big")
+    modules: set[str] = set()
+    values: set[str] = set()
+    _reach(parts, modules, values, set())
+    sources = [inspect.getsource(import_module(module)) for module in sorted(modules)]
+    text = "\n".join([*sources, *sorted(values)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+
+def _reach(part: Any, modules: set[str], values: set[str], seen: set[int]) -> None:
+    """Note the modules that something reaches, and the values that it uses."""
+    part = getattr(part, "py_func", part)  # what Numba compiles, as it is written
+    if id(part) in seen:
+        return
+    seen.add(id(part))
+    if isinstance(part, dict):
+        further = [*part, *part.values()]
+    elif isinstance(part, tuple | list):
+        further = [*part]
+    elif isinstance(part, ModuleType) and part.__name__.startswith(_PACKAGE):
+        modules.add(part.__name__)
+        return
+    elif isinstance(part, FunctionType | type) and part.__module__.startswith(_PACKAGE):
+        modules.add(part.__module__)
+        further = _members(part) if isinstance(part, type) else _used(part, values)
+    else:
+        return
+    for one in further:
+        _reach(one, modules, values, seen)
+
+
+def _members(of: type) -> list[Any]:
+    return [*of.__mro__[1:], *(getattr(own, "__func__", own) for own in vars(of).values())]
+
+
+def _used(function: FunctionType, values: set[str]) -> list[Any]:
+    """Give what a function finds under the names in its code, and note plain values."""
+    names = _names(function.__code__) & function.__globals__.keys()
+    found = {name: function.__globals__[name] for name in names}
+    values.update(
+        f"{function.__module__}.{name} = {value!r}"
+        for name, value in found.items()
+        if _is_plain(value)
+    )
+    return [*found.values(), *(cell.cell_contents for cell in function.__closure__ or ())]
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, int | float | str)
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (_names(constant) for constant in code.co_consts if isinstance(constant, CodeType))
+    return set(code.co_names).union(*inner)
 
 
 def processors() -> int:
@@ -99,12 +161,13 @@ def entry_point(
         Names the file that keeps the machine code: one for each kernel, so that processes which
         compile different ones at the same time do not meet.
     version : int
-        A :func:`digest` of all the sources that the machine code is made of.
+        A :func:`digest` of all that the machine code is made of.
     arguments : tuple
         An example of each argument after the first, for its type.
     """
     copy = FunctionType(function.__code__, function.__globals__, function.__name__)
-    copy.__qualname__ = name
+    # Other code has another file: what an older one has kept may not even be readable.
+    copy.__qualname__ = f"{name}_{version:x}"
     dispatcher: Any = native(fastmath={"contract"})(copy)
     typeof: Any = numba.typeof
     literal: Any = numba.types.literal

@@ -108,7 +108,8 @@ def _order(seed: int, drawn: int, n: int) -> NDArray[np.int64]:
     twister, fresh = np.empty(STATE + 1, np.uint32), np.empty(STATE + 1, np.uint32)
     seed_twister(twister, seed, drawn)
     order = np.empty(n, np.int64)
-    shuffle(order, twister, fresh)
+    begin_shuffle(twister, fresh)
+    shuffle_on(order, fresh, 0, 2 * n)
     return order
 
 
@@ -146,21 +147,28 @@ def next_word(twister: Words) -> np.uint32:
 
 
 @njit(error_model="numpy")
-def shuffle(order: NDArray[np.int64], twister: Words, fresh: Words) -> None:
-    """Write an epoch's order; ``fresh`` is memory for the epoch's own stream."""
-    n = order.size
+def begin_shuffle(twister: Words, fresh: Words) -> None:
+    """Draw what an epoch draws; ``fresh`` is memory for the epoch's own stream."""
     for _ in range(3):  # the loader's base seed, and the high half of the sampler's seed
         next_word(twister)
     seed_twister(fresh, int(next_word(twister)), 0)
-    for i in range(n):
+
+
+@njit(error_model="numpy")
+def shuffle_on(order: NDArray[np.int64], fresh: Words, low: int, high: int) -> None:
+    """Write an epoch's order, from entry ``low`` to before ``high`` of 2n.
+
+    The first n write the numbers down, the others bring them out of order.
+    """
+    n = order.size
+    for i in range(low, min(high, n)):
         order[i] = i
-    if n < LARGE:
-        for i in range(n - 1):
+    for i in range(max(low, n) - n, high - n):
+        if n >= LARGE:
+            word = np.uint64(next_word(fresh)) << np.uint64(32)
+            other = np.int64((word | np.uint64(next_word(fresh))) % np.uint64(i + 1))
+            order[i] = order[other]
+            order[other] = i
+        elif i < n - 1:
             other = i + np.int64(next_word(fresh) % np.uint32(n - i))
             order[i], order[other] = order[other], order[i]
-        return
-    for i in range(n):
-        high = np.uint64(next_word(fresh)) << np.uint64(32)
-        other = np.int64((high | np.uint64(next_word(fresh))) % np.uint64(i + 1))
-        order[i] = order[other]
-        order[other] = i

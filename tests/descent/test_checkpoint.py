@@ -17,7 +17,7 @@ import pytest
 
 import thalweg
 from thalweg import errors
-from thalweg.descent import parts
+from thalweg.descent import compiled, engines, parts
 from thalweg.progress import Progress
 from thalweg.runs import run_file
 from thalweg.runs.run import Outcome, Run
@@ -59,16 +59,17 @@ def fit_in_parts(data: thalweg.Dataset, **asked: Any) -> Run:
     return thalweg.fit(data, **{"progress": lambda _: None, **asked})
 
 
-@pytest.fixture(params=["one epoch a part", "parts of any length"])
+@pytest.fixture(params=["calls as short as can be", "calls of any length"])
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the clock say that parts are slow, or anything between slow and fast."""
     times: Iterator[float]
-    if request.param == "one epoch a part":
+    if request.param == "calls as short as can be":
         times = itertools.count(0.0, 10.0)
     else:
         chance = np.random.default_rng(0)
         times = itertools.accumulate(iter(lambda: 10 ** chance.uniform(-3.0, -0.5), None))
-    monkeypatch.setattr(parts, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(engines, "perf_counter", lambda: next(times))
+    monkeypatch.setattr(compiled, "FIRST_NUMBERS", 1)
 
 
 def assert_same(got: Run, expected: Run) -> None:
@@ -190,7 +191,7 @@ def test_ctrl_c_before_the_first_epoch_passes_on(monkeypatch: pytest.MonkeyPatch
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(parts, "descend", interrupted)
+    monkeypatch.setattr(compiled.FullBatch, "go_on", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit_in_parts(CHAPTERS)
 
@@ -216,7 +217,8 @@ def test_checkpoints_come_first_then_when_due_then_last(
 ) -> None:
     seconds = itertools.count(0.0, 10.0)
     now = [0.0]
-    monkeypatch.setattr(parts, "perf_counter", lambda: next(seconds))  # an epoch a part
+    monkeypatch.setattr(engines, "perf_counter", lambda: next(seconds))  # an epoch a call
+    monkeypatch.setattr(compiled, "FIRST_NUMBERS", 1)
     monkeypatch.setattr(parts, "monotonic", lambda: now[0])
 
     def pass_time(progress: Progress) -> None:
@@ -233,7 +235,8 @@ def test_checkpoints_come_first_then_when_due_then_last(
 def test_a_checkpoint_is_resumed_to_the_same_bits(
     at: int, record: str | int, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "PART_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "CALL_SECONDS", 0.0)
+    monkeypatch.setattr(compiled, "FIRST_NUMBERS", 1)
     asked: dict[str, Any] = {
         "epochs": 20, "batch_size": 4, "shuffle": True, "standardize": True, "engine": engine,
         "record": record, "start": [1.0, 0.1],
@@ -335,7 +338,7 @@ KILLER = """
     import os, random, signal, sys, time
     import numpy as np
     import thalweg
-    from thalweg.descent import parts
+    from thalweg.descent import compiled, engines, parts
 
     parts.PART_SECONDS = 0.001
     folder, engine, epochs, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

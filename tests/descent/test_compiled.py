@@ -16,6 +16,7 @@ from thalweg.arrays import Array
 from thalweg.batches import Batches
 from thalweg.data.dataset import Dataset
 from thalweg.descent import compiled
+from thalweg.descent.engines import to_end
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.losses import L1, MSE, Huber, Loss
 from thalweg.optimizers.adadelta import Adadelta
@@ -178,8 +179,12 @@ def relative(got: NDArray[Any], expected: NDArray[Any]) -> float:
     return float(np.max(np.abs(got - expected)) / np.max(np.abs(expected)))
 
 
+def descend(plan: Plan) -> Trace:
+    return to_end(compiled.begin(plan))
+
+
 def check_parity(plan: Plan) -> Trace:
-    expected, trace = pytorch(plan), compiled.descend(plan)
+    expected, trace = pytorch(plan), descend(plan)
     assert relative(trace.path, expected.path) < PATH_TOLERANCE
     assert relative(trace.loss, expected.loss) < PATH_TOLERANCE
     assert relative(trace.gradient_norm, expected.gradient_norm) < PATH_TOLERANCE
@@ -273,10 +278,10 @@ def test_drawn_start_is_pytorchs(regime: str) -> None:
     torch.manual_seed(5)
     linear = torch.nn.Linear(3, 1)
     start = _vector(linear.weight, linear.bias).astype(np.float64)
-    trace = compiled.descend(plan)
+    trace = descend(plan)
     assert np.array_equal(trace.path[0], start)
     given = plan._replace(start=start, generator=Generator(5, 4))
-    assert np.array_equal(compiled.descend(given).path, trace.path)
+    assert np.array_equal(descend(given).path, trace.path)
     assert trace.generator == Generator(5, 4 + 4 * 5 * batches.shuffle)
 
 
@@ -287,11 +292,11 @@ def test_drawn_start_is_pytorchs(regime: str) -> None:
 def test_recording_less_keeps_the_same_points(regime: str) -> None:
     data, batches = problem(), REGIMES[regime]
     plan = make_plan(data, NAdam(lr=0.01), batches=batches, epochs=9)
-    every_step = compiled.descend(plan)
+    every_step = descend(plan)
     steps = batches.steps_per_epoch(len(data))
     assert every_step.steps.tolist() == list(range(9 * steps + 1))
     for every in (0, 2, 5, 1000):
-        trace = compiled.descend(plan._replace(record_every=every))
+        trace = descend(plan._replace(record_every=every))
         expected = [*range(0, 9 * steps, every or steps), 9 * steps]
         assert trace.steps.tolist() == expected
         assert np.array_equal(trace.path, every_step.path[expected])
@@ -304,9 +309,9 @@ def test_recording_less_keeps_the_same_points(regime: str) -> None:
 def test_a_walk_in_two_parts_is_the_same_to_the_bit(rule: Rule, regime: str) -> None:
     batches = REGIMES[regime]
     plan = make_plan(problem(), rule, batches=batches, epochs=100, record_every=3)
-    whole = compiled.descend(plan._replace(epochs=200))
-    first = compiled.descend(plan)
-    second = compiled.descend(
+    whole = descend(plan._replace(epochs=200))
+    first = descend(plan)
+    second = descend(
         plan._replace(
             start=first.path[-1],
             optimizer_state=first.optimizer_state,
@@ -338,18 +343,18 @@ def test_nothing_that_is_given_is_changed() -> None:
     start = np.linspace(0.0, 1.0, 4)
     for batches in REGIMES.values():
         plan = make_plan(problem(), NAdam(), start=start, batches=batches)
-        compiled.descend(plan._replace(optimizer_state=state))
+        descend(plan._replace(optimizer_state=state))
     assert np.array_equal(start, np.linspace(0.0, 1.0, 4))
     assert all(np.array_equal(state[name], before[name]) for name in state)
 
 
 def test_a_state_of_fewer_settings_starts_the_rest_afresh() -> None:
     """amsgrad switched on between two walks: the peak starts at nothing."""
-    first = compiled.descend(make_plan(problem(), Adam(), epochs=10))
+    first = descend(make_plan(problem(), Adam(), epochs=10))
     second = make_plan(problem(), Adam(amsgrad=True), optimizer_state=first.optimizer_state)
     peak = {**first.optimizer_state, "max_exp_avg_sq": np.zeros(4)}
-    expected = compiled.descend(second._replace(optimizer_state=peak))
-    assert np.array_equal(compiled.descend(second).path, expected.path)
+    expected = descend(second._replace(optimizer_state=peak))
+    assert np.array_equal(descend(second).path, expected.path)
 
 
 # --- How it ends ----------------------------------------------------------------------------------
@@ -360,7 +365,7 @@ def test_a_state_of_fewer_settings_starts_the_rest_afresh() -> None:
 def test_divergence_is_noticed_at_its_epoch(regime: str, loss: Loss) -> None:
     data, batches = problem(), REGIMES[regime]
     plan = make_plan(data, SGD(lr=3.0, momentum=1.2), loss=loss, batches=batches, record_every=0)
-    trace = compiled.descend(plan)
+    trace = descend(plan)
     assert trace.outcome is Outcome.DIVERGED
     limit = compiled.loss_limit(plan)
     assert trace.loss_limit == pytest.approx(limit, rel=1e-12)
@@ -379,7 +384,7 @@ def test_the_limit_is_that_of_start_or_variance() -> None:
         expected = DIVERGENCE * max(np.mean(residuals**2), np.var(data.y))
         assert compiled.loss_limit(plan) == pytest.approx(expected, rel=1e-12)
         assert compiled.loss_limit(plan._replace(loss_limit=7.0)) == 7.0
-        batch = compiled.descend(plan._replace(batches=Batches(), epochs=1))
+        batch = descend(plan._replace(batches=Batches(), epochs=1))
         assert batch.loss_limit == pytest.approx(expected, rel=1e-12)
 
 
@@ -389,7 +394,7 @@ def test_a_far_start_is_no_divergence() -> None:
     plan = make_plan(
         data, SGD(lr=1e-6), start=None, batches=Batches(batch_size=1, shuffle=True), epochs=3
     )
-    trace = compiled.descend(plan)
+    trace = descend(plan)
     assert trace.outcome is Outcome.OUT_OF_EPOCHS
     assert trace.loss_limit == compiled.loss_limit(plan)
     assert trace.generator == Generator(5, 2 + 4 * 3)
@@ -400,7 +405,7 @@ def test_parameters_that_are_not_finite_end_the_walk(regime: str) -> None:
     """An update of 0 / 0: the loss before it is fine, the parameters after it are not."""
     data = Dataset([[0.0], [0.0], [0.0]], [1.0, 2.0, 4.0])
     plan = make_plan(data, Adagrad(lr=0.1, eps=0.0), batches=REGIMES[regime])
-    trace = compiled.descend(plan)
+    trace = descend(plan)
     assert trace.outcome is Outcome.DIVERGED
     assert len(trace.loss) == 1
     assert np.isnan(trace.path[-1]).any()
@@ -409,15 +414,15 @@ def test_parameters_that_are_not_finite_end_the_walk(regime: str) -> None:
 @pytest.mark.parametrize("regime", REGIMES)
 def test_tolerances_stop_the_walk(regime: str) -> None:
     plan = make_plan(problem(), SGD(lr=0.05), batches=REGIMES[regime], record_every=0)
-    whole = compiled.descend(plan)
+    whole = descend(plan)
     norm = np.sort(whole.gradient_norm)[20]
     first = int(np.argmax(whole.gradient_norm <= norm))
-    by_norm = compiled.descend(plan._replace(gradient_tolerance=float(norm)))
+    by_norm = descend(plan._replace(gradient_tolerance=float(norm)))
     assert by_norm.outcome is Outcome.CONVERGED
     assert len(by_norm.loss) == first + 1
     loss = np.sort(whole.loss)[20]
     first = int(np.argmax(whole.loss <= loss))
-    by_loss = compiled.descend(plan._replace(loss_tolerance=float(loss)))
+    by_loss = descend(plan._replace(loss_tolerance=float(loss)))
     assert by_loss.outcome is Outcome.CONVERGED
     assert len(by_loss.loss) == first + 1
     assert np.array_equal(by_loss.path, whole.path[: first + 2])

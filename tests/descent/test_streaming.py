@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +21,13 @@ from thalweg import errors
 from thalweg.data import rows
 from thalweg.data.file_set import FileSet
 from thalweg.data.scanning import Scan
-from thalweg.descent import parts, streaming
-from thalweg.descent.streaming import segments
+from thalweg.descent import compiled, engines, streaming
+from thalweg.descent.streaming import in_fours
+from thalweg.descent.task import prepare
 from thalweg.optimizers.registry import RULES
 from thalweg.progress import Progress
 from thalweg.runs.run import Outcome, Run
+from thalweg.settings import Settings
 
 N = 203
 RNG = np.random.default_rng(11)
@@ -164,24 +167,16 @@ def test_rows_that_are_left_out_are_left_out_of_each_epoch(tmp_path: Path) -> No
 # --- How a block is cut ---------------------------------------------------------------------------
 
 
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=12), st.integers(1, 30), st.booleans())
-def test_the_segments_are_the_batches(blocks: list[int], size: int, drop_last: bool) -> None:
-    n = sum(blocks)
-    used = n // size * size if drop_last else n
-    ends, before, steps = set(), 0, 0
-    for rows_ in blocks:
-        at = 0
-        for low, high, made, part in segments(before, rows_, size, used):
-            assert low == at < high <= rows_
-            at = high
-            if not part:
-                ends.add(before + high)
-                assert before + high == used or (before + high) % size == 0
-                steps += made
-        assert before + at == min(before + rows_, used) or at == 0
-        before += rows_
-    assert steps == len(range(0, used, size))
-    assert used in ends or used == 0
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=12))
+def test_blocks_begin_at_multiples_of_four(sizes: list[int]) -> None:
+    ends = np.cumsum([0, *sizes])
+    whole = np.arange(ends[-1], dtype=float)
+    blocks = [(whole[a:b, np.newaxis], whole[a:b]) for a, b in itertools.pairwise(ends)]
+    cut = list(in_fours(iter(blocks)))
+    assert all(len(y) % 4 == 0 for _, y in cut[:-1])
+    assert all(len(y) > 0 and X.flags.c_contiguous for X, y in cut)
+    np.testing.assert_array_equal(np.concatenate([y for _, y in cut]), whole)
+    np.testing.assert_array_equal(np.concatenate([X[:, 0] for X, _ in cut]), whole)
 
 
 # --- In parts -------------------------------------------------------------------------------------
@@ -189,7 +184,7 @@ def test_the_segments_are_the_batches(blocks: list[int], size: int, drop_last: b
 
 @pytest.fixture
 def an_epoch_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PART_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "CALL_SECONDS", 0.0)
     monkeypatch.setattr(rows, "BATCH_ROWS", 30)
 
 
@@ -372,13 +367,9 @@ def test_a_pass_over_other_rows_is_noticed(
 
 
 def test_each_engine_refuses_the_other_kind_of_rows(file: Path, in_memory: thalweg.Dataset) -> None:
-    from thalweg.descent import compiled
-    from thalweg.descent.task import prepare
-    from thalweg.settings import Settings
-
     pairs = Settings.of(batch_size=2)
-
-    with pytest.raises(TypeError, match=r"walked by streaming\.descend"):
-        compiled.descend(prepare(thalweg.scan(file, target="flow"), None, pairs).plan)
-    with pytest.raises(TypeError, match=r"walked by compiled\.descend"):
-        streaming.descend(prepare(in_memory, None, pairs).plan)
+    scanned = prepare(thalweg.scan(file, target="flow"), None, pairs).plan
+    with pytest.raises(TypeError, match=r"walked by streaming\.begin"):
+        compiled.begin(scanned).go_on(1)
+    with pytest.raises(TypeError, match=r"walked by compiled\.begin"):
+        streaming.begin(prepare(in_memory, None, pairs).plan)

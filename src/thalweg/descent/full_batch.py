@@ -14,12 +14,19 @@ from typing import Any
 from thalweg.arrays import Array
 from thalweg.descent.kernel import (
     ARRAYS,
+    EPOCHS,
     LIMITS,
+    LOSS_LIMIT,
     MATRIX,
-    OUT_OF_EPOCHS,
+    OUTCOME,
+    POINTS,
+    UNFINISHED,
+    UNTIL_RECORD,
     Arrays,
     Limits,
     bases_of,
+    check_arrays,
+    ended,
     exact,
     judge,
     keep,
@@ -28,16 +35,30 @@ from thalweg.descent.kernel import (
     powers_at,
     recall,
     schedule,
-    take_roots,
     update,
 )
 from thalweg.descent.plan import DIVERGENCE
 
 
-def triangle_kernel(rule: type, p: int) -> Callable[..., tuple[int, int, int, float]]:
+def triangle_kernel(rule: type, p: int) -> Callable[..., int]:
     """Give the walk for one rule, compiled or from the disk."""
     walk = walk_line if p == 2 else walk_triangle
-    return kernel_of(walk, (rule,), (MATRIX, 1.0, 1.0, LIMITS, ARRAYS))
+    return kernel_of(walk, (rule,), (MATRIX, 1.0, 1.0, LIMITS, ARRAYS, 1))
+
+
+@exact
+def check(rule: Any, R: Array, limits: Limits, arrays: Arrays, epochs: int) -> None:
+    """Refuse what a walk of so many epochs would overrun."""
+    if R.shape[0] != arrays.w.size + 1 or R.shape[1] != R.shape[0]:
+        raise ValueError("internal error: a triangle of another number of parameters")
+    check_arrays(rule, arrays, limits, epochs, 1)
+
+
+@exact
+def last_epoch(limits: Limits, arrays: Arrays, budget: int) -> int:
+    """Give the epoch before which a call ends."""
+    left = limits.epochs - arrays.cursor[EPOCHS]
+    return int(arrays.cursor[EPOCHS] + (budget if budget < left else left))
 
 
 @exact
@@ -59,15 +80,16 @@ def triangle_gradient(R: Array, w: Array, z: Array, gradient: Array) -> float:
 
 
 def walk_triangle(
-    version: int, rule: Any, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
-) -> tuple[int, int, int, float]:
-    """Walk batch descent on the squared error.
+    version: int, rule: Any, R: Array, n: float, variance: float, limits: Limits,
+    arrays: Arrays, budget: int,
+) -> int:  # fmt: skip
+    """Walk batch descent on the squared error, on from where the last call ended.
 
     Parameters
     ----------
     version : int
         Not looked at: it makes the sources a part of the key on the disk.
-    rule : Walked
+    rule : Rule
         The optimiser.
     R : ndarray, shape (p + 1, p + 1)
         The triangle of ``[1, X, y]``, or of ``[X, y]``.
@@ -77,32 +99,32 @@ def walk_triangle(
         When to end.
     arrays : Arrays
         Parameters in the order of the triangle's columns.
+    budget : int
+        The epochs to walk before it comes back.
 
     Returns
     -------
-    outcome, epochs, points : int
-        How it ended, epochs walked, points recorded.
-    limit : float
-        The loss beyond which it counts as diverged.
+    int
+        How the walk stands, as in the cursor.
     """
-    w, memory, numbers, path, record, work = arrays
-    z, gradient = work
-    p = w.size
-    bases, carried, step = bases_of(rule), (numbers[1], numbers[2]), int(numbers[0])
+    w, slots, scalars, path, record, work, cursor, losses = arrays
+    epoch, last = cursor[EPOCHS], last_epoch(limits, arrays, budget)
+    check(rule, R, limits, arrays, last - epoch)
+    p, z, gradient = w.size, work[0], work[1]
+    bases, carried, step = bases_of(rule), (scalars[1], scalars[2]), int(scalars[0])
     powers = powers_at(bases, step)
-    limit, until_record, points = limits.loss_limit, limits.until_record, 1
-    outcome, epoch = OUT_OF_EPOCHS, 0
-    while epoch < limits.epochs and outcome == OUT_OF_EPOCHS:
+    until_record, points, outcome = cursor[UNTIL_RECORD], cursor[POINTS], UNFINISHED
+    while epoch < last and outcome == UNFINISHED:
         loss = triangle_gradient(R, w, z, gradient) / n
         step += 1
         powers = next_powers(bases, powers, step)
-        now, carried = schedule(rule, float(step), bases, powers, carried)
+        coefficients, carried = schedule(rule, float(step), bases, powers, carried)
         squares = 0.0
         for j in range(p):
             slope = gradient[j] * (2.0 / n)
             squares += slope * slope
-            w[j], remembered = update(rule, now, w[j], slope, recall(rule, memory, j))
-            keep(rule, memory, j, remembered)
+            w[j], remembered = update(rule, coefficients, w[j], slope, recall(rule, slots, j))
+            keep(rule, slots, j, remembered)
         until_record -= 1
         if until_record == 0:
             for j in range(p):
@@ -110,45 +132,47 @@ def walk_triangle(
             points += 1
             until_record = limits.record_every
         record[0, epoch], record[1, epoch] = loss, squares
-        if epoch == 0 and math.isnan(limit):
-            limit = DIVERGENCE * (loss if loss > variance else variance)
-        outcome = judge(loss, squares, w, limits, limit)
+        if epoch == 0 and math.isnan(losses[LOSS_LIMIT]):
+            losses[LOSS_LIMIT] = DIVERGENCE * (loss if loss > variance else variance)
+        outcome = judge(loss, squares, w, limits, losses[LOSS_LIMIT])
         epoch += 1
-    if until_record != limits.record_every:  # the end is always recorded
-        for j in range(p):
-            path[points, j] = w[j]
-        points += 1
-    take_roots(record, epoch)
-    numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
-    return outcome, epoch, points, limit
+    scalars[0], scalars[1], scalars[2] = step, carried[0], carried[1]
+    cursor[EPOCHS], cursor[POINTS], cursor[UNTIL_RECORD] = epoch, points, until_record
+    cursor[OUTCOME] = ended(outcome, epoch, limits)
+    return int(cursor[OUTCOME])
 
 
 def walk_line(
-    version: int, rule: Any, R: Array, n: float, variance: float, limits: Limits, arrays: Arrays
-) -> tuple[int, int, int, float]:
+    version: int, rule: Any, R: Array, n: float, variance: float, limits: Limits,
+    arrays: Arrays, budget: int,
+) -> int:  # fmt: skip
     """Walk as :func:`walk_triangle` does for p = 2, in registers: in half the time.
 
-    Parameters, memory and gradient wait for one another from epoch to epoch, and each passage
+    Parameters, slots and gradient wait for one another from epoch to epoch, and each passage
     through memory costs as much as a few operations.
     """
-    w, memory, numbers, path, record, _ = arrays
-    bases, carried, step = bases_of(rule), (numbers[1], numbers[2]), int(numbers[0])
+    w, slots, scalars, path, record, _, cursor, losses = arrays
+    if w.size != 2:
+        raise ValueError("internal error: not two parameters")
+    epoch, last = cursor[EPOCHS], last_epoch(limits, arrays, budget)
+    check(rule, R, limits, arrays, last - epoch)
+    bases, carried, step = bases_of(rule), (scalars[1], scalars[2]), int(scalars[0])
     powers = powers_at(bases, step)
-    w0, memory0 = w[0], recall(rule, memory, 0)
-    w1, memory1 = w[1], recall(rule, memory, 1)
+    w0, remembered0 = w[0], recall(rule, slots, 0)
+    w1, remembered1 = w[1], recall(rule, slots, 1)
     rest = R[2, 2] * R[2, 2]
-    limit, until_record, points = limits.loss_limit, limits.until_record, 1
-    outcome, epoch = OUT_OF_EPOCHS, 0
-    while epoch < limits.epochs and outcome == OUT_OF_EPOCHS:
+    until_record, points, outcome = cursor[UNTIL_RECORD], cursor[POINTS], UNFINISHED
+    limit = losses[LOSS_LIMIT]
+    while epoch < last and outcome == UNFINISHED:
         z0 = R[0, 0] * w0 + (R[0, 1] * w1 - R[0, 2])
         z1 = R[1, 1] * w1 - R[1, 2]
         slope0 = (2.0 / n) * (R[0, 0] * z0)
         slope1 = (2.0 / n) * (R[0, 1] * z0 + R[1, 1] * z1)
         step += 1
         powers = next_powers(bases, powers, step)
-        now, carried = schedule(rule, float(step), bases, powers, carried)
-        w0, memory0 = update(rule, now, w0, slope0, memory0)
-        w1, memory1 = update(rule, now, w1, slope1, memory1)
+        coefficients, carried = schedule(rule, float(step), bases, powers, carried)
+        w0, remembered0 = update(rule, coefficients, w0, slope0, remembered0)
+        w1, remembered1 = update(rule, coefficients, w1, slope1, remembered1)
         w[0], w[1] = w0, w1
         until_record -= 1
         if until_record == 0:
@@ -161,11 +185,10 @@ def walk_line(
             limit = DIVERGENCE * (loss if loss > variance else variance)
         outcome = judge(loss, squares, w, limits, limit)
         epoch += 1
-    if until_record != limits.record_every:  # the end is always recorded
-        path[points, 0], path[points, 1] = w0, w1
-        points += 1
-    keep(rule, memory, 0, memory0)
-    keep(rule, memory, 1, memory1)
-    take_roots(record, epoch)
-    numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
-    return outcome, epoch, points, limit
+    keep(rule, slots, 0, remembered0)
+    keep(rule, slots, 1, remembered1)
+    losses[LOSS_LIMIT] = limit
+    scalars[0], scalars[1], scalars[2] = step, carried[0], carried[1]
+    cursor[EPOCHS], cursor[POINTS], cursor[UNTIL_RECORD] = epoch, points, until_record
+    cursor[OUTCOME] = ended(outcome, epoch, limits)
+    return int(cursor[OUTCOME])

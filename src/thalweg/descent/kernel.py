@@ -19,21 +19,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 from numba.extending import overload
+from numpy.typing import NDArray
 
-from thalweg import losses, torch_random
+from thalweg import losses
 from thalweg.arrays import Array
-from thalweg.descent import plan
 from thalweg.losses import value_and_slope
 from thalweg.native import digest, entry_point
-from thalweg.optimizers import registry
 from thalweg.optimizers.rule import Coefficients, Pair, Slots, declared
 
 # The powers in a schedule are running products, a tenth of the cost of powers, which start afresh
 # from powers at each multiple of so many steps: off by 1e-14 at most, and the same wherever a walk
 # is cut in two.
 AFRESH = 64
-
-OUT_OF_EPOCHS, CONVERGED, DIVERGED, UNSURE = 0, 1, 2, 3
 
 
 # --- Chosen by type -------------------------------------------------------------------------------
@@ -59,13 +56,18 @@ def update(
 
 
 def recall(rule: Any, memory: Array, j: int) -> Slots:
-    """Read what the rule keeps of parameter j; ``memory`` is (slots, p)."""
-    return tuple(memory[: slots_of(type(rule)), j])
+    """Read what the rule keeps of parameter j; ``memory`` is (SLOTS, p)."""
+    return tuple(memory[: slot_count(rule), j])
 
 
 def keep(rule: Any, memory: Array, j: int, slots: Slots) -> None:
     """Write what :func:`recall` reads."""
-    memory[: slots_of(type(rule)), j] = slots
+    memory[: slot_count(rule), j] = slots
+
+
+def slot_count(rule: Any) -> int:
+    """Give the number of slots that :func:`recall` reads."""
+    return slots_of(type(rule))
 
 
 def slots_of(rule: type) -> int:
@@ -139,6 +141,12 @@ def _choose_keep(rule, memory, j, slots):  # type: ignore[no-untyped-def]
     return _KEEP[slots_of(rule.instance_class)]
 
 
+@overload(slot_count, **CHOSEN)
+def _choose_slot_count(rule):  # type: ignore[no-untyped-def]
+    slots = slots_of(rule.instance_class)
+    return lambda rule: slots
+
+
 @overload(value_and_slope, **CHOSEN)
 def _choose_loss(loss, residual):  # type: ignore[no-untyped-def]
     return losses.VALUE_AND_SLOPE[loss.instance_class]
@@ -152,27 +160,43 @@ exact = njit(error_model="numpy", fastmath={"contract"}, forceinline=True)
 # Sums over a row may be taken in any order; nothing else may.
 reordered = njit(error_model="numpy", fastmath={"contract", "reassoc", "nsz"}, forceinline=True)
 
+# How a walk stands. UNFINISHED goes on where it is called again; UNSURE asks for the loss limit
+# first: a loss beyond what could be vouched for without it.
+OUT_OF_EPOCHS, CONVERGED, DIVERGED, UNSURE, UNFINISHED = 0, 1, 2, 3, 4
+
+# Where things stand in a walk's cursor: see :class:`Arrays`.
+OUTCOME, EPOCHS, POINTS, UNTIL_RECORD, ROW, BATCH, SHUFFLED, WHOLE_POINTS, WHOLE_UNTIL = range(9)
+CURSOR = 9
+LOSS_LIMIT, LOSS_SUM = 0, 1
+
 
 class Limits(NamedTuple):
     """When a walk ends, and what it writes down."""
 
     epochs: int
     record_every: int  # steps
-    until_record: int  # steps to the first point after the start
     gradient_tolerance: float
     loss_tolerance: float
-    loss_limit: float  # NaN where it is not known
 
 
 class Arrays(NamedTuple):
-    """What a walk reads, moves on and writes; p parameters in the order of the regime."""
+    """What a walk moves on and writes; p parameters in the order of the regime.
 
-    w: Array  # (p,), the parameters, moved on
-    memory: Array  # (slots, p), what the rule remembers of each, moved on
-    numbers: Array  # (3,), the rule's step count and numbers, moved on
+    A kernel takes it up where the last call left it, and says in it where it stopped. ``cursor``
+    holds how the walk stands, the whole epochs, the points that were due (the start is one), the
+    steps to the next, then of the epoch that is begun: its rows, its batches, how far its order
+    is shuffled, and the points and steps to the next of when it began. ``losses`` holds the loss
+    beyond which the walk counts as diverged (NaN: not known) and the sum of the begun epoch's.
+    """
+
+    w: Array  # (p,), the parameters
+    slots: Array  # (SLOTS, p), what the rule remembers of each
+    scalars: Array  # (3,), the rule's step count and its own numbers
     path: Array  # (points, p), written but for the first: the start
-    record: Array  # (2, epochs), written: loss and gradient norm of each epoch
-    work: tuple[Array, Array]  # (p,) each, for the walk's own use
+    record: Array  # (2, epochs), written: each epoch's loss and the square of its gradient norm
+    work: Array  # (2, p), the gradient of the batch and of the epoch that are begun
+    cursor: NDArray[np.int64]  # (CURSOR,)
+    losses: Array  # (2,)
 
 
 @exact
@@ -204,30 +228,48 @@ def judge(loss: float, squares: float, w: Array, limits: Limits, limit: float) -
     tolerance = limits.gradient_tolerance
     if squares <= tolerance * tolerance and tolerance > 0.0:
         return CONVERGED
-    return CONVERGED if loss <= limits.loss_tolerance else OUT_OF_EPOCHS
+    return CONVERGED if loss <= limits.loss_tolerance else UNFINISHED
 
 
 @exact
-def take_roots(record: Array, epochs: int) -> None:
-    """Turn the squares of the gradient norms into norms, all at once: roots are slow alone."""
-    for epoch in range(epochs):
-        record[1, epoch] = math.sqrt(record[1, epoch])
+def ended(outcome: int, epochs: int, limits: Limits) -> int:
+    """Say how a walk stands that no epoch ended."""
+    return OUT_OF_EPOCHS if outcome == UNFINISHED and epochs >= limits.epochs else outcome
+
+
+# --- Memory-safe ----------------------------------------------------------------------------------
+
+
+@exact
+def check_arrays(rule: Any, arrays: Arrays, limits: Limits, steps: int, budget: int) -> None:
+    """Refuse arrays that a walk of at most so many steps would overrun: once a call.
+
+    That these fit is the engine's own duty: the sentences are for whoever works on it.
+    """
+    w, slots, scalars, path, record, work, cursor, losses = arrays
+    p = w.size
+    if cursor.size != CURSOR or losses.size != 2 or scalars.size != 3:
+        raise ValueError("internal error: a cursor, losses or scalars of another size")
+    if slots.shape[0] < slot_count(rule) or slots.shape[1] != p:
+        raise ValueError("internal error: slots of another rule or of another number of parameters")
+    if work.shape[0] != 2 or work.shape[1] != p or path.shape[1] != p or record.shape[0] != 2:
+        raise ValueError("internal error: arrays of another number of parameters")
+    every, until, points = limits.record_every, cursor[UNTIL_RECORD], cursor[POINTS]
+    if budget < 1 or until < 1 or until > every or points < 1 or steps < 0:
+        raise ValueError("internal error: a cursor out of range")
+    if points + (steps + every - until) // every > path.shape[0]:
+        raise ValueError("internal error: a path too short for the points to come")
+    if not 0 <= cursor[EPOCHS] <= limits.epochs <= record.shape[1]:
+        raise ValueError("internal error: a record too short for the epochs to come")
 
 
 # --- Kept on disk ---------------------------------------------------------------------------------
 
 # Arguments of the right types: a kernel is compiled for these.
-VECTOR, MATRIX = np.empty(1), np.empty((1, 1))
-LIMITS = Limits(1, 1, 1, 0.0, -math.inf, math.nan)
-ARRAYS = Arrays(VECTOR, MATRIX, VECTOR, MATRIX, MATRIX, (VECTOR, VECTOR))
+VECTOR, MATRIX, INDICES = np.empty(1), np.empty((1, 1)), np.empty(1, np.int64)
+LIMITS = Limits(1, 1, 0.0, -math.inf)
+ARRAYS = Arrays(VECTOR, MATRIX, VECTOR, MATRIX, MATRIX, MATRIX, INDICES, VECTOR)
 
-_MADE_OF = (
-    __name__,
-    *sorted({rule.__module__ for rule in registry.RULES.values()}),
-    losses.__name__,
-    torch_random.__name__,
-    plan.__name__,
-)
 _kernels: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
 
@@ -248,7 +290,6 @@ def kernel_of(
     key = (walk, *chosen_by)
     if key not in _kernels:
         name = "_".join(part.__name__ for part in key)
-        version = digest(walk.__module__, *_MADE_OF)
         examples = (*(settings() for settings in chosen_by), *arguments)
-        _kernels[key] = entry_point(walk, name, version, examples)
+        _kernels[key] = entry_point(walk, name, digest(*key), examples)
     return _kernels[key]

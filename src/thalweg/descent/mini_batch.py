@@ -11,19 +11,35 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from thalweg.arrays import Array
 from thalweg.descent.kernel import (
     ARRAYS,
+    BATCH,
+    CHOSEN,
     DIVERGED,
+    EPOCHS,
+    INDICES,
     LIMITS,
-    OUT_OF_EPOCHS,
+    LOSS_LIMIT,
+    LOSS_SUM,
+    OUTCOME,
+    POINTS,
+    ROW,
+    SHUFFLED,
+    UNFINISHED,
     UNSURE,
+    UNTIL_RECORD,
     VECTOR,
+    WHOLE_POINTS,
+    WHOLE_UNTIL,
     Arrays,
     Limits,
     bases_of,
+    check_arrays,
+    ended,
     exact,
     judge,
     keep,
@@ -33,43 +49,45 @@ from thalweg.descent.kernel import (
     recall,
     reordered,
     schedule,
-    take_roots,
     update,
 )
 from thalweg.descent.plan import DIVERGENCE
 from thalweg.losses import Loss, value_and_slope
 from thalweg.optimizers.rule import Coefficients, Pair
-from thalweg.torch_random import Words, seed_twister, shuffle
+from thalweg.optimizers.sgd import PlainSGD
+from thalweg.torch_random import STATE, Words, begin_shuffle, seed_twister, shuffle_on
 
 # Features up to which updates are not made in vector code: the compiler finds it not worth it.
 SHORT = 16
+# Features up to which plain SGD is quicker in blocks of four rows.
+FEW = 24
 
 
-def rows_kernel(rule: type, loss: type[Loss]) -> Callable[..., tuple[int, int, int, float]]:
+def rows_kernel(rule: type, loss: type[Loss]) -> Callable[..., int]:
     """Give :func:`walk_rows` for one rule and one loss, compiled or from the disk."""
-    return kernel_of(walk_rows, (rule, loss), (*_ROWS, _WALK, LIMITS, ARRAYS))
+    return kernel_of(walk_rows, (rule, loss), (*_ROWS, 0, _EPOCH, LIMITS, ARRAYS, 1))
 
 
-def start_kernel(loss: type[Loss]) -> Callable[..., Pair]:
-    """Give :func:`start_and_spread` for one loss, compiled or from the disk."""
-    return kernel_of(start_and_spread, (loss,), (*_ROWS, VECTOR, True))
+def start_kernel(loss: type[Loss]) -> Callable[..., tuple[float, float, float]]:
+    """Give :func:`start_sums` for one loss, compiled or from the disk."""
+    return kernel_of(start_sums, (loss,), (*_ROWS, VECTOR, True, 0.0))
 
 
-class Walk(NamedTuple):
-    """Which rows each step sees."""
+class Epoch(NamedTuple):
+    """Which rows each step of an epoch sees."""
 
     intercept: bool
     batch_size: int
-    steps: int  # in an epoch
+    steps: int
+    rows: int  # that they see, a row as often as it is seen
     shuffle: bool  # `order` is then drawn afresh each epoch
     seed: int
     drawn: int
-    order: NDArray[np.int64]  # (n,) or (r,), the rows in the order they are seen; () as they stand
+    order: NDArray[np.int64]  # (n,) or (rows,), the rows in the order they are seen; () as they are
     bounds: NDArray[np.int64]  # (steps + 1,), where each batch starts in `order`; () evenly
-    twisters: tuple[Words, Words]  # memory for the stream and for each epoch's own
-    # Of an epoch whose rows come in several calls: (3,), read and moved on; zeros at its beginning.
-    so_far: Array  # the losses' sum, the rows seen, and those of them whose batch is not whole yet
-    part: bool = False  # the rows are a part of one batch, whose step comes with the rest of it
+    twisters: Words  # (2, 625), the stream and each epoch's own; (0, 0) where nothing is shuffled
+    variance: float  # the target's, or a lower bound of it; NaN has the rows looked at
+    whole: Array  # (p * (slots + 1) + 3,), written: parameters, slots, scalars before the epoch
 
 
 @exact
@@ -105,20 +123,20 @@ def residual(X: Array, y: Array, i: int, w: Array, intercept: bool) -> float:
 
 @exact
 def step_on_row(
-    rule: Any, now: Coefficients, X: Array, i: int, slope: float, intercept: bool,
-    w: Array, memory: Array, sums: Array,
+    rule: Any, coefficients: Coefficients, X: Array, i: int, slope: float, intercept: bool,
+    w: Array, slots: Array, sums: Array,
 ) -> None:  # fmt: skip
     """Make the step that one row asks for, adding its gradient to ``sums``."""
     d = X.shape[1]
     for j in range(d):
         gradient: float = slope * X[i, j]
         sums[j] += gradient
-        w[j], remembered = update(rule, now, w[j], gradient, recall(rule, memory, j))
-        keep(rule, memory, j, remembered)
+        w[j], remembered = update(rule, coefficients, w[j], gradient, recall(rule, slots, j))
+        keep(rule, slots, j, remembered)
     if intercept:
         sums[d] += slope
-        w[d], remembered = update(rule, now, float(w[d]), slope, recall(rule, memory, d))
-        keep(rule, memory, d, remembered)
+        w[d], remembered = update(rule, coefficients, float(w[d]), slope, recall(rule, slots, d))
+        keep(rule, slots, d, remembered)
 
 
 @exact
@@ -133,13 +151,20 @@ def add_row(X: Array, i: int, slope: float, intercept: bool, gradient: Array) ->
 
 @exact
 def step_on_batch(
-    rule: Any, now: Coefficients, size: int, gradient: Array, w: Array, memory: Array, sums: Array
+    rule: Any,
+    coefficients: Coefficients,
+    size: int,
+    gradient: Array,
+    w: Array,
+    slots: Array,
+    sums: Array,
 ) -> None:
     """Make the step that a batch asks for, and empty its gradient for the next."""
     for j in range(w.size):
         sums[j] += gradient[j]
-        w[j], remembered = update(rule, now, w[j], gradient[j] / size, recall(rule, memory, j))
-        keep(rule, memory, j, remembered)
+        mean = gradient[j] / size
+        w[j], remembered = update(rule, coefficients, w[j], mean, recall(rule, slots, j))
+        keep(rule, slots, j, remembered)
         gradient[j] = 0.0
 
 
@@ -164,131 +189,380 @@ def least_variance(y: Array) -> float:
     return total / y.size
 
 
+# --- Plain SGD in blocks of four rows -------------------------------------------------------------
+
+# Row by row each prediction waits for the update before it. With the products of four rows among
+# each other, their predictions come from the parameters before the block, and the four updates
+# are made in one passage: the same mathematics in another rounding. Blocks count from an epoch's
+# first row, and a call begins and ends at their borders, so that no cut shows in the result.
+
+
+def step_on_fours(
+    rule: Any, loss: Loss, X: Array, y: Array, first: int, epoch: Epoch, limits: Limits,
+    arrays: Arrays, row: int, stop: int,
+) -> int:  # fmt: skip
+    """Make the steps of single rows as far as there are whole blocks; give the next row.
+
+    Points and losses are written, and counted in the cursor. Only plain SGD is walked so; for
+    other rules nothing is done.
+    """
+    raise NotImplementedError  # chosen by the rule when a kernel is compiled
+
+
+@overload(step_on_fours, **CHOSEN)
+def _choose_step_on_fours(  # type: ignore[no-untyped-def]
+    rule, loss, X, y, first, epoch, limits, arrays, row, stop
+):
+    return _plain_fours if rule.instance_class is PlainSGD else _no_fours
+
+
+def _no_fours(  # type: ignore[no-untyped-def]
+    rule, loss, X, y, first, epoch, limits, arrays, row, stop
+):
+    return row
+
+
+def _plain_fours(  # type: ignore[no-untyped-def]
+    rule, loss, X, y, first, epoch, limits, arrays, row, stop
+):
+    w, sums, cursor, losses, d = arrays.w, arrays.work[1], arrays.cursor, arrays.losses, X.shape[1]
+    order, indirect, intercept = epoch.order, epoch.order.size > 0, epoch.intercept
+    if d > FEW:
+        return row
+    coefficients, _ = schedule(rule, 1.0, (1.0, 1.0), (1.0, 1.0), (0.0, 0.0))  # always the same
+    push, shrink = coefficients[0], coefficients[1]
+    one = 1.0 if intercept else 0.0
+    total, until_record = losses[LOSS_SUM], cursor[UNTIL_RECORD]
+    while row + 4 <= stop:
+        i1, i2, i3, i4 = row - first, row - first + 1, row - first + 2, row - first + 3
+        if indirect:
+            i1, i2, i3, i4 = order[row], order[row + 1], order[row + 2], order[row + 3]
+        p1 = w[d] if intercept else 0.0
+        p2, p3, p4 = p1, p1, p1
+        g21, g31, g32, g41, g42, g43 = one, one, one, one, one, one
+        for j in range(d):
+            x1, x2, x3, x4, own = X[i1, j], X[i2, j], X[i3, j], X[i4, j], w[j]
+            p1, p2, p3, p4 = p1 + x1 * own, p2 + x2 * own, p3 + x3 * own, p4 + x4 * own
+            g21, g31, g41 = g21 + x1 * x2, g31 + x1 * x3, g41 + x1 * x4
+            g32, g42, g43 = g32 + x2 * x3, g42 + x2 * x4, g43 + x3 * x4
+        value1, s1 = value_and_slope(loss, p1 - y[i1])
+        c1 = push * s1
+        value2, s2 = value_and_slope(loss, (shrink * p2 - c1 * g21) - y[i2])
+        c2 = push * s2
+        value3, s3 = value_and_slope(loss, (shrink * (shrink * p3 - c1 * g31) - c2 * g32) - y[i3])
+        c3 = push * s3
+        value4, s4 = value_and_slope(
+            loss, (shrink * (shrink * (shrink * p4 - c1 * g41) - c2 * g42) - c3 * g43) - y[i4]
+        )
+        c4 = push * s4
+        total += (value1 + value2) + (value3 + value4)
+        if until_record > 4:
+            for j in range(d):
+                x1, x2, x3, x4 = X[i1, j], X[i2, j], X[i3, j], X[i4, j]
+                sums[j] += (s1 * x1 + s2 * x2) + (s3 * x3 + s4 * x4)
+                own = shrink * w[j] - c1 * x1
+                own = shrink * own - c2 * x2
+                own = shrink * own - c3 * x3
+                w[j] = shrink * own - c4 * x4
+            if intercept:
+                own = shrink * w[d] - c1
+                own = shrink * own - c2
+                own = shrink * own - c3
+                w[d] = shrink * own - c4
+            until_record -= 4
+        else:
+            for j in range(d):
+                x1, x2, x3, x4 = X[i1, j], X[i2, j], X[i3, j], X[i4, j]
+                sums[j] += (s1 * x1 + s2 * x2) + (s3 * x3 + s4 * x4)
+            for k in range(4):
+                i, c = (i1, c1) if k == 0 else (i2, c2)
+                if k > 1:
+                    i, c = (i3, c3) if k == 2 else (i4, c4)
+                for j in range(d):
+                    w[j] = shrink * w[j] - c * X[i, j]
+                if intercept:
+                    w[d] = shrink * w[d] - c
+                until_record -= 1
+                if until_record == 0:
+                    write_point(arrays.path, cursor[POINTS], w, intercept)
+                    cursor[POINTS] += 1
+                    until_record = limits.record_every
+        if intercept:
+            sums[d] += (s1 + s2) + (s3 + s4)
+        row += 4
+    losses[LOSS_SUM], cursor[UNTIL_RECORD] = total, until_record
+    return row
+
+
+# --- The walk -------------------------------------------------------------------------------------
+
+
+@exact
+def check(
+    rule: Any, X: Array, y: Array, first: int, epoch: Epoch, limits: Limits, arrays: Arrays,
+    budget: int,
+) -> None:  # fmt: skip
+    """Refuse what a walk over so many rows would overrun, or find at other places."""
+    n, p, rows, row = y.size, arrays.w.size, epoch.rows, arrays.cursor[ROW]
+    if X.shape[0] != n or X.shape[1] + epoch.intercept != p or n < 1:
+        raise ValueError("internal error: rows of another number of parameters")
+    if epoch.whole.size != p * (arrays.slots.shape[0] + 1) + 3:
+        raise ValueError("internal error: no memory for the state before an epoch")
+    end = first + n
+    if epoch.batch_size < 1 or first < 0 or first % 4 != 0 or (end % 4 != 0 and end < rows):
+        raise ValueError("internal error: a block of rows not cut at a multiple of four")
+    if not 0 <= row < rows or row % 4 != 0 or (row > 0 and not first <= row < end):
+        raise ValueError("internal error: a cursor outside the rows")
+    if not 0 <= arrays.cursor[BATCH] < epoch.steps:
+        raise ValueError("internal error: a cursor outside the batches")
+    left = (limits.epochs - arrays.cursor[EPOCHS]) * epoch.steps - arrays.cursor[BATCH]
+    check_arrays(rule, arrays, limits, left if left < budget + 4 else budget + 4, budget)
+    written, indirect = epoch.bounds.size > 0, epoch.order.size > 0
+    if written:
+        check_bounds(epoch.bounds, epoch.steps, rows)
+    elif (rows - 1) // epoch.batch_size + 1 != epoch.steps:
+        raise ValueError("internal error: another number of batches")
+    if epoch.shuffle:
+        twisters, shuffled = epoch.twisters, arrays.cursor[SHUFFLED]
+        if twisters.shape[0] != 2 or twisters.shape[1] != STATE + 1:
+            raise ValueError("internal error: a random stream of another size")
+        out = twisters[0, STATE] >= STATE or twisters[1, STATE] >= STATE
+        if out or not 0 <= shuffled <= 2 * n:
+            raise ValueError("internal error: a random stream out of range")
+        if written or not indirect:
+            raise ValueError("internal error: no order to shuffle")
+    if not indirect:
+        return
+    if first != 0 or epoch.order.size != (n if epoch.shuffle else rows) or rows > epoch.order.size:
+        raise ValueError("internal error: an order of another number of rows")
+    low, high = row, row + budget + 4
+    if high > rows:
+        low, high = (row if epoch.shuffle else 0), rows
+    if not (epoch.shuffle and row == 0):  # it is written by this very call, or was by the last
+        for k in range(low, high):
+            if not 0 <= epoch.order[k] < n:
+                raise IndexError("internal error: a row that does not exist")
+
+
+@exact
+def check_bounds(bounds: NDArray[np.int64], steps: int, rows: int) -> None:
+    """Refuse batches that are empty or leave the order."""
+    if bounds.size != steps + 1 or bounds[0] != 0 or bounds[steps] != rows:
+        raise ValueError("internal error: bounds of other batches")
+    for s in range(steps):
+        if bounds[s] >= bounds[s + 1]:
+            raise ValueError("internal error: bounds that do not ascend")
+
+
+@exact
+def keep_whole(epoch: Epoch, arrays: Arrays, step: int, carried: Pair) -> None:
+    """Keep the state in which an epoch begins, which this call may not end."""
+    whole, p, slots = epoch.whole, arrays.w.size, arrays.slots
+    for j in range(p):  # [bias, weights…] again
+        place = j + 1 if epoch.intercept and j < p - 1 else 0 if epoch.intercept else j
+        whole[place] = arrays.w[j]
+        for slot in range(slots.shape[0]):
+            whole[(slot + 1) * p + place] = slots[slot, j]
+    last, cursor = whole.size - 3, arrays.cursor
+    whole[last], whole[last + 1], whole[last + 2] = step, carried[0], carried[1]
+    cursor[WHOLE_POINTS], cursor[WHOLE_UNTIL] = cursor[POINTS], cursor[UNTIL_RECORD]
+
+
+@exact
+def turn(values: Array, bias_last: bool) -> None:
+    """Turn [bias, weights…] into [weights…, bias], so that weight j is at feature j's place."""
+    last = values.size - 1
+    if bias_last:
+        bias = values[0]
+        for j in range(last):
+            values[j] = values[j + 1]
+        values[last] = bias
+    else:
+        bias = values[last]
+        for j in range(last, 0, -1):
+            values[j] = values[j - 1]
+        values[0] = bias
+
+
+@exact
+def turn_all(arrays: Arrays, bias_last: bool) -> None:
+    """Turn the parameters and the slots, or turn them back."""
+    turn(arrays.w, bias_last)
+    for slot in range(arrays.slots.shape[0]):
+        turn(arrays.slots[slot], bias_last)
+
+
+@exact
+def shuffle_within(epoch: Epoch, cursor: NDArray[np.int64], d: int, budget: int) -> int:
+    """Shuffle an epoch's order, or go on with it; give what it took of the budget.
+
+    An entry costs about as much as eight numbers of a row.
+    """
+    stream, own = epoch.twisters[0], epoch.twisters[1]
+    low, whole, share = cursor[SHUFFLED], 2 * epoch.order.size, 1 + d // 8
+    if low == 0:
+        begin_shuffle(stream, own)
+    high = whole
+    if budget < whole and low + budget * share < whole:
+        high = low + budget * share
+    shuffle_on(epoch.order, own, low, high)
+    cursor[SHUFFLED] = high
+    return (high - low + share - 1) // share if high == whole else budget
+
+
 def walk_rows(
     version: int,
     rule: Any,
     loss: Loss,
     X: Array,
     y: Array,
-    walk: Walk,
+    first: int,
+    epoch: Epoch,
     limits: Limits,
     arrays: Arrays,
-) -> tuple[int, int, int, float]:
-    """Walk over batches of rows.
+    budget: int,
+) -> int:
+    """Walk over batches of rows, on from where the last call ended.
+
+    It comes back when the budget is spent, when the rows given are used up, or at the walk's
+    end. However a walk is cut into calls, its bits are the same.
 
     Parameters
     ----------
     version : int
         As in :func:`~thalweg.descent.full_batch.walk_triangle`.
-    rule, loss : Walked, Loss
+    rule, loss : Rule, Loss
         The optimiser and the loss.
     X, y : ndarray, shapes (n, d) and (n,)
-        The rows.
-    walk : Walk
-        Which of them each step sees.
+        The rows, or a block of them.
+    first : int
+        The epoch's rows before them, a multiple of four.
+    epoch : Epoch
+        Which rows each step sees.
     limits : Limits
         When to end.
     arrays : Arrays
-        Parameters as [weights…, bias], so that weight j stands beside feature j; the path as
-        [bias, weights…].
+        Parameters as [bias, weights…].
+    budget : int
+        The rows to look at before it comes back, up to the next multiple of four.
 
     Returns
     -------
-    outcome, epochs, points : int
-        How it ended, epochs walked, points recorded. ``UNSURE`` asks to be called again, from
-        the same start, with the loss limit known.
-    limit : float
-        The loss beyond which it counts as diverged; NaN where it was not needed.
+    int
+        How the walk stands, as in the cursor.
     """
-    w, memory, numbers, path, record, work = arrays
-    gradient, sums = work
-    intercept, order, bounds = walk.intercept, walk.order, walk.bounds
-    n, p, written, indirect = y.size, w.size, bounds.size > 0, order.size > 0
-    twister, fresh = walk.twisters
-    if walk.shuffle:
-        seed_twister(twister, walk.seed, walk.drawn)
-    bases, carried, step = bases_of(rule), (numbers[1], numbers[2]), int(numbers[0])
+    check(rule, X, y, first, epoch, limits, arrays, budget)
+    if epoch.intercept:
+        turn_all(arrays, True)
+    w, slots, scalars, path, record, work, cursor, losses = arrays
+    gradient, sums, order, bounds = work[0], work[1], epoch.order, epoch.bounds
+    intercept, n, p, written = epoch.intercept, y.size, w.size, bounds.size > 0
+    indirect, single = order.size > 0, epoch.batch_size == 1 and not written
+    bases, carried, step = bases_of(rule), (scalars[1], scalars[2]), int(scalars[0])
     powers = powers_at(bases, step)
-    limit, until_record = limits.loss_limit, limits.until_record
+    epochs, row, batch, outcome = cursor[EPOCHS], cursor[ROW], cursor[BATCH], cursor[OUTCOME]
+    limit = losses[LOSS_LIMIT]
     known = not math.isnan(limit)
     if not known:  # a bound settles all but the strangest fits without a pass over the rows
-        limit = DIVERGENCE * least_variance(y)
-    total, seen, held = walk.so_far[0], int(walk.so_far[1]), int(walk.so_far[2])
-    if held == 0:
-        for j in range(p):
-            gradient[j] = 0.0
-    outcome, epoch, points = OUT_OF_EPOCHS, 0, 1
-    while epoch < limits.epochs and outcome == OUT_OF_EPOCHS:
-        if walk.shuffle:
-            shuffle(order, twister, fresh)
-        if seen == 0:
+        variance = epoch.variance
+        limit = DIVERGENCE * (least_variance(y) if math.isnan(variance) else variance)
+    elif outcome == UNSURE and epochs > 0:  # the last epoch awaits its verdict: that is all
+        outcome = judge(record[0, epochs - 1], record[1, epochs - 1], w, limits, limit)
+        budget = 0
+    if epoch.shuffle and epochs == 0 and cursor[SHUFFLED] == 0:
+        seed_twister(epoch.twisters[0], epoch.seed, epoch.drawn)
+    while epochs < limits.epochs and outcome == UNFINISHED and budget > 0 and first <= row:
+        if row == 0:
+            if epoch.shuffle:
+                budget -= shuffle_within(epoch, cursor, X.shape[1], budget)
+                if budget <= 0:
+                    break
+            if budget < epoch.rows or first + n < epoch.rows:
+                keep_whole(epoch, arrays, step, carried)
             for j in range(p):
-                sums[j] = 0.0
-        for s in range(walk.steps):
-            first, high = s * walk.batch_size - held, (s + 1) * walk.batch_size - held
+                gradient[j], sums[j] = 0.0, 0.0
+            losses[LOSS_SUM] = 0.0
+        stop = (row + budget + 3) // 4 * 4
+        if stop > first + n:
+            stop = first + n
+        if stop > epoch.rows:
+            stop = epoch.rows
+        budget -= stop - row
+        if single:
+            to = step_on_fours(rule, loss, X, y, first, epoch, limits, arrays, row, stop)
+            step += to - row
+            batch += to - row
+            row = to
+        total, until_record, points = losses[LOSS_SUM], cursor[UNTIL_RECORD], cursor[POINTS]
+        while row < stop:
+            low, high = batch * epoch.batch_size, (batch + 1) * epoch.batch_size
             if written:
-                first, high = bounds[s], bounds[s + 1]
-            elif high > n:
-                high = n
-            low, size = max(first, 0), high - first
-            step += 1
-            powers = next_powers(bases, powers, step)
-            now, carried = schedule(rule, float(step), bases, powers, carried)
-            for k in range(low, high):
-                i = order[k] if indirect else k
+                low, high = bounds[batch], bounds[batch + 1]
+            elif high > epoch.rows:
+                high = epoch.rows
+            size, end = high - low, high if high < stop else stop
+            ahead = next_powers(bases, powers, step + 1)
+            coefficients, following = schedule(rule, float(step + 1), bases, ahead, carried)
+            for k in range(row, end):
+                i = order[k] if indirect else k - first
                 value, slope = value_and_slope(loss, residual(X, y, i, w, intercept))
                 total += value
-                if size == 1 and not walk.part:
-                    step_on_row(rule, now, X, i, slope, intercept, w, memory, sums)
+                if size == 1:
+                    step_on_row(rule, coefficients, X, i, slope, intercept, w, slots, sums)
                 else:
                     add_row(X, i, slope, intercept, gradient)
-            seen += high - low
-            if walk.part:
-                held = size
+            row = end
+            if row < high:  # the batch goes on in another call
                 break
+            step, powers, carried = step + 1, ahead, following
             if size > 1:
-                step_on_batch(rule, now, size, gradient, w, memory, sums)
+                step_on_batch(rule, coefficients, size, gradient, w, slots, sums)
+            batch += 1
             until_record -= 1
             if until_record == 0:
                 write_point(path, points, w, intercept)
                 points += 1
                 until_record = limits.record_every
+        losses[LOSS_SUM], cursor[UNTIL_RECORD], cursor[POINTS] = total, until_record, points
+        if row < epoch.rows:
+            break
         squares = 0.0
         for j in range(p):
             squares += sums[j] * sums[j]
-        record[0, epoch], record[1, epoch] = total / seen, squares / seen**2
-        outcome = judge(record[0, epoch], record[1, epoch], w, limits, limit)
+        record[0, epochs], record[1, epochs] = total / row, squares / float(row) ** 2
+        outcome = judge(record[0, epochs], record[1, epochs], w, limits, limit)
         if outcome == DIVERGED and not known:
             outcome = UNSURE
-        walk.so_far[0], walk.so_far[1] = total, seen
-        walk.so_far[2] = held if walk.part else 0
-        total, seen, held = 0.0, 0, 0
-        epoch += 1
-    if until_record != limits.record_every:  # the end is always recorded
-        write_point(path, points, w, intercept)
-        points += 1
-    take_roots(record, epoch)
-    if not walk.part:
-        numbers[0], numbers[1], numbers[2] = step, carried[0], carried[1]
-    return outcome, epoch, points, limit if known else math.nan
+        row, batch, cursor[SHUFFLED] = 0, 0, 0
+        epochs += 1
+    scalars[0], scalars[1], scalars[2] = step, carried[0], carried[1]
+    cursor[EPOCHS], cursor[ROW], cursor[BATCH] = epochs, row, batch
+    cursor[OUTCOME] = ended(outcome, epochs, limits)
+    if epoch.intercept:
+        turn_all(arrays, False)
+    return int(cursor[OUTCOME])
 
 
-def start_and_spread(
-    version: int, loss: Loss, X: Array, y: Array, w: Array, intercept: bool
-) -> Pair:
-    """Give the loss over all rows at ``w``, [weights…, bias], and the target's variance."""
-    total, mean, spread = 0.0, 0.0, 0.0
+def start_sums(
+    version: int, loss: Loss, X: Array, y: Array, w: Array, intercept: bool, shift: float
+) -> tuple[float, float, float]:
+    """Sum over rows the loss at ``w``, [weights…, bias], the target, and its square.
+
+    The target is taken from ``shift``, so that little cancels when a variance is made of it.
+    """
+    if X.shape[0] != y.size or X.shape[1] + intercept != w.size:
+        raise ValueError("internal error: rows of another number of parameters")
+    total, first, second = 0.0, 0.0, 0.0
     for i in range(y.size):
         total += value_and_slope(loss, residual(X, y, i, w, intercept))[0]
-        mean += y[i] / y.size
-    for i in range(y.size):
-        spread += (y[i] - mean) * (y[i] - mean)
-    return total / y.size, spread / y.size
+        first += y[i] - shift
+        second += (y[i] - shift) * (y[i] - shift)
+    return total, first, second
 
 
 # Arguments of the right types: a kernel is compiled for these.
-_INDICES, _WORDS = np.empty(1, np.int64), np.empty(1, np.uint32)
-_WALK = Walk(True, 1, 1, False, 0, 0, _INDICES, _INDICES, (_WORDS, _WORDS), VECTOR, False)
+_WORDS = np.empty((1, 1), np.uint32)
+_EPOCH = Epoch(True, 1, 1, 1, False, 0, 0, INDICES, INDICES, _WORDS, 1.0, VECTOR)
 _ROWS = (np.empty((1, 1)), np.empty(1))
 for _rows in _ROWS:
     _rows.flags.writeable = False  # as a dataset keeps them

@@ -1,8 +1,8 @@
-"""A long fit walked in parts: progress on the way, checkpoints, and an end at the user's word.
+"""A long fit watched: progress on the way, checkpoints, and an end at the user's word.
 
-Each part goes on exactly where the last one ended, so the whole is the uninterrupted fit to the
-bit, however it was cut. Not here: the walking (the engines), what a checkpoint looks like on
-disk (:mod:`thalweg.runs.run_file`), drawing a progress bar (:mod:`thalweg.progress`).
+The fit is the one that nobody watches, to the bit, whenever it was stopped and gone on with. Not
+here: the walking (:mod:`thalweg.descent.engines`), what a checkpoint looks like on disk
+(:mod:`thalweg.runs.run_file`), drawing a progress bar (:mod:`thalweg.progress`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import partial, reduce
 from time import monotonic, perf_counter
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,21 +21,16 @@ from numpy.typing import ArrayLike
 from thalweg.arrays import Array
 from thalweg.checks import check_number
 from thalweg.data.source import Source
-from thalweg.descent.engines import descend, loss_limit
+from thalweg.descent.engines import begin, calls, loss_limit
 from thalweg.descent.plan import Plan, Trace
 from thalweg.descent.task import Task, prepare
-from thalweg.errors import InvalidSetting, sentence
+from thalweg.errors import InvalidSetting
 from thalweg.progress import Bar, Callback, Progress
 from thalweg.runs.run import InitialState, Outcome, ResumeState, Run
 from thalweg.runs.run_file import read, save
 from thalweg.settings import Settings
 
-# A part takes about this long: often enough for a bar that moves and for Ctrl-C, seldom enough
-# that calling the engine costs nothing beside it.
-PART_SECONDS = 0.15
-# The first epochs of a process compile or load kernels; no part is more than this many times
-# as long as the one before.
-GROWTH = 8
+Path: TypeAlias = str | os.PathLike[str]
 
 
 def fit_in_parts(
@@ -44,33 +39,29 @@ def fit_in_parts(
     settings: Settings,
     *,
     progress: bool | Callback,
-    checkpoint: str | os.PathLike[str] | None,
+    checkpoint: Path | None,
     every: float,
-    resume: str | os.PathLike[str] | None,
+    resume: Path | None,
 ) -> Run:
     """Fit as :func:`thalweg.fit` does, to the same bits, with progress and checkpoints.
 
-    The first three are those of :func:`thalweg.descent.fit.prepare`; the others are described, with
-    what is raised, at :func:`thalweg.fit`.
+    The first three are those of :func:`thalweg.descent.task.prepare`; the others are described,
+    with what is raised, at :func:`thalweg.fit`.
     """
-    check_number("every", every, low=0.0, advice="try every=60")
+    check_number("every", every, low=0.0, advice="try {every}", suggest={"every": 60})
     with _shown(progress, rows) as show:
         if checkpoint is not None or resume is not None:
             rows.digest  # noqa: B018  # of a scan in the summary's pass, not in one of its own
         task = prepare(rows, start, settings)
-        walk = _Walk(task)
-        if resume is not None:
-            walk.go_on_from(*_matching(resume, task))
-            checkpoint = resume if checkpoint is None else checkpoint
-        keeper = _Keeper(walk, checkpoint, every)
+        walk = _Walk(task, None if resume is None else _matching(resume, task))
+        keeper = _Keeper(walk, resume if checkpoint is None else checkpoint, every)
         try:
-            while walk.outcome is Outcome.STOPPED:
-                rate = walk.step()
+            for rate in walk.epochs_on():
                 keeper.keep_if_due()
                 if show is not None:
-                    show(_progress(walk, rate))
+                    show(walk.progress(rate))
         except KeyboardInterrupt:
-            if not walk.parts:
+            if not walk.epochs:
                 raise
         keeper.keep()
     return walk.run()
@@ -86,95 +77,74 @@ def _shown(progress: bool | Callback, rows: Source) -> Iterator[Callback | None]
         yield bar.epochs
 
 
-class _Part(NamedTuple):
-    """One part's trace, with the epochs and updates made up to its end."""
-
-    trace: Trace
-    epochs: int
-    steps: int
-
-
 class _Walk:
-    """The parts walked so far, and the next one."""
+    """What was walked so far: in an earlier life, from its checkpoint, and in this one."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
-        # All that is known of the walk: one append adds a part whole, whenever Ctrl-C comes.
-        self.parts: list[_Part] = []
-        self.next_epochs = 1
+    def __init__(self, task: Task, earlier: Trace | None) -> None:
+        self.task, self.earlier = task, earlier
+        self.epochs_before = 0 if earlier is None else len(earlier.loss)
+        more = earlier is None or _goes_on(earlier, task)
+        self.walk = begin(_rest(task, earlier), task.settings) if more else None
 
     @property
     def epochs(self) -> int:
         """The epochs walked so far."""
-        return self.parts[-1].epochs if self.parts else 0
+        return self.epochs_before + (0 if self.walk is None else self.walk.epochs)
 
-    @property
-    def outcome(self) -> Outcome:
-        """How it ended; stopped, where there is more to walk."""
-        last = self.parts[-1].trace.outcome if self.parts else Outcome.OUT_OF_EPOCHS
-        more = last is Outcome.OUT_OF_EPOCHS and self.epochs < self.task.plan.epochs
-        return Outcome.STOPPED if more else last
+    def epochs_on(self) -> Iterator[float]:
+        """Walk to the end; come back now and then after an epoch, with epochs per second."""
+        if self.walk is None:
+            return
+        before, done = perf_counter(), self.epochs
+        for _ in calls(self.walk):
+            if self.epochs > done:
+                now = perf_counter()
+                yield (self.epochs - done) / max(now - before, 1e-9)
+                before, done = perf_counter(), self.epochs
 
-    def step(self) -> float:
-        """Walk one part; give its epochs per second."""
-        epochs = min(self.next_epochs, self.task.plan.epochs - self.epochs)
-        before = perf_counter()
-        trace = descend(self._plan(epochs), self.task.settings)
-        seconds = max(perf_counter() - before, 1e-9)
-        self._take(trace)
-        fitting = max(1, int(epochs * PART_SECONDS / seconds))
-        self.next_epochs = min(fitting, GROWTH * epochs)
-        return len(trace.loss) / seconds
+    def trace(self) -> Trace:
+        """Say what was done so far."""
+        parts = [self.earlier, None if self.walk is None else self.walk.trace()]
+        every = self.task.plan.record_every
+        return reduce(partial(_join, every), [part for part in parts if part is not None])
 
-    def go_on_from(self, run: Run, loss_limit: float) -> None:
-        """Take the run of a checkpoint as the first part."""
-        stopped = run.outcome is Outcome.STOPPED
-        self._take(
-            Trace(
-                path=run.scaled_path,
-                steps=run.steps,
-                loss=run.loss,
-                gradient_norm=run.gradient_norm,
-                outcome=Outcome.OUT_OF_EPOCHS if stopped else run.outcome,
-                optimizer_state=run.optimizer_state,
-                generator=run.generator,
-                loss_limit=loss_limit,
-            )
-        )
+    def progress(self, rate: float) -> Progress:
+        """Say how far it has come, at so many epochs per second."""
+        goes_on = self.walk is not None and self.walk.outcome is Outcome.STOPPED
+        loss = math.nan if self.walk is None else self.walk.loss
+        epochs = self.task.plan.epochs
+        left = (epochs - self.epochs) / rate if goes_on else 0.0
+        return Progress(self.epochs, epochs, loss, rate, left)
 
     def run(self) -> Run:
         """Give the run so far."""
-        traces = [part.trace for part in self.parts]
-        return self.task.run(_join(traces, self.task.plan.record_every, self.outcome))
+        return self.task.run(self.trace())
 
-    def _plan(self, epochs: int) -> Plan:
-        plan = self.task.plan._replace(epochs=epochs)
-        if not self.parts:
-            return plan
-        last = self.parts[-1]
-        return plan._replace(
-            start=last.trace.path[-1],
-            optimizer_state=last.trace.optimizer_state,
-            generator=last.trace.generator,
-            steps_before=last.steps,
-            loss_limit=self._loss_limit,
-        )
 
-    @cached_property
-    def _loss_limit(self) -> float:
-        """The loss beyond which the whole fit counts as diverged: that of its first start."""
-        limit = self.parts[0].trace.loss_limit
-        return loss_limit(self.task.plan) if math.isnan(limit) else limit
+def _goes_on(earlier: Trace, task: Task) -> bool:
+    """Tell whether there is more to walk."""
+    return earlier.outcome is Outcome.STOPPED and len(earlier.loss) < task.plan.epochs
 
-    def _take(self, trace: Trace) -> None:
-        steps = int(trace.steps[-1]) + (self.parts[-1].steps if self.parts else 0)
-        self.parts.append(_Part(trace, self.epochs + len(trace.loss), steps))
+
+def _rest(task: Task, earlier: Trace | None) -> Plan:
+    """Give the plan of what is left to walk."""
+    plan = task.plan
+    if earlier is None:
+        return plan
+    return plan._replace(
+        epochs=plan.epochs - len(earlier.loss),
+        start=earlier.path[-1],
+        optimizer_state=earlier.optimizer_state,
+        generator=earlier.generator,
+        steps_before=int(earlier.steps[-1]),
+        loss_limit=earlier.loss_limit,
+    )
 
 
 class _Keeper:
     """Writes the run so far: after the first part, when it is due, and at the end."""
 
-    def __init__(self, walk: _Walk, path: str | os.PathLike[str] | None, every: float) -> None:
+    def __init__(self, walk: _Walk, path: Path | None, every: float) -> None:
         self.walk, self.path, self.every = walk, path, every
         self.kept_epochs = 0
         self.due = -math.inf
@@ -191,49 +161,32 @@ class _Keeper:
         self.due = monotonic() + self.every
 
 
-def _progress(walk: _Walk, rate: float) -> Progress:
-    epochs = walk.task.plan.epochs
-    left = (epochs - walk.epochs) / rate if walk.outcome is Outcome.STOPPED else 0.0
-    return Progress(walk.epochs, epochs, float(walk.parts[-1].trace.loss[-1]), rate, left)
+def _join(every: int, earlier: Trace, later: Trace) -> Trace:
+    """Join the traces of two parts into the trace of the whole.
 
-
-def _join(traces: list[Trace], record_every: int, outcome: Outcome) -> Trace:
-    """Join the traces of consecutive parts into the trace of the whole.
-
-    Each part records its start, which the part before has as its end, and its end, which the
-    whole has only where it was due.
+    Each records its start, which the earlier one has as its end, and its end, which the whole
+    has only where it was due.
     """
-    points: list[Array] = []
-    steps: list[Any] = []
-    before = 0
-    for number, trace in enumerate(traces):
-        last = before + int(trace.steps[-1])
-        first_kept = 0 if number == 0 else 1
-        due = number == len(traces) - 1 or not record_every or last % record_every == 0
-        kept = slice(first_kept, None if due else -1)
-        points.append(trace.path[kept])
-        steps.append(trace.steps[kept] + before)
-        before = last
-    return traces[-1]._replace(
-        path=np.concatenate(points),
-        steps=np.concatenate(steps),
-        loss=np.concatenate([trace.loss for trace in traces]),
-        gradient_norm=np.concatenate([trace.gradient_norm for trace in traces]),
-        outcome=outcome,
+    if not len(later.loss):
+        return earlier
+    before = int(earlier.steps[-1])
+    due = slice(None if not every or before % every == 0 else -1)
+    return later._replace(
+        path=np.concatenate([earlier.path[due], later.path[1:]]),
+        steps=np.concatenate([earlier.steps[due], later.steps[1:] + before]),
+        loss=np.concatenate([earlier.loss, later.loss]),
+        gradient_norm=np.concatenate([earlier.gradient_norm, later.gradient_norm]),
     )
 
 
 # --- Whether a checkpoint is of the same fit ------------------------------------------------------
 
 
-def _matching(path: str | os.PathLike[str], task: Task) -> tuple[Run, float]:
-    """Read a checkpoint, and refuse it unless it is of the very fit that is asked for.
-
-    Given back with the loss beyond which that fit counts as diverged.
-    """
+def _matching(path: Path, task: Task) -> Trace:
+    """Read a checkpoint, and refuse it unless it is of the very fit that is asked for."""
     stored = read(path)
     run, settings = stored.run, task.settings
-    asked, kept = settings.keywords(), run.settings.keywords()
+    asked, kept = settings.keywords(), run.asked.keywords()
     different = [
         name for name in {**asked, **kept} if asked.get(name, _NONE) != kept.get(name, _NONE)
     ]
@@ -249,7 +202,21 @@ def _matching(path: str | os.PathLike[str], task: Task) -> tuple[Run, float]:
         raise _other_fit(
             got="a checkpoint that began elsewhere", expected="one with the start that is asked now"
         )
-    return run, began.loss_limit
+    limit, outcome = began.loss_limit, run.outcome
+    if math.isnan(limit) and outcome is Outcome.STOPPED:  # that of the first start, not of the rest
+        limit = loss_limit(task.plan)
+        if not (run.loss[-1] <= limit and np.isfinite(run.scaled_path[-1]).all()):
+            outcome = Outcome.DIVERGED  # stopped while its limit was worked out
+    return Trace(
+        path=run.scaled_path,
+        steps=run.steps,
+        loss=run.loss,
+        gradient_norm=run.gradient_norm,
+        outcome=outcome,
+        optimizer_state=run.optimizer_state,
+        generator=run.generator,
+        loss_limit=limit,
+    )
 
 
 _NONE = object()
@@ -261,7 +228,7 @@ def _listed(keywords: dict[str, Any], names: list[str]) -> str:
 
 def _other_fit(*, got: str, expected: str) -> InvalidSetting:
     advice = "resume with the data and the settings of the first call, or leave resume out"
-    return InvalidSetting(sentence("resume", got=got, expected=expected, advice=advice))
+    return InvalidSetting("resume", got=got, expected=expected, advice=advice)
 
 
 def _same_start(walked: Array, began: InitialState, task: Task) -> bool:

@@ -57,7 +57,7 @@ class Plan(NamedTuple):
     def rows(self) -> Dataset:
         """The rows at hand, for a walk that needs them all."""
         if not isinstance(self.data, Dataset):
-            raise TypeError("rows that are read block by block are walked by streaming.descend")
+            raise TypeError("rows that are read block by block are walked by streaming.begin")
         return self.data
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.batches import Batches
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
-from thalweg.errors import InvalidSetting, MissingExtra, nearest, sentence
+from thalweg.errors import InvalidSetting, MissingExtra, nearest
 from thalweg.losses import L1, MSE, Loss
 from thalweg.runs.run import OptimizerState, Outcome
 from thalweg.settings import TorchRule
@@ -39,74 +39,115 @@ if TYPE_CHECKING:
     from thalweg.optimizers.rule import Rule
 
 
-def descend(plan: Plan) -> Trace:
-    """Walk a plan with PyTorch, epoch by epoch.
+class _Whole(NamedTuple):
+    """Where a walk stood after its last call, to be kept."""
 
-    The global stream of random numbers is borrowed, and given back as it was.
+    epochs: int
+    steps: int
+    points: int
+    parameters: Array
+    optimizer_state: OptimizerState
+    outcome: Outcome
+
+
+class Walk:
+    """The loop of the lesson, with what it sees written down.
+
+    It is made in calls, between which the global stream of random numbers is given back as it
+    was; what Ctrl-C cuts off inside of one is not counted.
 
     Raises
     ------
     InvalidSetting
         If PyTorch refuses the optimiser's settings.
     """
-    with torch.random.fork_rng(devices=[]), _default_dtype(getattr(torch, plan.dtype)):
-        generator = _seed(plan.generator)
-        linear, drawn = _linear(plan)
-        model = nn.Sequential(linear)
-        optimizer = _optimizer(plan.rule, linear)
-        _restore(optimizer, linear, plan.optimizer_state)
-        loader = _loader(plan)
-        walk = _Walk(plan, model, linear, optimizer, loader)
-        outcome = walk.run()
-        if plan.batches.shuffle:
-            drawn += 4 * len(walk.losses)  # two 64-bit seeds an epoch: the loader's, the sampler's
-    return Trace(
-        path=np.array(walk.path),
-        steps=np.array(walk.steps, dtype=np.int64),
-        loss=np.array(walk.losses),
-        gradient_norm=np.array(walk.norms),
-        outcome=outcome,
-        optimizer_state=_state(optimizer, linear),
-        generator=generator._replace(drawn=generator.drawn + drawn),
-        loss_limit=walk.loss_limit,
-    )
 
+    first_budget = 1  # epochs
 
-class _Walk:
-    """The loop of the lesson, with what it sees written down."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        model: nn.Sequential,
-        linear: nn.Linear,
-        optimizer: torch.optim.Optimizer,
-        loader: DataLoader[tuple[Tensor, ...]],
-    ) -> None:
-        self.plan, self.model, self.linear = plan, model, linear
-        self.optimizer, self.loader = optimizer, loader
-        self.loss_fn = _loss_module(plan.loss)
-        self.path: list[Array] = [_vector(linear.weight, linear.bias)]
-        self.steps: list[int] = [0]
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.path: list[Array] = []
+        self.steps: list[int] = []
         self.losses: list[float] = []
         self.norms: list[float] = []
         self.step = 0
-        self.loss_limit = (
-            DIVERGENCE * max(self._start_loss(), float(np.var(plan.rows.y)))
-            if plan.loss_limit is None
-            else plan.loss_limit
+        self.loss_fn = _loss_module(plan.loss)
+        with torch.random.fork_rng(devices=[]), _default_dtype(getattr(torch, plan.dtype)):
+            self.generator = _seed(plan.generator)
+            self.linear, self.drawn = _linear(plan)
+            self.model = nn.Sequential(self.linear)
+            self.optimizer = _optimizer(plan.rule, self.linear)
+            _restore(self.optimizer, self.linear, plan.optimizer_state)
+            self.loader = _loader(plan)
+            self.loss_limit = (
+                DIVERGENCE * max(self._start_loss(), float(np.var(plan.rows.y)))
+                if plan.loss_limit is None
+                else plan.loss_limit
+            )
+            self.stream = torch.get_rng_state()
+        self._record()
+        self.whole = self._stand(Outcome.STOPPED)
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended; ``STOPPED`` where there is more to walk."""
+        return self.whole.outcome
+
+    @property
+    def epochs(self) -> int:
+        """The whole epochs walked."""
+        return self.whole.epochs
+
+    @property
+    def loss(self) -> float:
+        """The last whole epoch's loss."""
+        return self.losses[self.whole.epochs - 1]
+
+    def go_on(self, budget: int) -> None:
+        """Walk so many epochs more, or to the end."""
+        with torch.random.fork_rng(devices=[]), _default_dtype(getattr(torch, self.plan.dtype)):
+            torch.set_rng_state(self.stream)
+            outcome = Outcome.STOPPED
+            while budget > 0 and outcome is Outcome.STOPPED:
+                self._epoch()
+                outcome = self._judged()
+                budget -= 1
+            self.stream = torch.get_rng_state()
+        self.whole = self._stand(outcome)
+
+    def trace(self) -> Trace:
+        """Say what was done in the calls so far."""
+        whole, drawn = self.whole, self.drawn
+        path, steps = self.path[: whole.points], self.steps[: whole.points]
+        if steps[-1] != whole.steps:  # the end is always recorded
+            path, steps = [*path, whole.parameters], [*steps, whole.steps]
+        if self.plan.batches.shuffle:
+            drawn += 4 * whole.epochs  # two 64-bit seeds an epoch: the loader's, the sampler's
+        return Trace(
+            path=np.array(path),
+            steps=np.array(steps, dtype=np.int64),
+            loss=np.array(self.losses[: whole.epochs]),
+            gradient_norm=np.array(self.norms[: whole.epochs]),
+            outcome=whole.outcome,
+            optimizer_state=whole.optimizer_state,
+            generator=self.generator._replace(drawn=self.generator.drawn + drawn),
+            loss_limit=self.loss_limit,
         )
 
-    def run(self) -> Outcome:
-        for _ in range(self.plan.epochs):
-            self._epoch()
-            loss, norm = self.losses[-1], self.norms[-1]
-            parameters = _vector(self.linear.weight, self.linear.bias)
-            if not (loss <= self.loss_limit and np.isfinite(parameters).all()):
-                return self._end(Outcome.DIVERGED)
-            if 0 < self.plan.gradient_tolerance >= norm or loss <= self.plan.loss_tolerance:
-                return self._end(Outcome.CONVERGED)
-        return self._end(Outcome.OUT_OF_EPOCHS)
+    def _stand(self, outcome: Outcome) -> _Whole:
+        return _Whole(
+            len(self.losses), self.step, len(self.path), self._parameters(),
+            _state(self.optimizer, self.linear), outcome,
+        )  # fmt: skip
+
+    def _judged(self) -> Outcome:
+        loss, norm = self.losses[-1], self.norms[-1]
+        if not (loss <= self.loss_limit and np.isfinite(self._parameters()).all()):
+            return Outcome.DIVERGED
+        if 0 < self.plan.gradient_tolerance >= norm or loss <= self.plan.loss_tolerance:
+            return Outcome.CONVERGED
+        left = self.plan.epochs - len(self.losses)
+        return Outcome.STOPPED if left > 0 else Outcome.OUT_OF_EPOCHS
 
     def _epoch(self) -> None:
         total, rows, gradient = 0.0, 0, np.zeros_like(self.path[0])
@@ -129,13 +170,11 @@ class _Walk:
             self._record()
 
     def _record(self) -> None:
-        self.path.append(_vector(self.linear.weight, self.linear.bias))
+        self.path.append(self._parameters())
         self.steps.append(self.step)
 
-    def _end(self, outcome: Outcome) -> Outcome:
-        if self.steps[-1] != self.step:
-            self._record()
-        return outcome
+    def _parameters(self) -> Array:
+        return _vector(self.linear.weight, self.linear.bias)
 
     @torch.no_grad()
     def _start_loss(self) -> float:
@@ -187,23 +226,19 @@ def _optimizer(rule: Rule | TorchRule, linear: nn.Linear) -> torch.optim.Optimiz
     for name in settings:
         if name not in valid:
             raise InvalidSetting(
-                sentence(
-                    "fit",
-                    got=f"unknown setting {name!r}",
-                    expected=f"its own settings and those of {torch_class.__name__}",
-                    advice=nearest(name, valid),
-                )
+                "fit",
+                got=f"unknown setting {name!r}",
+                expected=f"its own settings and those of {torch_class.__name__}",
+                advice=nearest(name, valid),
             )
     try:
         optimizer: torch.optim.Optimizer = torch_class(linear.parameters(), **settings)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InvalidSetting(
-            sentence(
-                "optimizer",
-                got=f"{torch_class.__name__} with {settings}",
-                expected="settings that PyTorch takes",
-                advice=f"PyTorch says: {error}",
-            )
+            "optimizer",
+            got=f"{torch_class.__name__} with {settings}",
+            expected="settings that PyTorch takes",
+            advice=f"PyTorch says: {error}",
         ) from error
     return optimizer
 
@@ -265,10 +300,10 @@ def _state(optimizer: torch.optim.Optimizer, linear: nn.Linear) -> OptimizerStat
         elif value.shape == linear.weight.shape and (bias is None or name in bias):
             state[name] = _vector(value, None if bias is None else bias[name])
         else:
-            state[f"weight.{name}"] = value.double().numpy()
+            state[f"weight.{name}"] = value.double().numpy().copy()
     for name, value in (bias or {}).items():
         if isinstance(value, Tensor) and value.ndim and name not in state:
-            state[f"bias.{name}"] = value.double().numpy()
+            state[f"bias.{name}"] = value.double().numpy().copy()
     return state
 
 

@@ -133,9 +133,6 @@ class Declared(NamedTuple):
     check: Callable[[Any], None] | None
 
 
-_DECLARED: dict[type, Declared] = {}  # by the class itself, filled when its file is imported
-
-
 def optimizer(
     *,
     slots: tuple[State, ...] = (),
@@ -161,7 +158,7 @@ def optimizer(
     def declare(rule: Any) -> Any:
         hints = get_type_hints(rule, include_extras=True)
         kinds = {name: hints[name].__metadata__[0] for name in rule._fields}
-        _DECLARED[rule] = Declared(
+        rule.__declared__ = Declared(
             kinds, rule._field_defaults, slots, (step, *scalars), canonical, check
         )
         return distinct(rule)
@@ -171,7 +168,8 @@ def optimizer(
 
 def declared(rule: type) -> Declared:
     """Give what a class of rules declared."""
-    return _DECLARED[rule]
+    known: Declared = rule.__declared__  # type: ignore[attr-defined]  # set by optimizer
+    return known
 
 
 def canonical(rule: Any) -> Any:
@@ -185,5 +183,5 @@ def canonical(rule: Any) -> Any:
     >>> canonical(SGD(lr=0.1, momentum=0.9)).momentum
     0.9
     """
-    made = _DECLARED[type(rule)].canonical
+    made = declared(type(rule)).canonical
     return rule if made is None else made(rule)

@@ -12,14 +12,15 @@ double-double arithmetic. Each entry is off by some 1e-30 of the product of its 
 (measured), and by :data:`ERROR` of it at most. Squaring the condition number, as a Gram matrix
 does, so costs digits that are there: a QR factorisation in working precision keeps fewer.
 
-The order of all sums is written down here and not left to the compiler: the bits are the same on
-every processor. Not here: which rows, and threads (:mod:`thalweg.summary.gram`), what is made of
+The order of all sums is written down here and not left to the compiler, and so the bits are the
+same on every processor. What may differ is how many sums are kept in registers at a time. Not
+here: which rows, and threads (:mod:`thalweg.summary.gram`), what is made of
 the matrix (:mod:`thalweg.summary.double_double`).
 
 Why the bound holds: with N the product of the norms in one block, 2ᵉ ≤ N its binade, the high
 part of a lane stays in the binade of 4 · 2ᵉ, so what it leaves out is at most 2ᵉ⁻⁵¹ a product.
-Of BLOCK / LANES = 128 such terms the low part, when it has taken k of them, is rounded by at most
-k · 2ᵉ⁻¹⁰⁴; in all 2ᵉ⁻⁹¹ a lane, 2ᵉ⁻⁸⁹ a block. By Cauchy and Schwarz the N of all blocks sum up to
+Of BLOCK / LANES = 64 such terms the low part, when it has taken k of them, is rounded by at most
+k · 2ᵉ⁻¹⁰⁴; in all 2ᵉ⁻⁹³ a lane, 2ᵉ⁻⁹⁰ a block. By Cauchy and Schwarz the N of all blocks sum up to
 the product of the columns' norms at most. Adding up blocks in double-double arithmetic, 128 in
 their order and the rest as a tree, is off by less than 2⁻⁹⁶ of it.
 
@@ -35,6 +36,7 @@ import math
 from itertools import product
 from typing import Any
 
+import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -44,11 +46,15 @@ from numba.extending import intrinsic
 from thalweg.arrays import Array
 from thalweg.native import native
 
-LANES = 4  # not the processor's own: the order of the sums depends on them
+LANES = 8  # on every processor, for the order of the sums depends on them
 BLOCK = 512  # rows: few enough to stay in the first caches, enough to pay for the sums after them
-ERROR = 2.0**-88  # of an entry, as a part of the product of its columns' norms: see above
+ERROR = 2.0**-89  # of an entry, as a part of the product of its columns' norms: see above
 STRIDE = BLOCK + 8  # a power of two would put all columns into the same few cache sets
-TILE = 2  # columns by columns whose sums stay in registers
+
+# Columns by columns whose sums stay in registers: eight lanes take one of AVX-512's 32 registers,
+# or two of AVX2's 16. The sums are the same.
+TILE = (2 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 1, 2)
+PAD = 2  # the columns are padded to a multiple of this, and of both sides of a tile
 
 EXPONENT = 0x7FF0000000000000  # the bits of a float64 that hold it
 SLACK = 1.0 + 2.0**-40  # more than a block's norm can be off by
@@ -56,6 +62,7 @@ SLACK = 1.0 + 2.0**-40  # more than a block's norm can be off by
 MATRIX = types.Array(types.float64, 2, "A", readonly=True, aligned=False)  # any strides
 VECTOR = types.Array(types.float64, 1, "A", readonly=True, aligned=False)
 RESULT = types.Array(types.float64, 2, "C")
+PAIR: Any = types.UniTuple(RESULT, 2)  # type: ignore[no-untyped-call]
 
 
 class _Emitter:
@@ -78,9 +85,13 @@ class _Emitter:
     def load(self, data: ir.Value, index: ir.Value) -> ir.Value:
         return self.builder.load(self.builder.gep(data, [index]))
 
-    def load_vector(self, data: ir.Value, index: ir.Value) -> ir.Value:
-        place = self.builder.gep(data, [index])
-        return self.builder.load(self.builder.bitcast(place, self.vector.as_pointer()), align=8)
+    def load_rows(self, columns: Any, column: ir.Value, step: ir.Value) -> ir.Value:
+        """Load a vector of rows of a column."""
+        builder = self.builder
+        row = builder.mul(step, self.integer(LANES))
+        index = builder.add(builder.mul(column, self.integer(STRIDE)), row)
+        place = builder.gep(columns.data, [index])
+        return builder.load(builder.bitcast(place, self.vector.as_pointer()), align=8)
 
     def shuffle(self, vector: ir.Value, lanes: list[int]) -> ir.Value:
         mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
@@ -151,9 +162,9 @@ def _emit_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: A
     )
     i, j, steps = arguments[4:]
     emit = _Emitter(builder, i.type)
-    rows = [builder.add(i, emit.integer(a)) for a in range(TILE)]
-    cols = [builder.add(j, emit.integer(b)) for b in range(TILE)]
-    pairs = list(product(range(TILE), range(TILE)))
+    rows = [builder.add(i, emit.integer(a)) for a in range(TILE[0])]
+    cols = [builder.add(j, emit.integer(b)) for b in range(TILE[1])]
+    pairs = list(product(range(TILE[0]), range(TILE[1])))
     starts = [
         emit.start(emit.load(norms.data, rows[a]), emit.load(norms.data, cols[b])) for a, b in pairs
     ]
@@ -163,15 +174,8 @@ def _emit_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: A
     builder.position_at_end(loop)
     step = builder.phi(i.type)
     highs, lows = ([builder.phi(emit.vector) for _ in pairs] for _ in range(2))
-    first = builder.mul(step, emit.integer(LANES))
     left, right = (
-        [
-            emit.load_vector(
-                columns.data, builder.add(builder.mul(index, emit.integer(STRIDE)), first)
-            )
-            for index in indices
-        ]
-        for indices in (rows, cols)
+        [emit.load_rows(columns, index, step) for index in indices] for indices in (rows, cols)
     )
     sums = [
         emit.add_product(left[a], right[b], highs[at], lows[at]) for at, (a, b) in enumerate(pairs)
@@ -211,11 +215,57 @@ def _declare_tile(
     j: Any,
     steps: Any,
 ) -> Any:
-    """Add the block's products of columns i, i + 1 with columns j, j + 1 to ``high + low``."""
+    """Add the block's products of columns i … with columns j …, a tile, to ``high + low``."""
     return types.void(columns, norms, high, low, i, j, steps), _emit_tile
 
 
 _add_tile: Any = intrinsic(_declare_tile)
+
+
+def _emit_squares(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+    """Write the loop over the block's rows, for a few columns and two steps side by side."""
+    columns, norms = (
+        context.make_array(kind)(context, builder, argument)
+        for kind, argument in zip(signature.args[:2], arguments[:2], strict=True)
+    )
+    j, steps = arguments[2:]
+    emit = _Emitter(builder, j.type)
+    indices = [builder.add(j, emit.integer(b)) for b in range(PAD)]
+    zeros = ir.Constant(emit.vector, [0.0] * LANES)
+    before, loop, after = builder.block, *map(builder.append_basic_block, ("rows", "sums"))
+    builder.branch(loop)
+
+    builder.position_at_end(loop)
+    step = builder.phi(j.type)
+    places = [(index, offset) for index in indices for offset in (0, 1)]
+    sums = [builder.phi(emit.vector) for _ in places]
+    values = [
+        emit.load_rows(columns, index, builder.add(step, emit.integer(offset)))
+        for index, offset in places
+    ]
+    new = [builder.fadd(s, builder.fmul(v, v)) for s, v in zip(sums, values, strict=True)]
+    next_step = builder.add(step, emit.integer(2))
+    for phi, initial, value in (
+        (step, emit.integer(0), next_step),
+        *((s, zeros, value) for s, value in zip(sums, new, strict=True)),
+    ):
+        phi.add_incoming(initial, before)
+        phi.add_incoming(value, loop)
+    builder.cbranch(builder.icmp_signed("<", next_step, steps), loop, after)
+
+    builder.position_at_end(after)
+    for at, index in enumerate(indices):
+        square = emit.sum_of_lanes(builder.fadd(new[2 * at], new[2 * at + 1]))
+        builder.store(square, builder.gep(norms.data, [index]))
+    return context.get_dummy_value()
+
+
+def _declare_squares(typing: Any, columns: Any, norms: Any, j: Any, steps: Any) -> Any:
+    """Put the sums of the squares of columns j, j + 1 into ``norms``."""
+    return types.void(columns, norms, j, steps), _emit_squares
+
+
+_sum_squares: Any = intrinsic(_declare_squares)
 
 
 @native()
@@ -238,16 +288,12 @@ def _pack(X: Array, y: Array, first: int, rows: int, filled: int, columns: Array
 
 
 @native()
-def _bound_norms(columns: Array, filled: int, norms: Array) -> None:
-    """Bound each column's norm in the block: four sums side by side, which become one vector."""
+def _bound_norms(columns: Array, steps: int, norms: Array) -> None:
+    """Bound each column's norm in the block."""
+    for j in range(0, len(norms), PAD):
+        _sum_squares(columns, norms, j, steps)
     for j in range(len(norms)):
-        first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
-        for row in range(0, filled, 4):
-            first += columns[j, row] * columns[j, row]
-            second += columns[j, row + 1] * columns[j, row + 1]
-            third += columns[j, row + 2] * columns[j, row + 2]
-            fourth += columns[j, row + 3] * columns[j, row + 3]
-        norms[j] = math.sqrt((first + third) + (second + fourth)) * SLACK
+        norms[j] = math.sqrt(norms[j]) * SLACK
 
 
 @native(types.void(MATRIX, VECTOR, RESULT, RESULT))
@@ -275,15 +321,36 @@ def add_gram(X: Array, y: Array, high: Array, low: Array) -> None:
            [ 0.,  0., 34.]])
     """
     n, width = len(y), X.shape[1] + 2
-    padded = width + width % TILE
+    padded = width + width % PAD
     if X.shape[0] != n or high.shape != (padded, padded) or low.shape != (padded, padded):
         raise ValueError("shapes that do not belong together")
-    columns, norms = np.zeros((padded, STRIDE)), np.zeros(padded)
+    # From a cache line's start on: a vector that lies in two lines takes twice the time to load.
+    store, norms = np.zeros(padded * STRIDE + 8), np.zeros(padded)
+    start = (-(store.ctypes.data // 8)) % 8
+    columns = store[start : start + padded * STRIDE].reshape(padded, STRIDE)
     for first in range(0, n, BLOCK):
         rows = min(BLOCK, n - first)
-        steps = (rows + LANES - 1) // LANES
+        steps = (rows + 2 * LANES - 1) // (2 * LANES) * 2  # even, for the sums of squares
         _pack(X, y, first, rows, steps * LANES, columns)
-        _bound_norms(columns, steps * LANES, norms)
-        for i in range(0, padded, TILE):
-            for j in range(i, padded, TILE):
+        _bound_norms(columns, steps, norms)
+        for i in range(0, padded, TILE[0]):
+            for j in range(i - i % TILE[1], padded, TILE[1]):
                 _add_tile(columns, norms, high, low, i, j, steps)
+
+
+@native(PAIR(RESULT, RESULT, types.int64))
+def symmetric(high: Array, low: Array, width: int) -> tuple[Array, Array]:
+    """Give the whole matrices, (width, width), whose upper triangles :func:`add_gram` has summed.
+
+    Examples
+    --------
+    >>> symmetric(np.array([[1.0, 2.0], [0.0, 3.0]]), np.zeros((2, 2)), 2)[0]
+    array([[1., 2.],
+           [2., 3.]])
+    """
+    whole_high, whole_low = np.zeros((width, width)), np.zeros((width, width))
+    for i in range(width):
+        for j in range(i, width):
+            whole_high[i, j], whole_low[i, j] = high[i, j], low[i, j]
+            whole_high[j, i], whole_low[j, i] = high[i, j], low[i, j]
+    return whole_high, whole_low

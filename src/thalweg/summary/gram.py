@@ -22,7 +22,7 @@ from thalweg.data.identity import BLOCK_ROWS
 from thalweg.errors import InvalidData, sentence
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.double_double import Matrix, add_matrix, within
-from thalweg.summary.gram_kernel import BLOCK, PAD, add_gram, symmetric
+from thalweg.summary.gram_kernel import BLOCK, add_gram, symmetric
 
 PIECE_CELLS = 2**20  # how many values are converted to float64 at a time
 
@@ -201,7 +201,7 @@ def _add_rows(X: Any, y: Any, high: Array, low: Array) -> None:
 
 def _zeros(d: int) -> Matrix:
     """Give room for the sums of a block, as the kernel takes it."""
-    padded = d + 2 + (d + 2) % PAD
+    padded = d + 2 + (d + 2) % 2
     return np.zeros((padded, padded)), np.zeros((padded, padded))
 
 

@@ -24,7 +24,7 @@ from thalweg.errors import InvalidData
 from thalweg.native import native
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.gram import GramSums
-from thalweg.summary.gram_kernel import _add_pair, _add_square
+from thalweg.summary.gram_kernel import _add_pair, _add_square, add_gram
 from thalweg.summary.summary import Summary
 
 Array = NDArray[np.float64]
@@ -192,6 +192,20 @@ def test_both_tiles_of_the_kernel_give_the_same_bits(steps: int) -> None:
             kernel(columns, norms, high, low, steps)
     assert sums[0].tobytes() == sums[1].tobytes()
     np.testing.assert_allclose(sums[0, 0, :2, 2:], 3 * columns[:2] @ columns[2:].T, rtol=1e-12)
+
+
+@pytest.mark.parametrize("change", ["rows", "high", "low", "narrow"])
+def test_the_kernel_checks_what_it_writes_to(change: str) -> None:
+    X, y = rows(5, 2)
+    width = 2 if change == "narrow" else 4
+    high, low = np.zeros((2, width, width))
+    with pytest.raises(ValueError, match="shapes that do not belong together"):
+        add_gram(
+            X,
+            y[:4] if change == "rows" else y,
+            high[:3].copy() if change == "high" else high,
+            np.zeros((6, 6)) if change == "low" else low,
+        )
 
 
 def test_wide_batches_need_little_memory() -> None:

@@ -80,13 +80,13 @@ class _RowsType(types.Type):
     """
 
     def __init__(self) -> None:
-        super().__init__(name="Rows")  # type: ignore[no-untyped-call]
+        super().__init__(name="Rows")
 
 
 @register_model(_RowsType)
 class _RowsModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _LANES)
+        super().__init__(manager, kind, _LANES)  # type: ignore[no-untyped-call]
 
 
 _rows_type = _RowsType()

@@ -9,13 +9,14 @@ here: the passes (:mod:`thalweg.summary.refinement`), the answer without rows
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 from thalweg.arrays import Array
 from thalweg.data.dataset import Data, Dataset, as_pair
 from thalweg.data.scanning import Scan
 from thalweg.summary.gram import in_blocks
-from thalweg.summary.refinement import Passes, refine
+from thalweg.summary.refinement import Products, refine
 from thalweg.summary.solution import Solution, warn_of_dependence
 from thalweg.summary.summary import Summary, real_arrays
 
@@ -114,12 +115,12 @@ def _answer(source: Source, intercept: bool) -> tuple[Summary, Solution]:
         return source, source.solution(intercept=intercept)
     summary = source.summary if isinstance(source, Dataset) else Summary.of(source)
     solution, matrix = summary.solution(intercept=intercept), summary.matrix(intercept=intercept)
-    return summary, refine(_passes_over(source), summary.n, matrix, solution)
+    return summary, refine(lambda work: _pass_over(source, work), summary.n, matrix, solution)
 
 
-def _passes_over(data: Data | Scan) -> Passes:
-    """Give what hands out the rows block by block, anew for each pass."""
+def _pass_over(data: Data | Scan, work: Callable[[Any, Any], Products]) -> Iterable[Products]:
+    """Give what ``work`` makes of each block of rows, in their order."""
     if isinstance(data, Scan):
-        return lambda work: (work(X, y) for X, y in data.batches())
+        return (work(X, y) for X, y in data.batches())
     X, y = (data.X, data.y) if isinstance(data, Dataset) else real_arrays(*as_pair(data))
-    return lambda work: in_blocks(work, X, y)
+    return in_blocks(work, X, y)

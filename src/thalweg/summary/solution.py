@@ -93,12 +93,13 @@ def solution_of(matrix: Matrix, n: int, features: Sequence[str], *, intercept: b
         dependent = tuple(names[j] for j in _dependent(norms, order[:p], rank, dependence))
         rest = quadratic_form(high, low, np.append(parameters, -1.0))
     # negative is noise, of that size
-    loss = max(abs(rest), RESOLUTION * reach(high, parameters) ** 2) / n
+    terms = reach(high, parameters) ** 2
+    loss = max(abs(rest), RESOLUTION * terms) / n
     return Solution(
         bias=float(parameters[0]) if intercept else 0.0,
         weights=parameters[1:] if intercept else parameters,
         loss=loss,
-        loss_error=loss_error(high, parameters, n, loss),
+        loss_error=_bound(terms, p, n, loss),
         rank=rank,
         dependent=dependent,
         intercept=intercept,
@@ -119,13 +120,16 @@ def loss_error(high: Array, parameters: Array, n: int, loss: float) -> float:
     loss : float
         What came out there, rounded to float64 and divided once.
     """
-    part = LOSS_ERROR + LOSS_ERROR_A_COLUMN * len(high)
-    return part * reach(high, parameters) ** 2 / n + ROUNDED * loss
+    return _bound(reach(high, parameters) ** 2, len(parameters), n, loss)
+
+
+def _bound(terms: float, p: int, n: int, loss: float) -> float:
+    return (LOSS_ERROR + LOSS_ERROR_A_COLUMN * (p + 1)) * terms / n + ROUNDED * loss
 
 
 def reach(high: Array, parameters: Array) -> float:
     """Sum the norms of the terms that cancel in the residuals, the target's among them."""
-    norms = np.sqrt(np.diag(high))
+    norms = np.sqrt(high.diagonal())
     return float(np.abs(parameters) @ norms[:-1] + norms[-1])
 
 

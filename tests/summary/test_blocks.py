@@ -21,8 +21,10 @@ import thalweg.summary.gram
 from thalweg.data.dataset import Dataset
 from thalweg.data.identity import BLOCK_ROWS, RowsDigest, block_digest, combine
 from thalweg.errors import InvalidData
+from thalweg.native import native
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.gram import GramSums
+from thalweg.summary.gram_kernel import _add_pair, _add_square, add_gram
 from thalweg.summary.summary import Summary
 
 Array = NDArray[np.float64]
@@ -160,7 +162,50 @@ def test_the_bytes_are_those_of_a_fixed_layout() -> None:
     assert hashlib.sha256(Summary.of((X, y)).to_bytes()).hexdigest() == FIXED_BYTES
 
 
-FIXED_BYTES = "f2616df696328f28d5324280e28ac08b2d6cd2a50dc1a601b312143df3bbc90c"
+FIXED_BYTES = "4c70cfc52a0f20961a235bdc54197a818ad5788c9f908e11c3bdedae425f6b16"
+
+
+@pytest.mark.parametrize("steps", [2, 64])
+def test_both_tiles_of_the_kernel_give_the_same_bits(steps: int) -> None:
+    rng = np.random.default_rng(steps)
+    columns = np.zeros((4, 520))
+    columns[:, : 8 * steps] = rng.standard_cauchy(size=(4, 8 * steps)) * [
+        [1.0],
+        [1e9],
+        [1e-9],
+        [3.0],
+    ]
+    norms = np.linalg.norm(columns, axis=1) * (1 + 2**-40)
+
+    @native()
+    def squares(columns: Array, norms: Array, high: Array, low: Array, steps: int) -> None:
+        _add_square(columns, norms, high, low, 0, 2, steps)
+
+    @native()
+    def pairs(columns: Array, norms: Array, high: Array, low: Array, steps: int) -> None:
+        _add_pair(columns, norms, high, low, 0, 2, steps)
+        _add_pair(columns, norms, high, low, 1, 2, steps)
+
+    sums = np.zeros((2, 2, 4, 4))
+    for kernel, (high, low) in zip((squares, pairs), sums, strict=True):
+        for _ in range(3):
+            kernel(columns, norms, high, low, steps)
+    assert sums[0].tobytes() == sums[1].tobytes()
+    np.testing.assert_allclose(sums[0, 0, :2, 2:], 3 * columns[:2] @ columns[2:].T, rtol=1e-12)
+
+
+@pytest.mark.parametrize("change", ["rows", "high", "low", "narrow"])
+def test_the_kernel_checks_what_it_writes_to(change: str) -> None:
+    X, y = rows(5, 2)
+    width = 2 if change == "narrow" else 4
+    high, low = np.zeros((2, width, width))
+    with pytest.raises(ValueError, match="shapes that do not belong together"):
+        add_gram(
+            X,
+            y[:4] if change == "rows" else y,
+            high[:3].copy() if change == "high" else high,
+            np.zeros((6, 6)) if change == "low" else low,
+        )
 
 
 def test_wide_batches_need_little_memory() -> None:

@@ -67,6 +67,17 @@ def test_without_the_rows_the_number_says_that_it_is_none(name: str) -> None:
     assert error <= summary.loss_error(parameters)
 
 
+def test_what_cancels_to_nothing_by_chance_is_not_called_zero() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(-50, 50, size=(1000, 4)).astype(float)
+    y = 1e15 + np.round(4.0 * rng.normal(size=1000))
+    for rows in (slice(None, k) for k in range(900, 1000)):
+        solution = Summary.of((X[rows], y[rows])).solve()
+        assert 0.0 < solution.loss <= solution.loss_error
+    nothing = Summary.of((X, np.zeros(1000))).solve()
+    assert (nothing.loss, nothing.loss_error) == (0.0, 0.0)
+
+
 def random_rows(seed: int) -> tuple[Array, Array, bool]:
     """Rows with anything from no offset to one of 1e16, exact fits and constant targets too."""
     rng = np.random.default_rng(seed)

@@ -698,6 +698,14 @@ def test_bytes_bring_back_every_bit() -> None:
     np.testing.assert_array_equal(again.gradient(np.ones(5)), summary.gradient(np.ones(5)))
 
 
+@pytest.mark.parametrize("offset", [0.0, 1e8, 1e12])
+def test_bytes_of_what_algebra_made_of_a_summary(offset: float) -> None:
+    X, y = rows(70, 3)
+    X = np.column_stack([X + offset, np.full(70, 0.1), X[:, 0] + 1e-12 * y])
+    for summary in (Summary.of((X, y)), Summary.of((X, y)).standardized()[0]):
+        assert Summary.from_bytes(summary.to_bytes()).to_bytes() == summary.to_bytes()
+
+
 def test_damaged_bytes_are_refused_at_every_place() -> None:
     content = Summary.of(rows(9, 1)).to_bytes()
     for length in range(len(content)):
@@ -768,11 +776,23 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "NaN": (
         with_header(header_of(), numbers_of(1.0, 2.0, np.nan, 4.0, 5.0, 6.0)),
-        "a summary whose numbers are no sums of squares and products",
+        "a summary with numbers that are not finite",
     ),
     "a negative square": (
         with_header(header_of(), numbers_of(1.0, 2.0, 3.0, -4.0, 5.0, 6.0)),
         "a summary whose numbers are no sums of squares and products",
+    ),
+    "no product": (
+        with_header(header_of(), numbers_of(1.0, 2.0, 1e30, 4.0, 5.0, 6.0)),
+        "a summary whose numbers are no sums of squares and products",
+    ),
+    "too large": (
+        with_header(header_of(), numbers_of(1.0, 2.0, 3.0, 4.0, 5.0, 1e170)),
+        "a summary whose numbers are no sums of squares and products",
+    ),
+    "an infinite one": (
+        with_header(header_of(), numbers_of(1.0, 2.0, 3.0, 4.0, 5.0, np.inf)),
+        "a summary with numbers that are not finite",
     ),
     "other rows": (
         with_header(header_of(), numbers_of(2.0, 2.0, 3.0, 4.0, 5.0, 6.0)),

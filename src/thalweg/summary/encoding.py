@@ -25,6 +25,7 @@ from thalweg.summary.double_double import Matrix
 MAGIC = b"thalweg summary\n"
 VERSION = 2
 DIGEST_BYTES = 32
+LARGEST_NORM = 1e80  # beyond that of any column that is summed up, and of sums of many
 
 _START = len(MAGIC) + 8
 _FIELDS = {"n", "weights", "features", "target"}
@@ -98,12 +99,18 @@ def _matrix(body: bytes, width: int, n: int) -> Matrix:
             f"a summary with {len(body):,} bytes of numbers for {width - 2:,} features"
         )
     parts = np.frombuffer(body, "<f8").reshape(2, cells)
+    if not np.isfinite(parts).all():
+        raise _unreadable("a summary with numbers that are not finite")
     upper = np.triu_indices(width)
     high, low = np.zeros((width, width)), np.zeros((width, width))
     for matrix, part in zip((high, low), parts, strict=True):
         matrix[upper] = part
         matrix.T[upper] = part
-    if not np.isfinite(parts).all() or high.diagonal().min() < 0.0 or high[0, 0] != n:
+    # By Cauchy and Schwarz, with room for what rounding leaves of columns that nearly cancel.
+    norms = np.sqrt(np.clip(high.diagonal(), 0.0, None))
+    are_products = (np.abs(high) <= 2.0 * np.outer(norms, norms)).all()
+    are_rests = (np.abs(low) <= np.abs(high)).all()
+    if not (are_products and are_rests and norms.max() < LARGEST_NORM and high[0, 0] == n):
         raise _unreadable("a summary whose numbers are no sums of squares and products")
     return high, low
 

@@ -9,7 +9,7 @@ here: the passes (:mod:`thalweg.summary.refinement`), the answer without rows
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from thalweg.arrays import Array
@@ -17,7 +17,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.source import Source
 from thalweg.summary.gram import in_blocks
-from thalweg.summary.refinement import Passes, refine
+from thalweg.summary.refinement import Products, refine
 from thalweg.summary.solution import Solution, warn_of_dependence
 from thalweg.summary.summary import Summary
 
@@ -127,11 +127,11 @@ def _answer(known: Known, intercept: bool) -> tuple[Summary, Solution]:
         return known, known.solution(intercept=intercept)
     summary = known.summary
     solution, matrix = summary.solution(intercept=intercept), summary.matrix(intercept=intercept)
-    return summary, refine(_passes_over(known), summary.n, matrix, solution)
+    return summary, refine(lambda work: _pass_over(known, work), summary.n, matrix, solution)
 
 
-def _passes_over(rows: Source) -> Passes:
-    """Give what hands out the rows block by block, anew for each pass."""
+def _pass_over(rows: Source, work: Callable[[Any, Any], Products]) -> Iterable[Products]:
+    """Give what is made of each block of the rows."""
     if isinstance(rows, Dataset):
-        return lambda work: in_blocks(work, rows.X, rows.y)
-    return lambda work: (work(X, y) for X, y in rows.batches())
+        return in_blocks(work, rows.X, rows.y)
+    return (work(X, y) for X, y in rows.batches())

@@ -22,7 +22,7 @@ from thalweg.data.identity import BLOCK_ROWS
 from thalweg.errors import InvalidData
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.double_double import Matrix, add_matrix, within
-from thalweg.summary.gram_kernel import BLOCK, TILE, add_gram
+from thalweg.summary.gram_kernel import BLOCK, add_gram, symmetric
 
 PIECE_CELLS = 2**20  # how many values are converted to float64 at a time
 
@@ -141,7 +141,7 @@ class GramSums:
     def _close(self) -> None:
         """Put the open block into the tree, and open the next one."""
         number = (self._pieces.given - 1) // BLOCK_ROWS
-        self._tree.put(number, _whole(*self._open, self.d + 2))
+        self._tree.put(number, symmetric(*self._open, self.d + 2))
         self._open = _zeros(self.d)
 
 
@@ -181,7 +181,7 @@ def _of_block(X: Any, y: Any) -> Matrix:
     d = X.shape[1]
     high, low = _zeros(d)
     _add_rows(X, y, high, low)
-    return _whole(high, low, d + 2)
+    return symmetric(high, low, d + 2)
 
 
 def _add_rows(X: Any, y: Any, high: Array, low: Array) -> None:
@@ -201,15 +201,8 @@ def _add_rows(X: Any, y: Any, high: Array, low: Array) -> None:
 
 def _zeros(d: int) -> Matrix:
     """Give room for the sums of a block, as the kernel takes it."""
-    padded = d + 2 + (d + 2) % TILE
+    padded = d + 2 + (d + 2) % 2
     return np.zeros((padded, padded)), np.zeros((padded, padded))
-
-
-def _whole(high: Array, low: Array, width: int) -> Matrix:
-    """Give the symmetric matrices whose upper triangles the kernel has summed."""
-    upper = (np.triu(part[:width, :width]) for part in (high, low))
-    whole_high, whole_low = (part + np.triu(part, 1).T for part in upper)
-    return whole_high, whole_low
 
 
 def _check_norms(high: Array, largest: Array) -> None:

@@ -12,14 +12,15 @@ double-double arithmetic. Each entry is off by some 1e-30 of the product of its 
 (measured), and by :data:`ERROR` of it at most. Squaring the condition number, as a Gram matrix
 does, so costs digits that are there: a QR factorisation in working precision keeps fewer.
 
-The order of all sums is written down here and not left to the compiler: the bits are the same on
-every processor. Not here: which rows, and threads (:mod:`thalweg.summary.gram`), what is made of
+The order of all sums is written down here and not left to the compiler, and so the bits are the
+same on every processor. What may differ is how many sums are kept in registers at a time. Not
+here: which rows, and threads (:mod:`thalweg.summary.gram`), what is made of
 the matrix (:mod:`thalweg.summary.double_double`).
 
 Why the bound holds: with N the product of the norms in one block, 2ᵉ ≤ N its binade, the high
 part of a lane stays in the binade of 4 · 2ᵉ, so what it leaves out is at most 2ᵉ⁻⁵¹ a product.
-Of BLOCK / LANES = 128 such terms the low part, when it has taken k of them, is rounded by at most
-k · 2ᵉ⁻¹⁰⁴; in all 2ᵉ⁻⁹¹ a lane, 2ᵉ⁻⁸⁹ a block. By Cauchy and Schwarz the N of all blocks sum up to
+Of BLOCK / LANES = 64 such terms the low part, when it has taken k of them, is rounded by at most
+k · 2ᵉ⁻¹⁰⁴; in all 2ᵉ⁻⁹³ a lane, 2ᵉ⁻⁹⁰ a block. By Cauchy and Schwarz the N of all blocks sum up to
 the product of the columns' norms at most. Adding up blocks in double-double arithmetic, 128 in
 their order and the rest as a tree, is off by less than 2⁻⁹⁶ of it.
 
@@ -32,190 +33,159 @@ S. M. Rump, T. Ogita, S. Oishi, "Accurate floating-point summation", SIAM J. Sci
 from __future__ import annotations
 
 import math
-from itertools import product
-from typing import Any
+import operator
+from typing import Any, TypeAlias
 
+import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, models, overload, register_model
 
 from thalweg.arrays import Array
 from thalweg.native import native
 
-LANES = 4  # not the processor's own: the order of the sums depends on them
+LANES = 8  # on every processor, for the order of the sums depends on them
 BLOCK = 512  # rows: few enough to stay in the first caches, enough to pay for the sums after them
-ERROR = 2.0**-88  # of an entry, as a part of the product of its columns' norms: see above
+ERROR = 2.0**-89  # of an entry, as a part of the product of its columns' norms: see above
 STRIDE = BLOCK + 8  # a power of two would put all columns into the same few cache sets
-TILE = 2  # columns by columns whose sums stay in registers
 
-EXPONENT = 0x7FF0000000000000  # the bits of a float64 that hold it
+# Whether the sums of two columns by two stay in registers: eight lanes take one of AVX-512's 32,
+# but two of AVX2's 16, enough for one column by two. The sums are the same.
+HAS_WIDE_REGISTERS = bool(llvmlite.binding.get_host_cpu_features().get("avx512f"))
+
+EXPONENT = np.int64(0x7FF0000000000000)  # the bits of a float64 that hold it
 SLACK = 1.0 + 2.0**-40  # more than a block's norm can be off by
 
 MATRIX = types.Array(types.float64, 2, "A", readonly=True, aligned=False)  # any strides
 VECTOR = types.Array(types.float64, 1, "A", readonly=True, aligned=False)
 RESULT = types.Array(types.float64, 2, "C")
+PAIR: Any = types.UniTuple(RESULT, 2)  # type: ignore[no-untyped-call]
 
 
-class _Emitter:
-    """Writes the instructions of one tile; LLVM's own vectoriser must not reorder these sums."""
+# --- Eight rows of a column in one register -------------------------------------------------------
 
-    def __init__(self, builder: ir.IRBuilder, word: ir.Type) -> None:
-        self.builder = builder
-        self.word = word
-        self.number = ir.DoubleType()
-        self.vector = ir.VectorType(self.number, LANES)
-        self.fma = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-            builder.module,
-            ir.FunctionType(self.vector, [self.vector] * 3),
-            f"llvm.fma.v{LANES}f64",
+Rows: TypeAlias = Any
+"""What the kernels below work on: ``+``, ``-`` and :func:`_fused` act lane by lane."""
+
+_LANES = ir.VectorType(ir.DoubleType(), LANES)
+
+
+class _RowsType(types.Type):
+    """Numba's type of it.
+
+    Of loops over scalars the compiler makes code four times slower, or vectors whose width
+    depends on the processor.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(name="Rows")
+
+
+@register_model(_RowsType)
+class _RowsModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _LANES)  # type: ignore[no-untyped-call]
+
+
+_rows_type = _RowsType()
+
+
+def _declare_load(typing: Any, columns: Any, column: Any, row: Any) -> Any:
+    """Give rows ``row`` … of a column of a packed block."""
+
+    def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        stride = ir.Constant(arguments[1].type, STRIDE)
+        place = builder.gep(data, [builder.add(builder.mul(arguments[1], stride), arguments[2])])
+        return builder.load(builder.bitcast(place, _LANES.as_pointer()), align=8)
+
+    return _rows_type(columns, column, row), emit
+
+
+def _declare_fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """Give ``a * b + c``, rounded once."""
+
+    def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        kind = ir.FunctionType(_LANES, [_LANES] * 3)
+        name = f"llvm.fma.v{LANES}f64"
+        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, kind, name
         )
+        return builder.call(function, arguments)
 
-    def integer(self, value: int) -> ir.Constant:
-        return ir.Constant(self.word, value)
+    return _rows_type(a, b, c), emit
 
-    def load(self, data: ir.Value, index: ir.Value) -> ir.Value:
-        return self.builder.load(self.builder.gep(data, [index]))
 
-    def load_vector(self, data: ir.Value, index: ir.Value) -> ir.Value:
-        place = self.builder.gep(data, [index])
-        return self.builder.load(self.builder.bitcast(place, self.vector.as_pointer()), align=8)
+def _declare_arithmetic(operation: str) -> Any:
+    def declare(typing: Any, a: Any, b: Any) -> Any:
+        def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+            return getattr(builder, operation)(*arguments)
 
-    def shuffle(self, vector: ir.Value, lanes: list[int]) -> ir.Value:
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes)
-        return self.builder.shuffle_vector(vector, vector, mask)
+        return _rows_type(a, b), emit
 
-    def broadcast(self, value: ir.Value) -> ir.Value:
-        empty = ir.Constant(self.vector, ir.Undefined)
-        return self.shuffle(self.builder.insert_element(empty, value, self.integer(0)), [0] * LANES)
+    return declare
 
-    def start(self, norm: ir.Value, other_norm: ir.Value) -> ir.Value:
-        """Give the sums' start: 6 · 2ᵉ, where 2ᵉ is the binade of the product of the norms.
 
-        By Cauchy and Schwarz no partial sum, nor the sum of the lanes, reaches 2 · 2ᵉ: it stays
-        in the binade of 4 · 2ᵉ.
-        """
-        builder = self.builder
-        bits = builder.bitcast(builder.fmul(norm, other_norm), ir.IntType(64))
-        binade = builder.bitcast(
-            builder.and_(bits, ir.Constant(ir.IntType(64), EXPONENT)), self.number
+def _declare_filled(typing: Any, value: Any) -> Any:
+    """Give a value in all lanes."""
+
+    def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        first = builder.insert_element(
+            ir.Constant(_LANES, ir.Undefined), arguments[0], ir.Constant(_INDEX, 0)
         )
-        return self.broadcast(builder.fmul(binade, ir.Constant(self.number, 6.0)))
+        return builder.shuffle_vector(first, first, _mask([0] * LANES))
 
-    def sum_of_lanes(self, vector: ir.Value) -> ir.Value:
-        """Add the upper half of the lanes to the lower one until a single lane is left."""
-        lanes = LANES
+    return _rows_type(types.float64), emit
+
+
+def _declare_total(typing: Any, rows: Any) -> Any:
+    """Add the upper half of the lanes to the lower one until a single lane is left."""
+
+    def emit(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Value:
+        rows, lanes = arguments[0], LANES
         while lanes > 1:
             lanes //= 2
-            lower = self.shuffle(vector, list(range(lanes)))
-            upper = self.shuffle(vector, list(range(lanes, 2 * lanes)))
-            vector = self.builder.fadd(lower, upper)
-        return self.builder.extract_element(vector, self.integer(0))
+            lower = builder.shuffle_vector(rows, rows, _mask(range(lanes)))
+            upper = builder.shuffle_vector(rows, rows, _mask(range(lanes, 2 * lanes)))
+            rows = builder.fadd(lower, upper)
+        return builder.extract_element(rows, ir.Constant(_INDEX, 0))
 
-    def add_product(
-        self, a: ir.Value, b: ir.Value, high: ir.Value, low: ir.Value
-    ) -> tuple[ir.Value, ir.Value]:
-        """Add ``a * b`` to ``high + low``: the two lines of the module's head."""
-        new_high = self.builder.call(self.fma, [a, b, high])
-        change = self.builder.fsub(high, new_high)
-        return new_high, self.builder.fadd(low, self.builder.call(self.fma, [a, b, change]))
-
-    def add_in_memory(
-        self, high_at: ir.Value, low_at: ir.Value, high: ir.Value, low: ir.Value
-    ) -> None:
-        """Add ``high + low`` to the double-double number kept at two places."""
-        builder = self.builder
-        old = builder.load(high_at)
-        total = builder.fadd(old, high)
-        part = builder.fsub(total, old)
-        error = builder.fadd(builder.fsub(old, builder.fsub(total, part)), builder.fsub(high, part))
-        error = builder.fadd(error, builder.fadd(builder.load(low_at), low))
-        new_high = builder.fadd(total, error)
-        builder.store(new_high, high_at)
-        builder.store(builder.fsub(error, builder.fsub(new_high, total)), low_at)
+    return types.float64(rows), emit
 
 
-def _no_unrolling(module: ir.Module) -> Any:
-    """Name a loop that is to stay as it is: unrolled, its sums would leave the registers."""
-    loop = module.add_metadata([module.add_metadata(["llvm.loop.unroll.disable"])])
-    loop.operands = (loop, *loop.operands)  # a loop's name starts with itself
-    return loop
+_INDEX = ir.IntType(32)
 
 
-def _emit_tile(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> ir.Constant:
-    """Write the loop over the block's rows, and the sums' way to memory after it."""
-    columns, norms, high, low = (
-        context.make_array(kind)(context, builder, argument)
-        for kind, argument in zip(signature.args[:4], arguments[:4], strict=True)
-    )
-    i, j, steps = arguments[4:]
-    emit = _Emitter(builder, i.type)
-    rows = [builder.add(i, emit.integer(a)) for a in range(TILE)]
-    cols = [builder.add(j, emit.integer(b)) for b in range(TILE)]
-    pairs = list(product(range(TILE), range(TILE)))
-    starts = [
-        emit.start(emit.load(norms.data, rows[a]), emit.load(norms.data, cols[b])) for a, b in pairs
-    ]
-    before, loop, after = builder.block, *map(builder.append_basic_block, ("rows", "sums"))
-    builder.branch(loop)
-
-    builder.position_at_end(loop)
-    step = builder.phi(i.type)
-    highs, lows = ([builder.phi(emit.vector) for _ in pairs] for _ in range(2))
-    first = builder.mul(step, emit.integer(LANES))
-    left, right = (
-        [
-            emit.load_vector(
-                columns.data, builder.add(builder.mul(index, emit.integer(STRIDE)), first)
-            )
-            for index in indices
-        ]
-        for indices in (rows, cols)
-    )
-    sums = [
-        emit.add_product(left[a], right[b], highs[at], lows[at]) for at, (a, b) in enumerate(pairs)
-    ]
-    next_step = builder.add(step, emit.integer(1))
-    zeros = ir.Constant(emit.vector, [0.0] * LANES)
-    for phi, initial, value in (
-        (step, emit.integer(0), next_step),
-        *zip(highs, starts, (high for high, _ in sums), strict=True),
-        *((phi, zeros, low) for phi, (_, low) in zip(lows, sums, strict=True)),
-    ):
-        phi.add_incoming(initial, before)
-        phi.add_incoming(value, loop)
-    branch = builder.cbranch(builder.icmp_signed("<", next_step, steps), loop, after)
-    branch.set_metadata("llvm.loop", _no_unrolling(builder.module))
-
-    builder.position_at_end(after)
-    width = builder.extract_value(high.shape, 1)
-    for (a, b), initial, (block_high, block_low) in zip(pairs, starts, sums, strict=True):
-        place = builder.add(builder.mul(rows[a], width), cols[b])
-        emit.add_in_memory(
-            builder.gep(high.data, [place]),
-            builder.gep(low.data, [place]),
-            emit.sum_of_lanes(builder.fsub(block_high, initial)),
-            emit.sum_of_lanes(block_low),
-        )
-    return context.get_dummy_value()
+def _mask(lanes: Any) -> ir.Constant:
+    return ir.Constant(ir.VectorType(_INDEX, len(lanes)), list(lanes))
 
 
-def _declare_tile(
-    typing: Any,
-    columns: Any,
-    norms: Any,
-    high: Any,
-    low: Any,
-    i: Any,
-    j: Any,
-    steps: Any,
-) -> Any:
-    """Add the block's products of columns i, i + 1 with columns j, j + 1 to ``high + low``."""
-    return types.void(columns, norms, high, low, i, j, steps), _emit_tile
+_load: Any = intrinsic(_declare_load)
+_fused: Any = intrinsic(_declare_fused)
+_filled: Any = intrinsic(_declare_filled)
+_total: Any = intrinsic(_declare_total)
+_plus, _minus, _times = (
+    intrinsic(_declare_arithmetic(operation)) for operation in ("fadd", "fsub", "fmul")
+)
 
 
-_add_tile: Any = intrinsic(_declare_tile)
+def _overload(symbol: Any, function: Any) -> None:
+    def lane_by_lane(a: Any, b: Any) -> Any:
+        return function(a, b)
+
+    @overload(symbol)
+    def act(a: Any, b: Any) -> Any:
+        return lane_by_lane if isinstance(a, _RowsType) and isinstance(b, _RowsType) else None
+
+
+_overload(operator.add, _plus)
+_overload(operator.sub, _minus)
+_overload(operator.mul, _times)
+
+
+# --- A block of rows ------------------------------------------------------------------------------
 
 
 @native()
@@ -238,16 +208,85 @@ def _pack(X: Array, y: Array, first: int, rows: int, filled: int, columns: Array
 
 
 @native()
-def _bound_norms(columns: Array, filled: int, norms: Array) -> None:
-    """Bound each column's norm in the block: four sums side by side, which become one vector."""
+def _bound_norms(columns: Array, steps: int, norms: Array) -> None:
+    """Bound each column's norm in the block; two sums side by side."""
     for j in range(len(norms)):
-        first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
-        for row in range(0, filled, 4):
-            first += columns[j, row] * columns[j, row]
-            second += columns[j, row + 1] * columns[j, row + 1]
-            third += columns[j, row + 2] * columns[j, row + 2]
-            fourth += columns[j, row + 3] * columns[j, row + 3]
-        norms[j] = math.sqrt((first + third) + (second + fourth)) * SLACK
+        even = odd = _filled(0.0)
+        for step in range(0, steps, 2):
+            a, b = _load(columns, j, step * LANES), _load(columns, j, (step + 1) * LANES)
+            even, odd = even + a * a, odd + b * b
+        norms[j] = math.sqrt(_total(even + odd)) * SLACK
+
+
+@native()
+def _start(norm: float, other_norm: float) -> Rows:
+    """Give the sums' start: 6 · 2ᵉ, where 2ᵉ is the binade of the product of the norms.
+
+    By Cauchy and Schwarz no partial sum, nor the sum of the lanes, reaches 2 · 2ᵉ: it stays in
+    the binade of 4 · 2ᵉ.
+    """
+    bits = np.float64(norm * other_norm).view(np.int64) & EXPONENT
+    return _filled(6.0 * np.int64(bits).view(np.float64))
+
+
+@native()
+def _add_entry(
+    high: Array, low: Array, i: int, j: int, block_high: Rows, start: Rows, block_low: Rows
+) -> None:
+    """Add the sum of a block's lanes to the double-double number at [i, j]."""
+    added = _total(block_high - start)
+    total = high[i, j] + added
+    part = total - high[i, j]
+    error = (high[i, j] - (total - part)) + (added - part)
+    error = error + (low[i, j] + _total(block_low))
+    high[i, j] = total + error
+    low[i, j] = error - (high[i, j] - total)
+
+
+@native()
+def _add_pair(
+    columns: Array, norms: Array, high: Array, low: Array, i: int, j: int, steps: int
+) -> None:
+    """Add the block's products of column i with columns j, j + 1: the two lines above."""
+    start_0, start_1 = _start(norms[i], norms[j]), _start(norms[i], norms[j + 1])
+    high_0, high_1 = start_0, start_1
+    low_0 = low_1 = _filled(0.0)
+    for step in range(steps):
+        row = step * LANES
+        a = _load(columns, i, row)
+        b_0, b_1 = _load(columns, j, row), _load(columns, j + 1, row)
+        new_0, new_1 = _fused(a, b_0, high_0), _fused(a, b_1, high_1)
+        low_0 = low_0 + _fused(a, b_0, high_0 - new_0)
+        low_1 = low_1 + _fused(a, b_1, high_1 - new_1)
+        high_0, high_1 = new_0, new_1
+    _add_entry(high, low, i, j, high_0, start_0, low_0)
+    _add_entry(high, low, i, j + 1, high_1, start_1, low_1)
+
+
+@native()
+def _add_square(
+    columns: Array, norms: Array, high: Array, low: Array, i: int, j: int, steps: int
+) -> None:
+    """Add the block's products of columns i, i + 1 with columns j, j + 1: as :func:`_add_pair`."""
+    start_00, start_01 = _start(norms[i], norms[j]), _start(norms[i], norms[j + 1])
+    start_10, start_11 = _start(norms[i + 1], norms[j]), _start(norms[i + 1], norms[j + 1])
+    high_00, high_01, high_10, high_11 = start_00, start_01, start_10, start_11
+    low_00 = low_01 = low_10 = low_11 = _filled(0.0)
+    for step in range(steps):
+        row = step * LANES
+        a_0, a_1 = _load(columns, i, row), _load(columns, i + 1, row)
+        b_0, b_1 = _load(columns, j, row), _load(columns, j + 1, row)
+        new_00, new_01 = _fused(a_0, b_0, high_00), _fused(a_0, b_1, high_01)
+        new_10, new_11 = _fused(a_1, b_0, high_10), _fused(a_1, b_1, high_11)
+        low_00 = low_00 + _fused(a_0, b_0, high_00 - new_00)
+        low_01 = low_01 + _fused(a_0, b_1, high_01 - new_01)
+        low_10 = low_10 + _fused(a_1, b_0, high_10 - new_10)
+        low_11 = low_11 + _fused(a_1, b_1, high_11 - new_11)
+        high_00, high_01, high_10, high_11 = new_00, new_01, new_10, new_11
+    _add_entry(high, low, i, j, high_00, start_00, low_00)
+    _add_entry(high, low, i, j + 1, high_01, start_01, low_01)
+    _add_entry(high, low, i + 1, j, high_10, start_10, low_10)
+    _add_entry(high, low, i + 1, j + 1, high_11, start_11, low_11)
 
 
 @native(types.void(MATRIX, VECTOR, RESULT, RESULT))
@@ -275,15 +314,40 @@ def add_gram(X: Array, y: Array, high: Array, low: Array) -> None:
            [ 0.,  0., 34.]])
     """
     n, width = len(y), X.shape[1] + 2
-    padded = width + width % TILE
+    padded = width + width % 2
     if X.shape[0] != n or high.shape != (padded, padded) or low.shape != (padded, padded):
         raise ValueError("shapes that do not belong together")
-    columns, norms = np.zeros((padded, STRIDE)), np.zeros(padded)
+    # From a cache line's start on: a vector that lies in two lines takes twice the time to load.
+    store, norms = np.zeros(padded * STRIDE + 8), np.zeros(padded)
+    start = (-(store.ctypes.data // 8)) % 8
+    columns = store[start : start + padded * STRIDE].reshape(padded, STRIDE)
     for first in range(0, n, BLOCK):
         rows = min(BLOCK, n - first)
-        steps = (rows + LANES - 1) // LANES
+        steps = (rows + 2 * LANES - 1) // (2 * LANES) * 2  # even, for the sums of squares
         _pack(X, y, first, rows, steps * LANES, columns)
-        _bound_norms(columns, steps * LANES, norms)
-        for i in range(0, padded, TILE):
-            for j in range(i, padded, TILE):
-                _add_tile(columns, norms, high, low, i, j, steps)
+        _bound_norms(columns, steps, norms)
+        for i in range(0, padded, 2):
+            for j in range(i, padded, 2):
+                if HAS_WIDE_REGISTERS:
+                    _add_square(columns, norms, high, low, i, j, steps)
+                else:
+                    _add_pair(columns, norms, high, low, i, j, steps)
+                    _add_pair(columns, norms, high, low, i + 1, j, steps)
+
+
+@native(PAIR(RESULT, RESULT, types.int64))
+def symmetric(high: Array, low: Array, width: int) -> tuple[Array, Array]:
+    """Give the whole matrices, (width, width), whose upper triangles :func:`add_gram` has summed.
+
+    Examples
+    --------
+    >>> symmetric(np.array([[1.0, 2.0], [0.0, 3.0]]), np.zeros((2, 2)), 2)[0]
+    array([[1., 2.],
+           [2., 3.]])
+    """
+    whole_high, whole_low = np.zeros((width, width)), np.zeros((width, width))
+    for i in range(width):
+        for j in range(i, width):
+            whole_high[i, j], whole_low[i, j] = high[i, j], low[i, j]
+            whole_high[j, i], whole_low[j, i] = high[i, j], low[i, j]
+    return whole_high, whole_low

@@ -28,6 +28,10 @@ DEPENDENCE = (64 * 2.0**-52) ** 2
 # move an entry of the matrix by that part of its columns' norms.
 LOSS_ERROR, LOSS_ERROR_A_COLUMN = 4.0 * ERROR, 2.0**-98
 
+# What is left of those terms below this part of them the arithmetic cannot tell from zero: where it
+# comes to nothing the loss is given as that, with its error, and not as an exact fit.
+RESOLUTION = 2.0**-104
+
 ROUNDED = 2.0**-51  # of a number that was rounded to float64 and divided once
 
 # A column takes part in a dependence where its coefficient, columns scaled to norm one, is more
@@ -88,12 +92,14 @@ def solution_of(matrix: Matrix, n: int, features: Sequence[str], *, intercept: b
         norms = np.sqrt(np.diag(high))
         dependent = tuple(names[j] for j in _dependent(norms, order[:p], rank, dependence))
         rest = quadratic_form(high, low, np.append(parameters, -1.0))
-    loss = abs(rest) / n  # negative is noise, of that size
+    # negative is noise, of that size
+    terms = reach(high, parameters) ** 2
+    loss = max(abs(rest), RESOLUTION * terms) / n
     return Solution(
         bias=float(parameters[0]) if intercept else 0.0,
         weights=parameters[1:] if intercept else parameters,
         loss=loss,
-        loss_error=loss_error(high, parameters, n, loss),
+        loss_error=_bound(terms, p, n, loss),
         rank=rank,
         dependent=dependent,
         intercept=intercept,
@@ -114,13 +120,16 @@ def loss_error(high: Array, parameters: Array, n: int, loss: float) -> float:
     loss : float
         What came out there, rounded to float64 and divided once.
     """
-    part = LOSS_ERROR + LOSS_ERROR_A_COLUMN * len(high)
-    return part * reach(high, parameters) ** 2 / n + ROUNDED * loss
+    return _bound(reach(high, parameters) ** 2, len(parameters), n, loss)
+
+
+def _bound(terms: float, p: int, n: int, loss: float) -> float:
+    return (LOSS_ERROR + LOSS_ERROR_A_COLUMN * (p + 1)) * terms / n + ROUNDED * loss
 
 
 def reach(high: Array, parameters: Array) -> float:
     """Sum the norms of the terms that cancel in the residuals, the target's among them."""
-    norms = np.sqrt(np.diag(high))
+    norms = np.sqrt(high.diagonal())
     return float(np.abs(parameters) @ norms[:-1] + norms[-1])
 
 

@@ -397,3 +397,16 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bits(tmp_path: Path) -> Non
     assert killed >= 50
     whole = [path.name for path in tmp_path.iterdir() if path.suffix != ".tmp"]
     assert len(whole) == trials + 2
+
+
+def test_a_scanned_fit_that_was_saved_at_its_end_is_gone_on_with(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    rows = np.column_stack([rng.normal(size=(50, 2)), rng.normal(size=50)])
+    np.savetxt(tmp_path / "rows.csv", rows, delimiter=",", header="a,b,c", comments="")
+    scan = thalweg.scan(tmp_path / "rows.csv", target="c")
+    run = thalweg.fit(scan, epochs=5, batch_size=7)
+    run.save(tmp_path / "run.parquet")
+    again = thalweg.fit(scan, epochs=5, batch_size=7, resume=tmp_path / "run.parquet")
+    assert_same(again, run)
+    in_memory = thalweg.fit(scan.read(), epochs=5, batch_size=7, resume=tmp_path / "run.parquet")
+    assert_same(in_memory, run)

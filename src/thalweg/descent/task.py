@@ -43,6 +43,7 @@ class Task(NamedTuple):
     def run(self, trace: Trace) -> Run:
         """Say in the user's words what an engine did."""
         plan = self.plan
+        in_memory = self.rows if isinstance(self.rows, Dataset) else None
         return Run(
             scaled_path=trace.path,
             steps=trace.steps,
@@ -54,9 +55,10 @@ class Task(NamedTuple):
             generator=trace.generator,
             features=self.rows.features,
             target=self.rows.target,
-            data=self.rows if isinstance(self.rows, Dataset) else None,
+            data=in_memory,
+            scan=self.rows if in_memory is None else None,
             scaling=self.scaling,
-            stored_summary=None if isinstance(self.rows, Dataset) else self.rows.summary,
+            stored_summary=self.rows.summary if in_memory is None else None,
             initial_state=InitialState(
                 plan.start is None, plan.optimizer_state, plan.generator, trace.loss_limit
             ),

@@ -27,6 +27,7 @@ from thalweg.summary.scaling import Scaling
 if TYPE_CHECKING:
     from torch import nn
 
+    from thalweg.data.source import Source
     from thalweg.settings import Settings
     from thalweg.summary.summary import Summary
     from thalweg.torch_random import Generator
@@ -103,6 +104,8 @@ class Run:
         Set where the features were standardised.
     initial_state : InitialState or None
         What it began with, so that it can be done again; None where that is not known.
+    scan : Source or None
+        The rows, where they are not in memory but read anew for each pass.
     rates : ndarray, shape (k,), or None
         The learning rate at each recorded point, where it was not the same throughout.
 
@@ -130,6 +133,7 @@ class Run:
     scaling: Scaling | None = None
     stored_summary: Summary | None = None
     initial_state: InitialState | None = None
+    scan: Source | None = None
     rates: Array | None = None
 
     @property

@@ -30,6 +30,7 @@ import math
 import os
 import struct
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -41,7 +42,7 @@ from numpy.typing import NDArray
 from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
-from thalweg.errors import InvalidSetting, UnreadableFile
+from thalweg.errors import InvalidSetting, ThalwegError, UnreadableFile
 from thalweg.optimizers.registry import RULES
 from thalweg.runs.run import InitialState, Outcome, Run
 from thalweg.settings import DEFAULTS, TORCH_ONLY, Settings, TorchRule
@@ -371,9 +372,12 @@ def _names_of(run: Run) -> dict[str, Any]:
 
 
 def _digest_of(run: Run) -> str | None:
-    """Tell the data by their rows; None where a scan was not asked for their identity."""
+    """Tell the data by their rows, which takes a pass over those of a scan; None without them."""
     if run.data is not None:
         return run.data.digest
+    if run.scan is not None and run.summary.rows_digest is None:
+        with suppress(ThalwegError):  # the files are gone: a run is kept without
+            return run.scan.digest
     return None if run.stored_summary is None else run.stored_summary.rows_digest
 
 

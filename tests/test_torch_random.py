@@ -10,11 +10,12 @@ from torch.utils.data import DataLoader, TensorDataset
 from thalweg import torch_random
 from thalweg.torch_random import (
     STATE,
+    WORDS_PER_EPOCH,
     Generator,
     begin_shuffle,
-    epoch_order,
     initial_parameters,
     seed_twister,
+    shuffle_on,
 )
 
 # torch.manual_seed takes whole numbers from -2**63 to 2**64 - 1, of which 32 bits matter.
@@ -42,6 +43,16 @@ def test_start_is_that_of_linear_to_the_last_bit(seed: int, intercept: bool) -> 
             assert start.dtype == np.float64
             assert start.tolist() == expected
             assert moved == (seed, drawn + d + intercept)
+
+
+def epoch_order(generator: Generator, n: int) -> tuple[np.ndarray, Generator]:
+    """Draw an epoch's order as a walk does."""
+    twister, fresh = np.zeros(STATE + 1, np.uint32), np.zeros(STATE + 1, np.uint32)
+    seed_twister(twister, generator.seed & 0xFFFFFFFF, generator.drawn)
+    order = np.zeros(n, np.int64)
+    begin_shuffle(twister, fresh)
+    shuffle_on(order, fresh, 0, 2 * n)
+    return order, generator._replace(drawn=generator.drawn + WORDS_PER_EPOCH)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

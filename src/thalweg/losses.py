@@ -136,6 +136,8 @@ def make_loss(loss: object, delta: object = None) -> Loss:
     >>> make_loss("HuberLoss", delta=2)
     Huber(delta=2.0)
     """
+    if delta is None and isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]()
     word = loss if isinstance(loss, str) else _class_of(loss).__name__
     chosen = LOSSES.get(word.lower().removesuffix("loss"))
     if chosen is None or getattr(loss, "reduction", "mean") != "mean":

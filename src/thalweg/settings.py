@@ -402,6 +402,8 @@ def choose_rule(optimizer: object, lr: object, given: Mapping[str, Any]) -> Rule
     if isinstance(optimizer, TorchRule):  # as another run had it
         return optimizer
     rate = LEARNING_RATE.take("lr", lr)
+    if not given and isinstance(optimizer, str) and optimizer in RULES:
+        return RULES[optimizer](rate)  # type: ignore[call-arg]  # a NamedTuple's first field
     name, torch_class = _named(optimizer)
     builtin = torch_class is None or torch_class.__module__.startswith("torch.optim")
     rule = RULES.get(name) if builtin else None

@@ -70,18 +70,6 @@ def initial_parameters(generator: Generator, d: int, intercept: bool) -> tuple[A
     return parameters, Generator(generator.seed, generator.drawn + d + intercept)
 
 
-def epoch_order(generator: Generator, n: int) -> tuple[NDArray[np.int64], Generator]:
-    """Give the order in which a shuffling DataLoader walks ``n`` rows in its next epoch.
-
-    Examples
-    --------
-    >>> epoch_order(Generator(0), 5)
-    (array([1, 4, 2, 3, 0]), Generator(seed=0, drawn=4))
-    """
-    order = _order(generator.seed & 0xFFFFFFFF, generator.drawn, n)
-    return order, Generator(generator.seed, generator.drawn + WORDS_PER_EPOCH)
-
-
 @native()
 def _initial(seed: int, drawn: int, d: int, intercept: bool) -> Array:
     twister = np.empty(STATE + 1, np.uint32)
@@ -101,16 +89,6 @@ def _uniform(word: np.uint32, bound: float) -> float:
     """Scale the low 24 bits to ±bound as PyTorch does: fused, and rounded once to float32."""
     fraction = (word & np.uint32(0xFFFFFF)) * 2.0**-24
     return float(np.float32(fraction * (2.0 * bound) - bound))  # exact before it is rounded
-
-
-@native()
-def _order(seed: int, drawn: int, n: int) -> NDArray[np.int64]:
-    twister, fresh = np.empty(STATE + 1, np.uint32), np.empty(STATE + 1, np.uint32)
-    seed_twister(twister, seed, drawn)
-    order = np.empty(n, np.int64)
-    begin_shuffle(twister, fresh)
-    shuffle_on(order, fresh, 0, 2 * n)
-    return order
 
 
 # --- For kernels ----------------------------------------------------------------------------------

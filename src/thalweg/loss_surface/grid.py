@@ -1,7 +1,6 @@
 """The loss on a grid over a plane, in one native call.
 
-Once reduced to a 3×3 triangle a point costs two multiplications and a logarithm, so the
-logarithm is what there is to make fast: see :func:`_log10`.
+Once reduced to a 3×3 triangle a point costs two multiplications, and a logarithm of NumPy's.
 
 Not here: which plane (:mod:`thalweg.loss_surface.plane`), what is done with the grid
 (:mod:`thalweg.loss_surface`).
@@ -17,41 +16,6 @@ from thalweg.native import native
 _EPSILON = float(np.finfo(np.float64).eps)
 _SMALLEST = float(np.finfo(np.float64).tiny)  # the smallest normal number
 _LARGEST = float(np.finfo(np.float64).max)
-
-# The bits of √½: what lies above it by less than an octave is the mantissa of a logarithm.
-_ROOT = np.uint64(0x3FE6A09E667F3BCD)
-_ONE = np.uint64(0x3FF0000000000000)
-_TWO_52 = np.uint64(0x4330000000000000)
-_BIAS = 2.0**52 + 1023.0
-_MANTISSA_BITS = np.uint64(52)
-_LOG10_2 = 0.30102999566398120
-_TWO_OVER_LN10 = 0.86858896380650366
-
-
-@native(inline="always")
-def _log10(x: float) -> float:
-    """Give the decimal logarithm of a positive normal number, within 1e-15 of its size or of 1.
-
-    Written without branches, tables or calls, so that the compiler puts four in a vector:
-    x = 2ᵉ m with √½ ≤ m < √2, and ln m = 2 artanh s with s = (m - 1) / (m + 1), by its series
-    to s¹⁷; |s| < 0.172.
-    """
-    bits = np.float64(x).view(np.uint64)
-    exponent = (bits - _ROOT + _ONE) >> _MANTISSA_BITS  # e + 1023: never negative
-    m = np.uint64(bits - (exponent << _MANTISSA_BITS) + _ONE).view(np.float64)
-    # A small integer put into the mantissa of 2⁵² is read back as a float: no slow conversion.
-    e = np.uint64(exponent | _TWO_52).view(np.float64) - _BIAS
-    s = (m - 1.0) / (m + 1.0)
-    q = s * s
-    series = 1.0 / 17.0
-    series = series * q + 1.0 / 15.0
-    series = series * q + 1.0 / 13.0
-    series = series * q + 1.0 / 11.0
-    series = series * q + 1.0 / 9.0
-    series = series * q + 1.0 / 7.0
-    series = series * q + 1.0 / 5.0
-    series = series * q + 1.0 / 3.0
-    return e * _LOG10_2 + (s + s * q * series) * _TWO_OVER_LN10
 
 
 @native()
@@ -98,7 +62,7 @@ def evaluate(
     n: int,
     points: int,
 ) -> tuple[Array, Array, Array, Array, float]:
-    """Evaluate the decimal logarithm of the mean squared error on a grid.
+    """Evaluate the mean squared error on a grid.
 
     Parameters
     ----------
@@ -119,7 +83,7 @@ def evaluate(
         Entry [i, j]: at second[i], first[j].
     triangle : ndarray, shape (3, 3)
     floor : float
-        Below it there is only rounding: the logarithm is cut there.
+        Below it there is only rounding: the loss is cut there.
     """
     triangle = reduce_to_plane(factor, origin, directions)
     target = (factor[:, -1] ** 2).sum()
@@ -141,8 +105,4 @@ def evaluate(
             loss = residual * residual + beneath
             # Beyond float64, where the residual may even be ∞ - ∞, the loss is its largest number.
             grid[i, j] = max(loss, floor) if loss < _LARGEST else _LARGEST
-    # One long loop: row by row, the ends that fill no vector would take a third of the time.
-    every = grid.reshape(points * points)
-    for i in range(every.size):
-        every[i] = _log10(every[i])
     return first, second, grid, triangle, floor

@@ -259,7 +259,7 @@ def surface(
         names=names,
         along=titles,
         axes=(first, second),
-        log10_loss=grid,
+        log10_loss=np.log10(grid, out=grid),
         origin=origin,
         directions=directions,
         offset=offset,

@@ -166,6 +166,7 @@ class FullBatch(Walk):
         return p + 8
 
     def go_on(self, budget: int) -> None:
+        """Walk on, by so many epochs at most."""
         self.kernel(self.rule, *self.triangle, self.limits, self.arrays, budget)
 
 
@@ -181,6 +182,7 @@ class MiniBatch(Walk):
         return 8
 
     def go_on(self, budget: int) -> None:
+        """Walk on, by about so many rows at most."""
         if self._call(budget) == UNSURE:  # a loss beyond what is certain without a pass
             self.arrays.losses[LOSS_LIMIT] = self._loss_limit()
             self._call(1)  # which only judges it
@@ -215,10 +217,10 @@ class MiniBatch(Walk):
             order = np.zeros(n, np.int64)
             twisters = np.zeros((2, STATE + 1), np.uint32)
         seed = self.generator.seed & 0xFFFFFFFF  # of which PyTorch takes the low 32 bits
-        arrays = self.arrays
+        whole = np.zeros(self.arrays.w.size + self.arrays.slots.size + 3)
         return Epoch(
             plan.intercept, size, self.steps, rows, batches.shuffle, seed, self.generator.drawn,
-            order, bounds, twisters, self._variance(), np.zeros(arrays.w.size + arrays.slots.size + 3),
+            order, bounds, twisters, self._variance(), whole,
         )  # fmt: skip
 
     def _kept(self) -> tuple[Arrays, int, int]:

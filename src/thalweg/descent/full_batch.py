@@ -58,7 +58,7 @@ def check(rule: Walked, R: Array, limits: Limits, arrays: Arrays, epochs: int) -
 def last_epoch(limits: Limits, arrays: Arrays, budget: int) -> int:
     """Give the epoch before which a call ends."""
     left = limits.epochs - arrays.cursor[EPOCHS]
-    return arrays.cursor[EPOCHS] + (budget if budget < left else left)
+    return int(arrays.cursor[EPOCHS] + (budget if budget < left else left))
 
 
 @exact
@@ -139,7 +139,7 @@ def walk_triangle(
     scalars[0], scalars[1], scalars[2] = step, carried[0], carried[1]
     cursor[EPOCHS], cursor[POINTS], cursor[UNTIL_RECORD] = epoch, points, until_record
     cursor[OUTCOME] = ended(outcome, epoch, limits)
-    return cursor[OUTCOME]
+    return int(cursor[OUTCOME])
 
 
 def walk_line(
@@ -191,4 +191,4 @@ def walk_line(
     scalars[0], scalars[1], scalars[2] = step, carried[0], carried[1]
     cursor[EPOCHS], cursor[POINTS], cursor[UNTIL_RECORD] = epoch, points, until_record
     cursor[OUTCOME] = ended(outcome, epoch, limits)
-    return cursor[OUTCOME]
+    return int(cursor[OUTCOME])

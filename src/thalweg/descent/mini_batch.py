@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.extending import overload
@@ -91,7 +91,7 @@ class Epoch(NamedTuple):
 
 
 @exact
-def row_at(order: NDArray[np.int64], k: int, first: int) -> int:
+def row_at(order: NDArray[np.int64], k: int, first: int) -> Any:
     """Give the place of an epoch's k-th row among those at hand.
 
     Unsigned: a number that could be negative would be looked at before each use, as Python
@@ -301,8 +301,7 @@ def _plain_fours(  # type: ignore[no-untyped-def]
             for j in range(d):
                 x1, x2, x3, x4 = X[i1, j], X[i2, j], X[i3, j], X[i4, j]
                 sums[j] += (s1 * x1 + s2 * x2) + (s3 * x3 + s4 * x4)
-            for k in range(4):
-                i, c = (i1, c1) if k == 0 else (i2, c2) if k == 1 else (i3, c3) if k == 2 else (i4, c4)
+            for i, c in ((i1, c1), (i2, c2), (i3, c3), (i4, c4)):
                 for j in range(d):
                     w[j] = shrink * w[j] - c * X[i, j]
                 if intercept:
@@ -579,7 +578,7 @@ def walk_rows(
     cursor[OUTCOME] = ended(outcome, epochs, limits)
     if epoch.intercept:
         turn_all(arrays, False)
-    return cursor[OUTCOME]
+    return int(cursor[OUTCOME])
 
 
 def start_sums(

@@ -48,8 +48,15 @@ def fit_in_parts(
     check_number("every", every, low=0.0, advice="try every=60")
     with _shown(progress, data) as show:
         task = prepare(data, start, asked)
-        walk = _Walk(task, None if resume is None else _matching(resume, task))
-        keeper = _Keeper(walk, resume if checkpoint is None else checkpoint, every)
+        earlier = None if resume is None else _matching(resume, task)
+        checkpoint = resume if checkpoint is None else checkpoint
+        if earlier is not None and earlier.outcome is not Outcome.STOPPED:
+            run = task.run(earlier)
+            if checkpoint is not None:
+                save(run, checkpoint)
+            return run
+        walk = _Walk(task, earlier)
+        keeper = _Keeper(walk, checkpoint, every)
         try:
             for rate in walk.epochs_on():
                 keeper.keep_if_due()
@@ -84,47 +91,31 @@ class _Walk:
 
     def __init__(self, task: Task, earlier: Trace | None) -> None:
         self.task, self.earlier = task, earlier
-        self.epochs_before = 0 if earlier is None else len(earlier.loss)
-        self.ended = None if earlier is None or _goes_on(earlier, task) else earlier
-        self.walk = None if self.ended else begin(_rest(task, earlier), task.settings)
+        self.rest = begin(_rest(task.plan, earlier), task.settings)
 
     @property
     def epochs(self) -> int:
         """The epochs walked so far."""
-        return self.epochs_before + (0 if self.walk is None else self.walk.epochs)
+        return self.rest.epochs + (0 if self.earlier is None else len(self.earlier.loss))
 
     def epochs_on(self) -> Iterator[float]:
         """Walk to the end; come back now and then after an epoch, with epochs per second."""
-        if self.walk is None:
-            return
         before, done = perf_counter(), self.epochs
-        for _ in calls(self.walk):
+        for _ in calls(self.rest):
             if self.epochs > done:
-                now = perf_counter()
-                yield (self.epochs - done) / max(now - before, 1e-9)
+                yield (self.epochs - done) / max(perf_counter() - before, 1e-9)
                 before, done = perf_counter(), self.epochs
-
-    def trace(self) -> Trace:
-        """Say what was done so far."""
-        if self.walk is None:
-            assert self.ended is not None
-            return self.ended
-        trace = self.walk.trace()
-        return trace if self.earlier is None else _join(self.earlier, trace, self.task)
 
     def run(self) -> Run:
         """Give the run so far."""
-        return self.task.run(self.trace())
+        trace = self.rest.trace()
+        if self.earlier is not None:
+            trace = _join(self.earlier, trace, self.task.plan.record_every)
+        return self.task.run(trace)
 
 
-def _goes_on(earlier: Trace, task: Task) -> bool:
-    """Tell whether there is more to walk."""
-    return earlier.outcome is Outcome.STOPPED and len(earlier.loss) < task.plan.epochs
-
-
-def _rest(task: Task, earlier: Trace | None) -> Plan:
+def _rest(plan: Plan, earlier: Trace | None) -> Plan:
     """Give the plan of what is left to walk."""
-    plan = task.plan
     if earlier is None:
         return plan
     return plan._replace(
@@ -158,13 +149,12 @@ class _Keeper:
 
 
 def _progress(walk: _Walk, rate: float) -> Progress:
-    assert walk.walk is not None  # it went on
-    epochs, goes_on = walk.task.plan.epochs, walk.walk.outcome is Outcome.STOPPED
+    epochs, goes_on = walk.task.plan.epochs, walk.rest.outcome is Outcome.STOPPED
     left = (epochs - walk.epochs) / rate if goes_on else 0.0
-    return Progress(walk.epochs, epochs, walk.walk.loss, rate, left)
+    return Progress(walk.epochs, epochs, walk.rest.loss, rate, left)
 
 
-def _join(earlier: Trace, later: Trace, task: Task) -> Trace:
+def _join(earlier: Trace, later: Trace, every: int) -> Trace:
     """Join the traces of two parts into the trace of the whole.
 
     Each records its start, which the earlier one has as its end, and its end, which the whole
@@ -172,7 +162,7 @@ def _join(earlier: Trace, later: Trace, task: Task) -> Trace:
     """
     if not len(later.loss):
         return earlier
-    before, every = int(earlier.steps[-1]), task.plan.record_every
+    before = int(earlier.steps[-1])
     due = slice(None if not every or before % every == 0 else -1)
     return later._replace(
         path=np.concatenate([earlier.path[due], later.path[1:]]),

@@ -337,7 +337,11 @@ class Summary:
         if intercept not in self._full_batches:
             about_mean = self.triangle()[1:, -1]
             variance = float(about_mean @ about_mean) / self.n
-            self._full_batches[intercept] = self.triangle(intercept=intercept), float(self.n), variance
+            self._full_batches[intercept] = (
+                self.triangle(intercept=intercept),
+                float(self.n),
+                variance,
+            )
         return self._full_batches[intercept]
 
     def solve(self, *, intercept: bool = True) -> Solution:

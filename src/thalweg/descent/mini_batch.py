@@ -236,7 +236,8 @@ def step_on_fours(
     Points and losses are written, and counted in the cursor. Only plain SGD is walked so; for
     other rules nothing is done.
     """
-    raise NotImplementedError  # chosen by the rule when a kernel is compiled
+    walk: Any = _plain_fours if type(rule) is PlainSGD else _no_fours
+    return int(walk(rule, loss, X, y, first, epoch, limits, arrays, row, stop))
 
 
 @overload(step_on_fours, **CHOSEN)

@@ -394,27 +394,21 @@ def keep_whole(epoch: Epoch, arrays: Arrays, step: int, carried: Pair) -> None:
 
 
 @exact
-def turn(values: Array, bias_last: bool) -> None:
+def put_bias_last(w: Array, slots: Array) -> None:
     """Turn [bias, weights…] into [weights…, bias], so that weight j is at feature j's place."""
-    last = values.size - 1
-    if bias_last:
-        bias = values[0]
-        for j in range(last):
-            values[j] = values[j + 1]
-        values[last] = bias
-    else:
-        bias = values[last]
-        for j in range(last, 0, -1):
-            values[j] = values[j - 1]
-        values[0] = bias
+    for j in range(w.size - 1):
+        w[j], w[j + 1] = w[j + 1], w[j]
+        for slot in range(slots.shape[0]):
+            slots[slot, j], slots[slot, j + 1] = slots[slot, j + 1], slots[slot, j]
 
 
 @exact
-def turn_all(arrays: Arrays, bias_last: bool) -> None:
-    """Turn the parameters and the slots, or turn them back."""
-    turn(arrays.w, bias_last)
-    for slot in range(arrays.slots.shape[0]):
-        turn(arrays.slots[slot], bias_last)
+def put_bias_first(w: Array, slots: Array) -> None:
+    """Turn [weights…, bias] into [bias, weights…] again."""
+    for j in range(w.size - 1, 0, -1):
+        w[j], w[j - 1] = w[j - 1], w[j]
+        for slot in range(slots.shape[0]):
+            slots[slot, j], slots[slot, j - 1] = slots[slot, j - 1], slots[slot, j]
 
 
 @exact
@@ -478,7 +472,7 @@ def walk_rows(
     """
     check(rule, X, y, first, epoch, limits, arrays, budget)
     if epoch.intercept:
-        turn_all(arrays, True)
+        put_bias_last(arrays.w, arrays.slots)
     w, slots, scalars, path, record, work, cursor, losses = arrays
     gradient, sums, order, bounds = work[0], work[1], epoch.order, epoch.bounds
     intercept, n, p, written = epoch.intercept, y.size, w.size, bounds.size > 0
@@ -578,7 +572,7 @@ def walk_rows(
     cursor[EPOCHS], cursor[ROW], cursor[BATCH] = epochs, row, batch
     cursor[OUTCOME] = ended(outcome, epochs, limits)
     if epoch.intercept:
-        turn_all(arrays, False)
+        put_bias_first(arrays.w, arrays.slots)
     return int(cursor[OUTCOME])
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 import thalweg
 from thalweg import errors, progress
-from thalweg.descent import parts
+from thalweg.descent import compiled, engines
 from thalweg.progress import Bar, Progress
 
 CHAPTERS = thalweg.salammbo()
@@ -135,7 +135,8 @@ def test_a_notebook_shows_reading_beside_fitting(cell: list[str], seconds: list[
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make each epoch a part, and each look at the clock a second."""
-    monkeypatch.setattr(parts, "PART_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "CALL_SECONDS", 0.0)
+    monkeypatch.setattr(compiled, "FIRST_NUMBERS", 1)
     ticks = itertools.count()
     monkeypatch.setattr(progress, "monotonic", lambda: float(next(ticks)))
 

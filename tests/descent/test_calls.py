@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -234,17 +234,16 @@ def guarded(make: Callable[[], compiled.Walk], budget: int) -> Trace:
 
 
 def check_guarded(rules: tuple[Rule, ...], losses: dict[str, Loss], d: int) -> None:
-    for rule, loss, regime, intercept in itertools.product(
-        rules, losses.values(), REGIMES, (True, False)
+    for rule, loss, batches, intercept, every in itertools.product(
+        rules, losses.values(), REGIMES.values(), (True, False), (1, 0, 4)
     ):
-        batches = REGIMES[regime]
-        plan = make_plan(rule, batches, d=d, loss=loss, intercept=intercept, epochs=3)
-        for every in (1, 0, 4):
-            plan = plan._replace(record_every=every)
-            whole = guarded(partial(compiled.begin, plan), 10**6)
-            assert_same(guarded(partial(compiled.begin, plan), 5), whole)
-            if batches.sampler or batches.shuffle or compiled.needs_no_rows(plan):
-                continue
+        plan = make_plan(
+            rule, batches, d=d, loss=loss, intercept=intercept, epochs=3, record_every=every
+        )
+        in_memory = partial(compiled.begin, plan)
+        whole = guarded(in_memory, 10**6)
+        assert_same(guarded(in_memory, 5), whole)
+        if not (batches.sampler or batches.shuffle or compiled.needs_no_rows(plan)):
             for size in (1, 6, 8):
                 assert_same(guarded(partial(StreamedBlocks, plan, size), 10**6), whole)
 
@@ -274,7 +273,8 @@ def test_all_of_it_with_numbas_own_check(tmp_path: Path) -> None:
     )
 
 
-BROKEN: dict[str, Callable[[Any, Any], tuple[Any, Any]]] = {
+Broken: TypeAlias = tuple[Any, Any]
+BROKEN: dict[str, Callable[[Any, Any], Broken]] = {
     "slots of another rule": lambda a, e: (a._replace(slots=a.slots[:1]), e),
     "slots too narrow": lambda a, e: (a._replace(slots=a.slots[:, 1:].copy()), e),
     "a short path": lambda a, e: (a._replace(path=a.path[:-2]), e),

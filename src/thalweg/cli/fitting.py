@@ -96,8 +96,7 @@ def fit(
         run.save(out)
     if report is not None:
         write_report({run.settings.optimizer: run}, report)
-    solution = run.summary.solve(intercept=run.settings.intercept)
-    say_run(run, solution, json_)
+    say_run(run, run.solution, json_)
     ended = message(run)
     if run.outcome is thalweg.Outcome.STOPPED:
         kept = checkpoint or resume

@@ -165,7 +165,7 @@ class FullBatch(Walk):
         return p + 8
 
     def go_on(self, budget: int) -> None:
-        """Walk on for so many epochs."""
+        """Walk on, by so many epochs at most."""
         self.kernel(self.rule, *self.triangle, self.limits, self.arrays, budget)
 
 
@@ -181,7 +181,7 @@ class MiniBatch(Walk):
         return 8
 
     def go_on(self, budget: int) -> None:
-        """Walk on over so many rows."""
+        """Walk on, by about so many rows at most."""
         if self._call(budget) == UNSURE:  # a loss beyond what is certain without a pass
             self.arrays.losses[LOSS_LIMIT] = self._loss_limit()
             self._call(1)  # which only judges it

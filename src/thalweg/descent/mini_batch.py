@@ -58,6 +58,7 @@ from thalweg.optimizers.sgd import PlainSGD
 from thalweg.torch_random import STATE, Words, begin_shuffle, seed_twister, shuffle_on
 
 # Features up to which updates are not made in vector code: the compiler finds it not worth it.
+# Up to as many, four rows at a time are quicker than one after the other in vector code.
 SHORT = 16
 # Features up to which plain SGD is quicker in blocks of four rows.
 FEW = 24
@@ -88,6 +89,16 @@ class Epoch(NamedTuple):
     twisters: Words  # (2, 625), the stream and each epoch's own; (0, 0) where nothing is shuffled
     variance: float  # the target's, or a lower bound of it; NaN has the rows looked at
     whole: Array  # (p * (slots + 1) + 3,), written: parameters, slots, scalars before the epoch
+
+
+@exact
+def row_at(order: NDArray[np.int64], k: int, first: int) -> Any:
+    """Give the place of an epoch's k-th row among those at hand.
+
+    Unsigned: a number that could be negative would be looked at before each use, as Python
+    counts such from the end, and no loop over four rows would be worth it.
+    """
+    return np.uint64(order[k]) if order.size > 0 else np.uint64(k - first)
 
 
 @exact
@@ -150,6 +161,32 @@ def add_row(X: Array, i: int, slope: float, intercept: bool, gradient: Array) ->
 
 
 @exact
+def add_four(
+    loss: Loss, X: Array, y: Array, i1: int, i2: int, i3: int, i4: int,
+    intercept: bool, w: Array, gradient: Array,
+) -> float:  # fmt: skip
+    """Add the gradient of four rows to a batch's; give their losses' sum.
+
+    In a batch, too, fours count from the epoch's first row, so that no cut shows.
+    """
+    d = X.shape[1]
+    r1, r2, r3, r4 = -y[i1], -y[i2], -y[i3], -y[i4]
+    if intercept:
+        r1, r2, r3, r4 = r1 + w[d], r2 + w[d], r3 + w[d], r4 + w[d]
+    for j in range(d):
+        own = w[j]
+        r1, r2 = r1 + X[i1, j] * own, r2 + X[i2, j] * own
+        r3, r4 = r3 + X[i3, j] * own, r4 + X[i4, j] * own
+    (value1, s1), (value2, s2) = value_and_slope(loss, r1), value_and_slope(loss, r2)
+    (value3, s3), (value4, s4) = value_and_slope(loss, r3), value_and_slope(loss, r4)
+    for j in range(d):
+        gradient[j] += (s1 * X[i1, j] + s2 * X[i2, j]) + (s3 * X[i3, j] + s4 * X[i4, j])
+    if intercept:
+        gradient[d] += (s1 + s2) + (s3 + s4)
+    return (value1 + value2) + (value3 + value4)
+
+
+@exact
 def step_on_batch(
     rule: Any,
     coefficients: Coefficients,
@@ -206,7 +243,8 @@ def step_on_fours(
     Points and losses are written, and counted in the cursor. Only plain SGD is walked so; for
     other rules nothing is done.
     """
-    raise NotImplementedError  # chosen by the rule when a kernel is compiled
+    walk: Any = _plain_fours if type(rule) is PlainSGD else _no_fours
+    return int(walk(rule, loss, X, y, first, epoch, limits, arrays, row, stop))
 
 
 @overload(step_on_fours, **CHOSEN)
@@ -226,7 +264,7 @@ def _plain_fours(  # type: ignore[no-untyped-def]
     rule, loss, X, y, first, epoch, limits, arrays, row, stop
 ):
     w, sums, cursor, losses, d = arrays.w, arrays.work[1], arrays.cursor, arrays.losses, X.shape[1]
-    order, indirect, intercept = epoch.order, epoch.order.size > 0, epoch.intercept
+    order, intercept = epoch.order, epoch.intercept
     if d > FEW:
         return row
     coefficients, _ = schedule(rule, 1.0, (1.0, 1.0), (1.0, 1.0), (0.0, 0.0))  # always the same
@@ -234,9 +272,8 @@ def _plain_fours(  # type: ignore[no-untyped-def]
     one = 1.0 if intercept else 0.0
     total, until_record = losses[LOSS_SUM], cursor[UNTIL_RECORD]
     while row + 4 <= stop:
-        i1, i2, i3, i4 = row - first, row - first + 1, row - first + 2, row - first + 3
-        if indirect:
-            i1, i2, i3, i4 = order[row], order[row + 1], order[row + 2], order[row + 3]
+        i1, i2 = row_at(order, row, first), row_at(order, row + 1, first)
+        i3, i4 = row_at(order, row + 2, first), row_at(order, row + 3, first)
         p1 = w[d] if intercept else 0.0
         p2, p3, p4 = p1, p1, p1
         g21, g31, g32, g41, g42, g43 = one, one, one, one, one, one
@@ -249,35 +286,30 @@ def _plain_fours(  # type: ignore[no-untyped-def]
         c1 = push * s1
         value2, s2 = value_and_slope(loss, (shrink * p2 - c1 * g21) - y[i2])
         c2 = push * s2
-        value3, s3 = value_and_slope(loss, (shrink * (shrink * p3 - c1 * g31) - c2 * g32) - y[i3])
+        after = shrink * (shrink * p3 - c1 * g31) - c2 * g32
+        value3, s3 = value_and_slope(loss, after - y[i3])
         c3 = push * s3
-        value4, s4 = value_and_slope(
-            loss, (shrink * (shrink * (shrink * p4 - c1 * g41) - c2 * g42) - c3 * g43) - y[i4]
-        )
+        after = shrink * (shrink * (shrink * p4 - c1 * g41) - c2 * g42) - c3 * g43
+        value4, s4 = value_and_slope(loss, after - y[i4])
         c4 = push * s4
         total += (value1 + value2) + (value3 + value4)
+        if intercept:
+            sums[d] += (s1 + s2) + (s3 + s4)
         if until_record > 4:
             for j in range(d):
                 x1, x2, x3, x4 = X[i1, j], X[i2, j], X[i3, j], X[i4, j]
                 sums[j] += (s1 * x1 + s2 * x2) + (s3 * x3 + s4 * x4)
-                own = shrink * w[j] - c1 * x1
-                own = shrink * own - c2 * x2
-                own = shrink * own - c3 * x3
-                w[j] = shrink * own - c4 * x4
+                own = shrink * (shrink * w[j] - c1 * x1) - c2 * x2
+                w[j] = shrink * (shrink * own - c3 * x3) - c4 * x4
             if intercept:
-                own = shrink * w[d] - c1
-                own = shrink * own - c2
-                own = shrink * own - c3
-                w[d] = shrink * own - c4
+                own = shrink * (shrink * w[d] - c1) - c2
+                w[d] = shrink * (shrink * own - c3) - c4
             until_record -= 4
-        else:
+        else:  # one by one, to the same bits, for the points between
             for j in range(d):
                 x1, x2, x3, x4 = X[i1, j], X[i2, j], X[i3, j], X[i4, j]
                 sums[j] += (s1 * x1 + s2 * x2) + (s3 * x3 + s4 * x4)
-            for k in range(4):
-                i, c = (i1, c1) if k == 0 else (i2, c2)
-                if k > 1:
-                    i, c = (i3, c3) if k == 2 else (i4, c4)
+            for i, c in ((i1, c1), (i2, c2), (i3, c3), (i4, c4)):
                 for j in range(d):
                     w[j] = shrink * w[j] - c * X[i, j]
                 if intercept:
@@ -287,8 +319,6 @@ def _plain_fours(  # type: ignore[no-untyped-def]
                     write_point(arrays.path, cursor[POINTS], w, intercept)
                     cursor[POINTS] += 1
                     until_record = limits.record_every
-        if intercept:
-            sums[d] += (s1 + s2) + (s3 + s4)
         row += 4
     losses[LOSS_SUM], cursor[UNTIL_RECORD] = total, until_record
     return row
@@ -315,7 +345,9 @@ def check(
         raise ValueError("internal error: a cursor outside the rows")
     if not 0 <= arrays.cursor[BATCH] < epoch.steps:
         raise ValueError("internal error: a cursor outside the batches")
-    left = (limits.epochs - arrays.cursor[EPOCHS]) * epoch.steps - arrays.cursor[BATCH]
+    single = epoch.batch_size == 1 and epoch.bounds.size == 0  # a row is a batch, by one count
+    made = row if single else arrays.cursor[BATCH]
+    left = (limits.epochs - arrays.cursor[EPOCHS]) * epoch.steps - made
     check_arrays(rule, arrays, limits, left if left < budget + 4 else budget + 4, budget)
     written, indirect = epoch.bounds.size > 0, epoch.order.size > 0
     if written:
@@ -369,27 +401,21 @@ def keep_whole(epoch: Epoch, arrays: Arrays, step: int, carried: Pair) -> None:
 
 
 @exact
-def turn(values: Array, bias_last: bool) -> None:
+def put_bias_last(w: Array, slots: Array) -> None:
     """Turn [bias, weights…] into [weights…, bias], so that weight j is at feature j's place."""
-    last = values.size - 1
-    if bias_last:
-        bias = values[0]
-        for j in range(last):
-            values[j] = values[j + 1]
-        values[last] = bias
-    else:
-        bias = values[last]
-        for j in range(last, 0, -1):
-            values[j] = values[j - 1]
-        values[0] = bias
+    for j in range(w.size - 1):
+        w[j], w[j + 1] = w[j + 1], w[j]
+        for slot in range(slots.shape[0]):
+            slots[slot, j], slots[slot, j + 1] = slots[slot, j + 1], slots[slot, j]
 
 
 @exact
-def turn_all(arrays: Arrays, bias_last: bool) -> None:
-    """Turn the parameters and the slots, or turn them back."""
-    turn(arrays.w, bias_last)
-    for slot in range(arrays.slots.shape[0]):
-        turn(arrays.slots[slot], bias_last)
+def put_bias_first(w: Array, slots: Array) -> None:
+    """Turn [weights…, bias] into [bias, weights…] again."""
+    for j in range(w.size - 1, 0, -1):
+        w[j], w[j - 1] = w[j - 1], w[j]
+        for slot in range(slots.shape[0]):
+            slots[slot, j], slots[slot, j - 1] = slots[slot, j - 1], slots[slot, j]
 
 
 @exact
@@ -453,11 +479,11 @@ def walk_rows(
     """
     check(rule, X, y, first, epoch, limits, arrays, budget)
     if epoch.intercept:
-        turn_all(arrays, True)
+        put_bias_last(arrays.w, arrays.slots)
     w, slots, scalars, path, record, work, cursor, losses = arrays
     gradient, sums, order, bounds = work[0], work[1], epoch.order, epoch.bounds
     intercept, n, p, written = epoch.intercept, y.size, w.size, bounds.size > 0
-    indirect, single = order.size > 0, epoch.batch_size == 1 and not written
+    single, few = epoch.batch_size == 1 and not written, X.shape[1] < SHORT
     bases, carried, step = bases_of(rule), (scalars[1], scalars[2]), int(scalars[0])
     powers = powers_at(bases, step)
     epochs, row, batch, outcome = cursor[EPOCHS], cursor[ROW], cursor[BATCH], cursor[OUTCOME]
@@ -490,33 +516,47 @@ def walk_rows(
         budget -= stop - row
         if single:
             to = step_on_fours(rule, loss, X, y, first, epoch, limits, arrays, row, stop)
-            step += to - row
-            batch += to - row
-            row = to
+            step, row = step + to - row, to
         total, until_record, points = losses[LOSS_SUM], cursor[UNTIL_RECORD], cursor[POINTS]
+        while single and row < stop:
+            step += 1
+            powers = next_powers(bases, powers, step)
+            coefficients, carried = schedule(rule, float(step), bases, powers, carried)
+            i = row_at(order, row, first)
+            value, slope = value_and_slope(loss, residual(X, y, i, w, intercept))
+            total += value
+            step_on_row(rule, coefficients, X, i, slope, intercept, w, slots, sums)
+            row += 1
+            until_record -= 1
+            if until_record == 0:
+                write_point(path, points, w, intercept)
+                points += 1
+                until_record = limits.record_every
         while row < stop:
             low, high = batch * epoch.batch_size, (batch + 1) * epoch.batch_size
             if written:
                 low, high = bounds[batch], bounds[batch + 1]
             elif high > epoch.rows:
                 high = epoch.rows
-            size, end = high - low, high if high < stop else stop
-            ahead = next_powers(bases, powers, step + 1)
-            coefficients, following = schedule(rule, float(step + 1), bases, ahead, carried)
-            for k in range(row, end):
-                i = order[k] if indirect else k - first
-                value, slope = value_and_slope(loss, residual(X, y, i, w, intercept))
-                total += value
-                if size == 1:
-                    step_on_row(rule, coefficients, X, i, slope, intercept, w, slots, sums)
+            end = high if high < stop else stop
+            while row < end:
+                if few and (row & 3) == 0 and row + 4 <= end:
+                    i1, i2 = row_at(order, row, first), row_at(order, row + 1, first)
+                    i3, i4 = row_at(order, row + 2, first), row_at(order, row + 3, first)
+                    total += add_four(loss, X, y, i1, i2, i3, i4, intercept, w, gradient)
+                    row += 4
                 else:
+                    i = row_at(order, row, first)
+                    value, slope = value_and_slope(loss, residual(X, y, i, w, intercept))
+                    total += value
                     add_row(X, i, slope, intercept, gradient)
-            row = end
+                    row += 1
             if row < high:  # the batch goes on in another call
                 break
-            step, powers, carried = step + 1, ahead, following
-            if size > 1:
-                step_on_batch(rule, coefficients, size, gradient, w, slots, sums)
+            step += 1
+            powers = next_powers(bases, powers, step)
+            coefficients, carried = schedule(rule, float(step), bases, powers, carried)
+            step_on_batch(rule, coefficients, high - low, gradient, w, slots, sums)
             batch += 1
             until_record -= 1
             if until_record == 0:
@@ -539,7 +579,7 @@ def walk_rows(
     cursor[EPOCHS], cursor[ROW], cursor[BATCH] = epochs, row, batch
     cursor[OUTCOME] = ended(outcome, epochs, limits)
     if epoch.intercept:
-        turn_all(arrays, False)
+        put_bias_first(arrays.w, arrays.slots)
     return int(cursor[OUTCOME])
 
 

@@ -11,7 +11,6 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial, reduce
 from time import monotonic, perf_counter
 from typing import Any, TypeAlias
 
@@ -53,13 +52,20 @@ def fit_in_parts(
         if checkpoint is not None or resume is not None:
             rows.digest  # noqa: B018  # of a scan in the summary's pass, not in one of its own
         task = prepare(rows, start, settings)
-        walk = _Walk(task, None if resume is None else _matching(resume, task))
-        keeper = _Keeper(walk, resume if checkpoint is None else checkpoint, every)
+        earlier = None if resume is None else _matching(resume, task)
+        checkpoint = resume if checkpoint is None else checkpoint
+        if earlier is not None and earlier.outcome is not Outcome.STOPPED:
+            run = task.run(earlier)
+            if checkpoint is not None:
+                save(run, checkpoint)
+            return run
+        walk = _Walk(task, earlier)
+        keeper = _Keeper(walk, checkpoint, every)
         try:
             for rate in walk.epochs_on():
                 keeper.keep_if_due()
                 if show is not None:
-                    show(walk.progress(rate))
+                    show(_progress(walk, rate))
         except KeyboardInterrupt:
             if not walk.epochs:
                 raise
@@ -82,53 +88,31 @@ class _Walk:
 
     def __init__(self, task: Task, earlier: Trace | None) -> None:
         self.task, self.earlier = task, earlier
-        self.epochs_before = 0 if earlier is None else len(earlier.loss)
-        more = earlier is None or _goes_on(earlier, task)
-        self.walk = begin(_rest(task, earlier), task.settings) if more else None
+        self.rest = begin(_rest(task.plan, earlier), task.settings)
 
     @property
     def epochs(self) -> int:
         """The epochs walked so far."""
-        return self.epochs_before + (0 if self.walk is None else self.walk.epochs)
+        return self.rest.epochs + (0 if self.earlier is None else len(self.earlier.loss))
 
     def epochs_on(self) -> Iterator[float]:
         """Walk to the end; come back now and then after an epoch, with epochs per second."""
-        if self.walk is None:
-            return
         before, done = perf_counter(), self.epochs
-        for _ in calls(self.walk):
+        for _ in calls(self.rest):
             if self.epochs > done:
-                now = perf_counter()
-                yield (self.epochs - done) / max(now - before, 1e-9)
+                yield (self.epochs - done) / max(perf_counter() - before, 1e-9)
                 before, done = perf_counter(), self.epochs
-
-    def trace(self) -> Trace:
-        """Say what was done so far."""
-        parts = [self.earlier, None if self.walk is None else self.walk.trace()]
-        every = self.task.plan.record_every
-        return reduce(partial(_join, every), [part for part in parts if part is not None])
-
-    def progress(self, rate: float) -> Progress:
-        """Say how far it has come, at so many epochs per second."""
-        goes_on = self.walk is not None and self.walk.outcome is Outcome.STOPPED
-        loss = math.nan if self.walk is None else self.walk.loss
-        epochs = self.task.plan.epochs
-        left = (epochs - self.epochs) / rate if goes_on else 0.0
-        return Progress(self.epochs, epochs, loss, rate, left)
 
     def run(self) -> Run:
         """Give the run so far."""
-        return self.task.run(self.trace())
+        trace = self.rest.trace()
+        if self.earlier is not None:
+            trace = _join(self.earlier, trace, self.task.plan.record_every)
+        return self.task.run(trace)
 
 
-def _goes_on(earlier: Trace, task: Task) -> bool:
-    """Tell whether there is more to walk."""
-    return earlier.outcome is Outcome.STOPPED and len(earlier.loss) < task.plan.epochs
-
-
-def _rest(task: Task, earlier: Trace | None) -> Plan:
+def _rest(plan: Plan, earlier: Trace | None) -> Plan:
     """Give the plan of what is left to walk."""
-    plan = task.plan
     if earlier is None:
         return plan
     return plan._replace(
@@ -161,7 +145,13 @@ class _Keeper:
         self.due = monotonic() + self.every
 
 
-def _join(every: int, earlier: Trace, later: Trace) -> Trace:
+def _progress(walk: _Walk, rate: float) -> Progress:
+    epochs, goes_on = walk.task.plan.epochs, walk.rest.outcome is Outcome.STOPPED
+    left = (epochs - walk.epochs) / rate if goes_on else 0.0
+    return Progress(walk.epochs, epochs, walk.rest.loss, rate, left)
+
+
+def _join(earlier: Trace, later: Trace, every: int) -> Trace:
     """Join the traces of two parts into the trace of the whole.
 
     Each records its start, which the earlier one has as its end, and its end, which the whole

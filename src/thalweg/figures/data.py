@@ -18,6 +18,7 @@ from thalweg.figures.animation import Part, add_animation, points_until
 from thalweg.figures.downsample import compact, sample
 from thalweg.figures.labels import Runs, name_runs
 from thalweg.figures.theme import NEUTRAL, lay_out, style
+from thalweg.summary.exact import exact_solution
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
@@ -120,7 +121,7 @@ def fit_figure(
     across = X[:, 0] if one else rows.y[chosen]
     if exact and one:
         intercept = all(run.settings.intercept for run in named.values())
-        solution = rows.summary.solve(intercept=intercept)
+        solution = exact_solution(rows, intercept=intercept)
         figure.add_trace(_line(across, X @ solution.weights + solution.bias, "exact solution"))
     parts = []
     for index, (name, run) in enumerate(named.items(), first_style):

@@ -134,11 +134,9 @@ def loss_figure(
     figure = go.Figure()
     for index, (name, run) in enumerate(named.items(), first_style):
         figure.add_trace(_loss_trace(name, style(index), run))
-    floor = (
-        first.summary.solve(intercept=first.settings.intercept).loss
-        if exact and kinds == {"mse"}
-        else 0.0
-    )
+    floor = 0.0
+    if exact and kinds == {"mse"} and first.solution.loss > first.solution.loss_error:
+        floor = first.solution.loss  # more than rounding
     if floor > 0:
         last = max(run.epochs for run in named.values())
         figure.add_trace(
@@ -203,7 +201,7 @@ def _losses(run: Run, parameters: Array) -> Array:
 
 
 def _exact(run: Run) -> Array:
-    return run.summary.solve(intercept=run.settings.intercept).parameters
+    return run.solution.parameters
 
 
 def need_runs(runs: Runs) -> dict[str, Run]:

@@ -68,7 +68,7 @@ def report_page(runs: Run | Mapping[str, Run]) -> str:
     _check(named)
     first = next(iter(named.values()))
     diagnoses = {name: explain(run) for name, run in named.items()}
-    solution = first.summary.solve(intercept=first.settings.intercept)
+    solution = first.solution
     exact = solution.parameters
     filled = _Report(
         head=(
@@ -175,7 +175,7 @@ def _plane(named: Mapping[str, Run]) -> Surface:
         return surface(source, path=[*stayed, *starts], intercept=intercept)
     if not stayed:
         return surface(source, along="curvature", path=starts, intercept=intercept)
-    solution = first.summary.solve(intercept=intercept).parameters
+    solution = first.solution.parameters
     return surface(source, path=stayed, along="path", through=solution, intercept=intercept)
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from thalweg.data.source import Source
     from thalweg.settings import Settings
+    from thalweg.summary.solution import Solution
     from thalweg.summary.summary import Summary
     from thalweg.torch_random import Generator
 
@@ -217,6 +218,14 @@ class Run:
                 advice="fit again, or pass the data beside the run",
             )
         return self.data.summary
+
+    @cached_property
+    def solution(self) -> Solution:
+        """The exact least-squares answer, with the digits of the rows where they are at hand."""
+        from thalweg.summary.exact import exact_solution  # only when something is computed
+
+        known = self.summary if self.data is None else self.data
+        return exact_solution(known, intercept=self.settings.intercept)
 
     @property
     def source(self) -> Dataset | Summary | None:

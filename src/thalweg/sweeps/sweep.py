@@ -72,8 +72,8 @@ class Sweep:
     >>> rates = thalweg.sweep(thalweg.salammbo(), lr=[1e-10, 4e-10, 1e-9], optimizer="sgd")
     >>> rates.diverged
     array([False, False,  True])
-    >>> float(rates.loss[1] / rates.run(1).summary.loss(rates.run(1).parameters))
-    1.0...
+    >>> round(float(rates.loss[1] / rates.run(1).summary.loss(rates.run(1).parameters)), 9)
+    1.0
     """
 
     settings: Mapping[str, NDArray[Any]]

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from thalweg.errors import InvalidSetting, nearest
 
 PRECISIONS = ("float32", "float64")
+SHOWN = 200  # characters of a value in an error
 
 
 class Range(NamedTuple):
@@ -106,7 +107,7 @@ class Kind:
             advice = self.advise(value) or f"PyTorch's default is {default!r}"
             raise InvalidSetting(
                 name,
-                got=repr(value),
+                got=_shown(value),
                 expected=self.expected,
                 advice=advice,
                 suggest={name: self.example},
@@ -233,6 +234,15 @@ class TwoNumbers(Kind):
             return None
         holds = (one.holds(number) for one, number in zip(self.ranges, pair, strict=True))
         return pair if all(holds) else None
+
+
+def _shown(value: object) -> str:
+    """Write a value that is refused, which may be of any length."""
+    try:
+        written = repr(value)
+    except ValueError:  # Python writes no whole number of thousands of digits
+        written = "a number of thousands of digits"
+    return written if len(written) <= SHOWN else written[:SHOWN] + "…"
 
 
 def _is_number(value: object) -> bool:

@@ -296,3 +296,20 @@ def test_nothing_is_modified(three_features: thalweg.Dataset) -> None:
     np.testing.assert_array_equal(X, three_features.X)
     np.testing.assert_array_equal(y, three_features.y)
     assert start.tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_a_start_whose_parameters_mean_something_else_is_refused(engine: str) -> None:
+    """One feature with a bias and two without have two parameters each."""
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(9, 2)), rng.normal(size=9)
+    with_bias = thalweg.fit((X[:, 0], y), epochs=3, engine=engine)
+    for start in (with_bias, with_bias.continuation(fresh_optimizer=True)):
+        with pytest.raises(errors.InvalidSetting) as caught:
+            thalweg.fit((X, y), intercept=False, start=start, engine=engine)
+        assert str(caught.value) == (
+            "start: got a run with a bias for a fit without one, expected a run whose parameters "
+            "mean the same; use intercept=True, or give the start as an array"
+        )
+    again = thalweg.fit((X, y), intercept=False, start=with_bias.parameters, epochs=1)
+    np.testing.assert_array_equal(again.path[0], with_bias.parameters)

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thalweg.errors import InvalidSetting
+from thalweg.lab import messages
+from thalweg.lab.controls import controls
 from thalweg.lab.messages import (
     MESSAGE_CHARACTERS,
     VERSION,
@@ -23,6 +25,7 @@ from thalweg.lab.messages import (
     parse,
     read_settings,
 )
+from thalweg.settings import DEFAULTS
 
 if TYPE_CHECKING:
     from lab.conftest import Decode
@@ -100,24 +103,24 @@ def test_a_full_request_is_read_whole() -> None:
             wired(runs=[{"learning_rate": 0.1}]),
             "runs: got the setting 'learning_rate', expected settings that the page has; "
             "choose one of 'optimizer', 'lr', 'epochs', 'batch_size', 'shuffle', 'drop_last', "
-            "'loss', 'delta', 'seed', 'start', 'standardize', 'hyperparameters'",
+            "'loss', 'delta', 'seed', 'standardize', 'start', 'hyperparameters'",
         ),
         (wired(runs=[{"engine": "reference"}]), None),
         (wired(runs=[{"record": "step"}]), None),
-        (wired(runs=[{"lr": "0.1"}]), "lr: got '0.1', expected a finite number; send a number"),
-        (wired(runs=[{"lr": True}]), "lr: got True, expected a finite number; send a number"),
+        (wired(runs=[{"lr": "0.1"}]), "lr: got '0.1', expected a positive number; try lr=0.01"),
+        (wired(runs=[{"lr": True}]), "lr: got True, expected a positive number; try lr=0.01"),
         ('{"version": 1, "id": 1, "type": "show", "runs": [{"lr": NaN}]}',
          "message: got NaN, expected finite numbers; leave the value out"),
         ('{"version": 1, "id": 1, "type": "show", "runs": [{"lr": 1e999}]}',
-         "lr: got inf, expected a finite number; send a number"),
+         "lr: got inf, expected a positive number; try lr=0.01"),
         (wired(runs=[{"optimizer": "muon"}]), None),
         (wired(runs=[{"optimizer": "sgd", "hyperparameters": {"foreach": True}}]), None),
         (wired(runs=[{"hyperparameters": {"lr": 1.0}}]), None),
         (
             wired(runs=[{"epochs": 2.5}]),
-            "epochs: got 2.5, expected a whole number from 1 to 1,000,000; change it",
+            "epochs: got 2.5, expected a whole number of at least 1; try epochs=250",
         ),
-        (wired(runs=[{"shuffle": 1}]), "shuffle: got 1, expected true or false; "
+        (wired(runs=[{"shuffle": 1}]), "shuffle: got 1, expected True or False; "
          "say one of the two"),
         (wired(view={"ranges": [[0, 1]]}), "ranges: got 1 ranges, expected one for each axis; "
          "give two"),
@@ -182,3 +185,9 @@ def test_a_frame_keeps_gaps_and_cuts_what_single_precision_cannot_hold(decode: D
     assert read["name"] == "é"
     np.testing.assert_array_equal(read["first"], np.array([1.5, np.nan, 1e30, -1e30], np.float32))
     np.testing.assert_array_equal(read["second"], np.arange(6.0))
+
+
+def test_each_setting_of_fit_is_offered_or_said_to_be_absent() -> None:
+    assert set(messages.OFFERED) | set(messages.ABSENT) == set(DEFAULTS)
+    assert not set(messages.OFFERED) & set(messages.ABSENT)
+    assert set(controls()["defaults"]) == {*messages.OFFERED, "start"}

@@ -11,7 +11,7 @@ from typing import Any
 
 from thalweg.figures.theme import COLORS, DASHES, NEUTRAL, SYMBOLS, theme
 from thalweg.kinds import Flag, Kind, Number, Range, Span, TwoNumbers
-from thalweg.lab.messages import COLUMNS, RUNS, VERSION, WRITTEN_ROWS
+from thalweg.lab.messages import COLUMNS, OFFERED, RUNS, VERSION, WRITTEN_ROWS
 from thalweg.losses import NAMES
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import Rule, declared
@@ -24,12 +24,6 @@ _BEYOND = (1e-3, 1e2)
 
 # Where a slider begins and ends, for settings whose range does not say. Zero on a logarithmic
 # slider is its own place, left of the smallest value.
-SHOWN = (
-    "optimizer", "lr", "epochs", "batch_size", "shuffle", "drop_last", "loss", "delta", "seed",
-    "standardize",
-)  # fmt: skip
-"""The settings of ``fit`` that the page has controls for; it always fits a bias, in float64."""
-
 _START = "Where the descent begins: drawn from the seed, or a point of your own."
 
 
@@ -39,8 +33,8 @@ def controls() -> dict[str, Any]:
         "version": VERSION,
         "optimizers": [_optimizer(name, rule) for name, rule in RULES.items()],
         "losses": [{"name": name, "label": words.label} for name, words in NAMES.items()],
-        "defaults": {**{name: DEFAULTS[name] for name in SHOWN}, "start": None},
-        "explanations": {**{name: MEANINGS[name] for name in SHOWN}, "start": _START},
+        "defaults": {**{name: DEFAULTS[name] for name in OFFERED}, "start": None},
+        "explanations": {**{name: MEANINGS[name] for name in OFFERED}, "start": _START},
         "limits": {"runs": RUNS, "columns": COLUMNS, "rows": WRITTEN_ROWS},
         "look": {
             "colors": COLORS,

@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from thalweg.errors import InvalidSetting, nearest
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
+from thalweg.settings import kind_of
 
 VERSION = 1
 MAGIC = b"THW" + bytes([VERSION])
@@ -335,22 +336,19 @@ def _optimizer(name: str, value: object) -> str:
     raise _wrong(name, repr(value)[:60], "one of " + ", ".join(RULES), "choose one of them")
 
 
-def _batch_size(name: str, value: object) -> int | None:
-    return None if value is None else _whole(name, value, 1, 2**31)
-
-
-def _seed(name: str, value: object) -> int:
-    return _whole(name, value, -(2**31), 2**53)
-
-
 def _start(name: str, value: object) -> int | list[float] | None:
     if value is None:
         return None
-    return _numbers(name, value, COLUMNS + 1) if isinstance(value, list) else _seed(name, value)
+    return _numbers(name, value, COLUMNS + 1) if isinstance(value, list) else _of_fit("seed", value)
 
 
-def _loss(name: str, value: object) -> str:
-    return _text(name, value, 20)
+def _of_fit(name: str, value: object) -> Any:
+    """Take a setting by its own definition, within what a page may ask for."""
+    taken = kind_of(name).take(name, value)
+    most = _MOST.get(name, math.inf)
+    if isinstance(taken, int) and abs(taken) > most:
+        raise _wrong(name, f"{taken:,}", f"at most {most:,}", "lower it")
+    return taken
 
 
 def _hyperparameters(name: str, value: object) -> dict[str, Any]:
@@ -363,22 +361,20 @@ def _hyperparameter(name: str, value: object) -> bool | float | tuple[float, flo
     return _pair(name, value) if isinstance(value, list) else float(_number(name, value))
 
 
-def _epochs(name: str, value: object) -> int:
-    return _whole(name, value, 1, 10**6)
+OFFERED = (
+    "optimizer", "lr", "epochs", "batch_size", "shuffle", "drop_last", "loss", "delta", "seed",
+    "standardize",
+)  # fmt: skip
+"""The settings of ``fit`` that a page may send."""
+ABSENT = ("batch_sampler", "intercept", "engine", "dtype", "record", "tolerance", "tolerance_on")
+"""Those that it may not: it always fits a bias, in float64, and walks all the epochs."""
 
+_MOST = {"epochs": 10**6, "batch_size": 2**31, "seed": 2**53}
 
 _SETTINGS: dict[str, Callable[[str, object], Any]] = {
+    **dict.fromkeys(OFFERED, _of_fit),
     "optimizer": _optimizer,
-    "lr": _number,
-    "epochs": _epochs,
-    "batch_size": _batch_size,
-    "shuffle": _flag,
-    "drop_last": _flag,
-    "loss": _loss,
-    "delta": _number,
-    "seed": _seed,
     "start": _start,
-    "standardize": _flag,
     "hyperparameters": _hyperparameters,
 }
 

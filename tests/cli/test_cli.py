@@ -636,3 +636,27 @@ def test_help_names_each_command() -> None:
         "lab",
     ):
         assert re.search(rf"^\W*{name}\b", said.out, re.M), name
+
+
+def test_columns_called_as_answers_are_keep_their_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("odd.csv").write_text("bias,loss,y\n1,2,3\n2,1,4\n4,5,1\n3,3,9\n5,1,2\n")
+    table = np.loadtxt("odd.csv", delimiter=",", skiprows=1)
+    expected, (rest,), *_ = np.linalg.lstsq(
+        np.column_stack([np.ones(5), table[:, :2]]), table[:, 2], rcond=None
+    )
+    answer = json.loads(run("solve", "odd.csv", "-y", "y", "--json").out)
+    assert list(answer) == ["bias", "weights", "loss", "rows"]
+    got = [answer["bias"], answer["weights"]["bias"], answer["weights"]["loss"], answer["loss"]]
+    np.testing.assert_allclose(got, [*expected, rest / 5], rtol=1e-12)
+    said = [line.split("\t") for line in run("solve", "odd.csv", "-y", "y").out.splitlines()]
+    assert [name for name, _ in said] == ["bias", "bias_2", "loss_2", "loss"]
+    assert [float(value) for _, value in said] == got
+    fitted = run("fit", "odd.csv", "-y", "y", "--epochs", "3").out.split()
+    assert [word for word in fitted if word.startswith(("bias", "loss"))] == [
+        "bias", "bias_2", "loss_2", "loss",
+    ]  # fmt: skip
+    alone = json.loads(run("solve", "odd.csv", "-y", "y", "--no-intercept", "--json").out)
+    assert alone["bias"] is None

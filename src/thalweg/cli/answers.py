@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from thalweg.cli.app import errors
+from thalweg.data.names import unique_names
 from thalweg.numbers import number
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ def say_run(run: Run, solution: Solution, as_json: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("", "by descent", "exact solution"):
         table.add_column(heading, justify="right" if heading else "left")
-    for name, ended, exact in zip(run.names, run.parameters, solution.parameters, strict=True):
+    # The loss keeps its name, also beside a column that is called so.
+    loss, *names = unique_names(("loss" if is_squared else "mean squared error", *run.names))
+    for name, ended, exact in zip(names, run.parameters, solution.parameters, strict=True):
         table.add_row(name, number(ended, 8), number(exact, 8))
-    name = "loss" if is_squared else "mean squared error"
-    table.add_row(name, number(squared, 8), number(solution.loss, 8))
+    table.add_row(loss, number(squared, 8), number(solution.loss, 8))
     if not is_squared:  # the exact solution is not of that loss
         table.add_row(f"{run.settings.loss} loss of the last epoch", number(last, 8), "")
     Console(highlight=False).print(table)

@@ -122,7 +122,7 @@ def solve(
     json_: Json = False,
 ) -> None:
     """Give the exact least-squares answer; the rows are scanned, not held in memory."""
-    from thalweg.data.names import parameter_names
+    from thalweg.data.names import parameter_names, unique_names
 
     scan = scan_of(data, target, features, missing, delimiter, decimal)
     with Bar(errors) as bar:
@@ -132,7 +132,7 @@ def solve(
         answer = as_object(scan.features, solution.parameters, intercept=intercept)
         say_json({**answer, "loss": solution.loss, "rows": scan.summary.n})
         return
-    names = parameter_names(scan.features, intercept=intercept)
+    _, *names = unique_names(("loss", *parameter_names(scan.features, intercept=intercept)))
     for name, value in zip(names, solution.parameters.tolist(), strict=True):
         typer.echo(f"{name}\t{value!r}")
     typer.echo(f"loss\t{solution.loss!r}")

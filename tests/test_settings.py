@@ -57,7 +57,9 @@ def test_a_checked_value_is_pythons_own(name: str, given: Any, kept: Any) -> Non
     [
         ("lr", True), ("lr", "0.1"), ("lr", np.array([0.1])), ("lr", 10**400), ("lr", 0),
         ("lr", float("nan")), ("epochs", 2.0), ("epochs", True), ("epochs", 0),
-        ("batch_size", 0), ("seed", 2**64), ("seed", -(2**63) - 1), ("seed", 1.5),
+        ("batch_size", 0), ("batch_size", 2**63), ("epochs", 2**63), ("record", 2**63),
+        ("lr", np.timedelta64(1, "s")), ("epochs", np.timedelta64(1, "s")),
+        ("seed", 2**64), ("seed", -(2**63) - 1), ("seed", 1.5),
         ("shuffle", 1), ("shuffle", None), ("record", 0), ("record", True), ("record", "steps"),
         ("tolerance", 0), ("tolerance_on", "lost"), ("engine", None), ("dtype", "float16"),
         ("batch_sampler", []), ("batch_sampler", [[]]), ("batch_sampler", [[1.5]]),

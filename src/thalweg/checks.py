@@ -6,18 +6,19 @@ Not here: rows (:mod:`thalweg.data.dataset`), settings that must fit together
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.errors import InvalidData, InvalidSetting, nearest
+from thalweg.kinds import Flag
 
 if TYPE_CHECKING:
     from thalweg.arrays import Array
+
+_FLAG = Flag("", "say one of the two")
 
 
 def is_number(value: object) -> TypeGuard[float]:
@@ -25,46 +26,9 @@ def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
-def check_number(
-    name: str,
-    value: object,
-    *,
-    low: float,
-    advice: str,
-    suggest: Mapping[str, object] | None = None,
-) -> None:
-    """Refuse what is not a finite number above ``low``."""
-    if is_number(value) and low < float(value) < math.inf:
-        return
-    expected = "a positive number" if low == 0 else f"a number above {low}"
-    raise InvalidSetting(name, got=repr(value), expected=expected, advice=advice, suggest=suggest)
-
-
-def check_count(
-    name: str,
-    value: object,
-    *,
-    low: int | None,
-    advice: str,
-    suggest: Mapping[str, object] | None = None,
-) -> None:
-    """Refuse what is not a whole number of at least ``low``."""
-    if (
-        isinstance(value, Integral)
-        and not isinstance(value, bool)
-        and (low is None or int(value) >= low)
-    ):
-        return
-    expected = "a whole number" if low is None else f"a whole number of at least {low}"
-    raise InvalidSetting(name, got=repr(value), expected=expected, advice=advice, suggest=suggest)
-
-
-def check_flag(name: str, value: object) -> None:
-    """Refuse what is neither true nor false."""
-    if not isinstance(value, bool | np.bool_):
-        raise InvalidSetting(
-            name, got=repr(value), expected="True or False", advice="say one of the two"
-        )
+def check_flag(name: str, value: object) -> bool:
+    """Refuse what is neither true nor false, and what merely counts as one of them."""
+    return bool(_FLAG.take(name, value))
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -79,7 +43,7 @@ def check_parameters(argument: str, parameters: ArrayLike, p: int) -> Array:
     """Refuse what is not one finite number per parameter."""
     try:
         w = np.asarray(parameters, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         w = np.array([])
     if w.shape != (p,) or not np.isfinite(w).all():
         raise InvalidData(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array, design_matrix
-from thalweg.checks import check_choice, check_parameters
+from thalweg.checks import check_choice, check_flag, check_parameters
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.names import parameter_names
@@ -112,8 +112,9 @@ def gradients(
     >>> at.largest_difference < 1e-9
     True
     """
-    rows = take(data, y, target=target, features=features).read()
     check_choice("dtype", dtype, PRECISIONS)
+    intercept = check_flag("intercept", intercept)
+    rows = take(data, y, target=target, features=features).read()
     w = check_parameters("parameters", parameters, rows.X.shape[1] + intercept)
     loss, by_autograd = _by_autograd(rows, w, intercept, dtype)
     return Gradients(

@@ -138,7 +138,7 @@ class Number(Kind):
                 return None
             try:
                 value = float(value)
-            except OverflowError:
+            except (OverflowError, TypeError):  # TypeError: NumPy calls its durations whole numbers
                 return None
         return value if self.range.holds(value) else None
 
@@ -157,17 +157,26 @@ class Whole(Kind):
             return "a whole number"
         if self.high is None:
             return f"a whole number of at least {self.low}"
-        return f"a whole number from {self.low} to {self.high}"
+        return f"a whole number from {_as_power(self.low)} to {_as_power(self.high)}"
 
     def normal(self, value: Any) -> int | None:
         """Give the int."""
         if type(value) is not int:
             if not isinstance(value, Integral) or isinstance(value, bool):
                 return None
-            value = int(value)
+            try:
+                value = int(value)
+            except TypeError:  # NumPy calls its durations whole numbers
+                return None
         below = self.low is not None and value < self.low
         above = self.high is not None and value > self.high
         return None if below or above else value
+
+
+def _as_power(bound: int) -> str:
+    """Write a bound; that of a computer's word as a power of two."""
+    words = {-(2**63): "-2**63", 2**63 - 1: "2**63 - 1", 2**64 - 1: "2**64 - 1"}
+    return words.get(bound, str(bound))
 
 
 @dataclass(frozen=True)
@@ -230,7 +239,7 @@ class TwoNumbers(Kind):
             return None
         try:
             pair = (float(value[0]), float(value[1]))
-        except OverflowError:
+        except (OverflowError, TypeError):
             return None
         holds = (one.holds(number) for one, number in zip(self.ranges, pair, strict=True))
         return pair if all(holds) else None

@@ -112,7 +112,11 @@ class Settings:
     epochs: int = _setting(  # the lesson's first descent
         250,
         Whole(
-            "How often the descent goes through all the rows.", "try {epochs}", low=1, example=250
+            "How often the descent goes through all the rows.",
+            "try {epochs}",
+            low=1,
+            high=2**63 - 1,
+            example=250,
         ),
     )
     batch_size: int | None = _setting(
@@ -123,6 +127,7 @@ class Settings:
             "leave it out to take all the rows",
             optional=True,
             low=1,
+            high=2**63 - 1,
         ),
     )
     shuffle: bool = _setting(False, Flag("Draws a new order of the rows for each epoch.", _EITHER))
@@ -179,7 +184,7 @@ class Settings:
             "Which points of the path to keep: one an epoch, each step, or every k-th step.",
             "say 'epoch', 'step', or how many steps lie between two points",
             choices=("epoch", "step"),
-            also=Whole("", low=1),
+            also=Whole("", low=1, high=2**63 - 1),
         ),
     )
     tolerance: float | None = _setting(

@@ -116,8 +116,8 @@ def test_the_rows_are_copied_and_read_only() -> None:
         (
             np.ma.masked_array([[1.0], [2.0]], mask=[[True], [False]]),
             [1.0, 2.0],
-            "X: got a masked array with masked values, expected an array of real numbers; "
-            "convert it first, for example with numpy.asarray(values, dtype=float)",
+            "X: got a masked array with masked values, expected a value in each place; fill them "
+            "with values.filled(0.0), or whatever stands for them, or leave out their rows",
         ),
         (
             [[1.0, 2.0], [3.0, np.nan], [np.inf, 4.0]],

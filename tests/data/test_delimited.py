@@ -168,9 +168,10 @@ def test_an_exported_index_is_not_taken_for_a_feature(tmp_path: Path) -> None:
     with pytest.raises(InvalidData) as error:
         read(path, target="y")
     assert str(error.value) == (
-        f"{path}: got columns that are not numbers: '' (an index?), expected numbers in each "
-        "column that is fitted; leave them out with features=['x'], or turn them into numbers first"
+        f"{path}: got '' among the features, named as an index is, expected columns with names "
+        "of their own; leave it out with features=['x'], or name it among the features to take it"
     )
+    assert read(path, target="y", features=["", "x"]).features == ("", "x")
 
 
 def test_names_of_a_table_without_header(tmp_path: Path) -> None:

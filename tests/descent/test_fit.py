@@ -61,16 +61,16 @@ DATA = thalweg.salammbo()
         ({"lr": [0.1]}, "lr: got [0.1], expected a positive number; try lr=0.01"),
         (
             {"epochs": 0},
-            "epochs: got 0, expected a whole number of at least 1; try epochs=250",
+            "epochs: got 0, expected a whole number from 1 to 2**63 - 1; try epochs=250",
         ),
         (
             {"epochs": 2.5},
-            "epochs: got 2.5, expected a whole number of at least 1; try epochs=250",
+            "epochs: got 2.5, expected a whole number from 1 to 2**63 - 1; try epochs=250",
         ),
         (
             {"batch_size": 0},
-            "batch_size: got 0, expected a whole number of at least 1; leave it out to take all "
-            "the rows",
+            "batch_size: got 0, expected a whole number from 1 to 2**63 - 1; leave it out to take "
+            "all the rows",
         ),
         ({"shuffle": "yes"}, "shuffle: got 'yes', expected True or False; say one of the two"),
         (
@@ -120,8 +120,8 @@ DATA = thalweg.salammbo()
         ),
         (
             {"seed": 1.5},
-            "seed: got 1.5, expected a whole number from -9223372036854775808 to "
-            "18446744073709551615; any whole number that PyTorch's manual_seed takes gives a "
+            "seed: got 1.5, expected a whole number from -2**63 to "
+            "2**64 - 1; any whole number that PyTorch's manual_seed takes gives a "
             "stream",
         ),
         (
@@ -136,13 +136,13 @@ DATA = thalweg.salammbo()
         ),
         (
             {"record": "steps"},
-            "record: got 'steps', expected one of 'epoch', 'step', or a whole number of at least "
-            "1; did you mean 'step'?",
+            "record: got 'steps', expected one of 'epoch', 'step', or a whole number from 1 to "
+            "2**63 - 1; did you mean 'step'?",
         ),
         (
             {"record": 0},
-            "record: got 0, expected one of 'epoch', 'step', or a whole number of at least 1; say "
-            "'epoch', 'step', or how many steps lie between two points",
+            "record: got 0, expected one of 'epoch', 'step', or a whole number from 1 to 2**63 - 1"
+            "; say 'epoch', 'step', or how many steps lie between two points",
         ),
         (
             {"record": "step", "epochs": 10**9},
@@ -313,3 +313,16 @@ def test_a_start_whose_parameters_mean_something_else_is_refused(engine: str) ->
         )
     again = thalweg.fit((X, y), intercept=False, start=with_bias.parameters, epochs=1)
     np.testing.assert_array_equal(again.path[0], with_bias.parameters)
+
+
+@pytest.mark.parametrize("changed", ["features", "intercept"])
+def test_an_optimizer_state_goes_on_only_where_it_fits(changed: str) -> None:
+    first = thalweg.fit(DATA, optimizer="adam", epochs=3)
+    data: Any = DATA
+    if changed == "features":
+        data = (np.column_stack([DATA.X, DATA.X**2]), DATA.y)
+    asked: Any = {"optimizer": "adam", "epochs": 3, "intercept": changed != "intercept"}
+    with pytest.raises(errors.InvalidSetting, match="start: got"):
+        thalweg.fit(data, start=first.continuation(fresh_parameters=True), **asked)
+    fresh = first.continuation(fresh_parameters=True, fresh_optimizer=True)
+    assert thalweg.fit(data, start=fresh, **asked).epochs == 3

@@ -484,7 +484,7 @@ REFUSALS = [
     ),
     (
         {"points": 1},
-        "points: got 1, expected a whole number of at least 2; try points=100",
+        "points: got 1, expected a whole number from 2 to 10000; try points=100",
     ),
 ]
 

@@ -96,7 +96,13 @@ def check_finite(X: Array, y: Array) -> None:
 def _as_float64(argument: str, values: object) -> Array:
     """Convert without a copy where possible; refuse what is not made of real numbers."""
     if np.ma.is_masked(values):
-        raise _not_numbers(argument, "a masked array with masked values")
+        raise InvalidData(
+            argument,
+            got="a masked array with masked values",
+            expected="a value in each place",
+            advice="fill them with values.filled(0.0), or whatever stands for them, or leave out "
+            "their rows",
+        )
     if hasattr(values, "detach"):
         values = _from_tensor(argument, values)
     try:

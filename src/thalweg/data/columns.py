@@ -182,7 +182,10 @@ def _check_numeric(
     chosen = features if target is None else [*features, target]
     faults = {column.name: column.kind for column in chosen if not column.numeric}
     if by_default:
-        faults |= {c.name: "an index?" for c in features if _INDEX.fullmatch(c.name)}
+        indices = [column.name for column in features if _INDEX.fullmatch(column.name)]
+        if indices and not faults:
+            raise _index(source, indices, [column.name for column in features])
+        faults |= dict.fromkeys(indices, "an index?")
     if not faults:
         return
     left = [column.name for column in features if column.name not in faults]
@@ -203,4 +206,17 @@ def _check_numeric(
         expected="numbers in each column that is fitted",
         advice=advice,
         suggest={"features": left, "read.decimal": ","},
+    )
+
+
+def _index(source: str, indices: list[str], features: list[str]) -> InvalidData:
+    """Refuse what looks like an index among numbers, saying how to take it all the same."""
+    left = [name for name in features if name not in indices]
+    out = "leave it out with {features}, or name it among the features to take it"
+    return InvalidData(
+        source,
+        got=f"{', '.join(map(repr, indices))} among the features, named as an index is",
+        expected="columns with names of their own",
+        advice=out if left else "take it with {features}",
+        suggest={"features": left or indices},
     )

@@ -80,8 +80,8 @@ class Dataset:
         self.y: Array = np.array(y)
         self.X.flags.writeable = False
         self.y.flags.writeable = False
+        self.target = target = str(target)  # as a frame's names: called as they print
         self.features: tuple[str, ...] = _feature_names(features, self.X.shape[1], target)
-        self.target = target
         self.units: dict[str, str] = dict(units or {})
         self.name = name
         unknown = [column for column in self.units if column not in (*self.features, target)]
@@ -103,8 +103,8 @@ class Dataset:
         """
         borrowed = cls.__new__(cls)
         borrowed.X, borrowed.y = as_real_arrays(X, y)
-        borrowed.features = _feature_names(features, borrowed.X.shape[1], target)
-        borrowed.target, borrowed.units, borrowed.name = target, {}, ""
+        borrowed.target, borrowed.units, borrowed.name = str(target), {}, ""
+        borrowed.features = _feature_names(features, borrowed.X.shape[1], borrowed.target)
         return borrowed
 
     @property
@@ -189,7 +189,7 @@ class Dataset:
 def _feature_names(features: Sequence[str] | None, d: int, target: str) -> tuple[str, ...]:
     if features is None:
         return unique_names((target, *default_features(d)))[1:]
-    names = (features,) if isinstance(features, str) else tuple(features)
+    names = (features,) if isinstance(features, str) else tuple(map(str, features))
     if len(names) != d or len(set(names)) != d or target in names:
         raise InvalidData(
             "features",

@@ -8,7 +8,7 @@ Arrays, tensors, frames, series, files, PyTorch's datasets. Not here: how each i
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
 from thalweg.data.dataset import Dataset
@@ -63,7 +63,7 @@ def take(
     >>> take([[1.0], [2.0]], [3.0, 4.0], features=["hours"], target="pages")
     Dataset(2 rows, features=('hours',), target='pages')
     """
-    names = _as_names(features)
+    target, names = _as_name(target), _as_names(features)
     if _is_source(data):
         return _of_source(data, y, target, names)
     if are_paths(data) and data:  # an empty list may stand for rows
@@ -159,6 +159,18 @@ def _of_two(
         return from_pair(X, y, target=target, features=features)
     make = Dataset if copy else Dataset.borrow
     return make(X, y, features=features, target="y" if target is None else target)
+
+
+def _as_name(target: Any) -> str | None:
+    """Take one name; one that is no text, as a frame's columns may have, as it prints."""
+    if target is None or isinstance(target, Hashable):
+        return None if target is None else str(target)
+    raise InvalidSetting(
+        "target",
+        got=repr(target),
+        expected="the name of one column",
+        advice="pass the name by itself, such as 'y'",
+    )
 
 
 def _as_names(features: Any) -> tuple[str, ...] | None:

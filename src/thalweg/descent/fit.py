@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from thalweg.data.inputs import Data, take
 from thalweg.descent.engines import descend
 from thalweg.descent.task import prepare
+from thalweg.kinds import POSITIVE, Number
 from thalweg.settings import DEFAULTS, MEANINGS, Settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from thalweg.runs.run import ResumeState, Run
 
 PathLike: TypeAlias = str | os.PathLike[str]
+
+_EVERY = Number("", "try {every}", range=POSITIVE, example=60)
 
 
 def fit(
@@ -65,8 +68,8 @@ def fit(
     start : optional
         None draws PyTorch's own initialisation of ``nn.Linear`` from ``seed``; a whole number
         draws it from that seed instead; an array ``[bias, weights…]`` is taken as it is; a
-        :class:`Run` is gone on from, with its optimiser state and its stream of random numbers;
-        :meth:`Run.continuation` says to leave some of that behind.
+        :class:`thalweg.Run` is gone on from, with its optimiser state and its stream of random
+        numbers; :meth:`thalweg.Run.continuation` says to leave some of that behind.
     progress : bool or callable
         True shows a bar in a terminal or a notebook, on anything longer than a second; a
         function is called some times a second with a :class:`thalweg.progress.Progress`.
@@ -101,8 +104,8 @@ def fit(
     Notes
     -----
     Ctrl-C ends the fit at once. With any of ``progress``, ``checkpoint`` and ``resume`` it gives
-    the run so far, with :attr:`Outcome.STOPPED`; otherwise it is a ``KeyboardInterrupt``. The bits
-    are the same with and without.
+    the run so far, with :attr:`thalweg.Outcome.STOPPED`; otherwise it is a
+    ``KeyboardInterrupt``. The bits are the same with and without.
 
     Examples
     --------
@@ -111,7 +114,7 @@ def fit(
     >>> run
     Run(nadam, epochs=250, loss=3708.13, bias=0.891967, weight=0.0675632, out_of_epochs)
     """
-    asked = Settings.of(**settings)
+    asked, every = Settings.of(**settings), _EVERY.take("every", every)
     rows = take(data, y, target=target, features=features)
     if progress or checkpoint is not None or resume is not None:
         from thalweg.descent.parts import fit_in_parts  # run files: only for a fit that has one

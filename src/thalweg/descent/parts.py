@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
-from thalweg.checks import check_number
 from thalweg.data.source import Source
 from thalweg.descent.engines import begin, calls, loss_limit
 from thalweg.descent.plan import Plan, Trace
@@ -47,7 +46,6 @@ def fit_in_parts(
     The first three are those of :func:`thalweg.descent.task.prepare`; the others are described,
     with what is raised, at :func:`thalweg.fit`.
     """
-    check_number("every", every, low=0.0, advice="try {every}", suggest={"every": 60})
     with _shown(progress, rows) as show:
         if checkpoint is not None or resume is not None:
             rows.digest  # noqa: B018  # of a scan in the summary's pass, not in one of its own

@@ -19,7 +19,7 @@ from thalweg.data.source import Source
 from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting
 from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run
-from thalweg.settings import Settings
+from thalweg.settings import Settings, kind_of
 from thalweg.summary.exact import exact_loss
 from thalweg.summary.scaling import Scaling, scaling_of
 from thalweg.torch_random import Generator, initial_parameters
@@ -129,7 +129,8 @@ def _start(
     if start is None:
         return _Start(None, None, Generator(settings.seed, 0))
     if isinstance(start, Integral) and not isinstance(start, bool):
-        drawn, _ = initial_parameters(Generator(int(start), 0), d, settings.intercept)
+        seed = kind_of("seed").take("start", start)
+        drawn, _ = initial_parameters(Generator(seed, 0), d, settings.intercept)
         return _Start(drawn, None, Generator(settings.seed, 0))
     if isinstance(start, ResumeState):
         return _go_on(start, settings, d, scaling)
@@ -148,9 +149,8 @@ def _go_on(start: ResumeState, settings: Settings, d: int, scaling: Scaling | No
             expected="a run of the same optimiser",
             advice="use start=run.continuation(fresh_optimizer=True)",
         )
-    if start.parameters is None:
-        return _Start(None, start.optimizer_state, start.generator)
-    if start.intercept != settings.intercept:
+    fresh = start.parameters is None
+    if start.intercept != settings.intercept and not (fresh and not start.optimizer_state):
         have = "with" if start.intercept else "without"
         want = "with" if settings.intercept else "without"
         raise InvalidSetting(
@@ -160,6 +160,15 @@ def _go_on(start: ResumeState, settings: Settings, d: int, scaling: Scaling | No
             advice="use {intercept}, or give the start as an array",
             suggest={"intercept": start.intercept},
         )
+    if fresh and start.optimizer_state and start.weights != d:
+        raise InvalidSetting(
+            "start",
+            got=f"an optimiser state for {start.weights} features",
+            expected=f"one for as many as the data has: {d}",
+            advice="use start=run.continuation(fresh_parameters=True, fresh_optimizer=True)",
+        )
+    if start.parameters is None:
+        return _Start(None, start.optimizer_state, start.generator)
     check_parameters("start", start.parameters, d + settings.intercept)
     if (start.scaling is None) == (scaling is None):
         parameters = start.scaled_parameters  # the same coordinates: see _scaling

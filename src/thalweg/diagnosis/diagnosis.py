@@ -15,6 +15,7 @@ from typing import Any
 
 from thalweg.arrays import Array
 from thalweg.batches import batches_of
+from thalweg.checks import check_flag
 from thalweg.conditioning.convergence import LONGEST, best_plain
 from thalweg.conditioning.curvature import Curvature, dependencies, distances
 from thalweg.conditioning.rates import stable_rate
@@ -264,9 +265,17 @@ def explain(
     >>> found.recommended
     {'optimizer': 'sgd', 'lr': 0.5, 'epochs': 10, 'standardize': True}
     """
+    intercept = check_flag("intercept", intercept)
     rows: Dataset | None = None
     if isinstance(y, Run):
         y, run = None, y
+    if not (run is None or isinstance(run, Run)):
+        raise InvalidData(
+            "run",
+            got=repr(run),
+            expected="a run, as thalweg.fit gives it",
+            advice="load one from its file with thalweg.load, or leave it out",
+        )
     if isinstance(data, Run):
         run, rows, summary = data, data.data, data.summary
     elif isinstance(data, Summary):

@@ -148,7 +148,7 @@ def _two_names(
             "along",
             got=repr(along) + (f" and ranges for {', '.join(named)}" if named else ""),
             expected="two different parameters, and ranges for no others",
-            advice=nearest(str(unknown[0] if unknown else pair[0]), names),
+            advice=nearest(str([*unknown, *pair, ""][0]), names),
         )
     return pair[0], pair[1]
 
@@ -157,20 +157,23 @@ def read_paths(path: Path | Sequence[Path] | None, p: int) -> list[Array]:
     """Read one path or several, each of shape (k, p), leaving out points that are not finite."""
     if path is None:
         return []
-    if isinstance(path, Sequence):
+    if isinstance(path, Sequence) and not isinstance(path, str | bytes):
         return [_read_path(member, p) for member in path]
     return [_read_path(path, p)]
 
 
 def _read_path(path: object, p: int) -> Array:
-    points: Array = np.asarray(getattr(path, "path", path), dtype=np.float64)
+    try:
+        points: Array = np.asarray(getattr(path, "path", path), dtype=np.float64)
+    except (TypeError, ValueError, OverflowError):
+        points = np.empty(0)
     if points.ndim == 2 and points.shape[1] == p:
         points = points[np.isfinite(points).all(axis=1)]
         if len(points):
             return points
     raise InvalidData(
         "path",
-        got=f"shape {points.shape}",
+        got=f"shape {points.shape}" if points.size else repr(path),
         expected=f"finite points, shape (k, {p}): a column for each parameter",
         advice="pass a run on the same data, or its path",
     )
@@ -207,7 +210,7 @@ def check_range(name: str, limits: object) -> Range:
     """Refuse what is not a pair of finite numbers, the lower first, a finite way apart."""
     try:
         low, high = (float(limit) for limit in limits)  # type: ignore[attr-defined]  # checked by trying
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         low, high = np.nan, np.nan
     expected = "a range: two finite numbers, the lower first"
     if -np.inf < low < high < np.inf:

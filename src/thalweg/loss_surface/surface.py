@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
-from thalweg.checks import check_count, check_parameters
+from thalweg.checks import check_flag, check_parameters
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.names import parameter_names
+from thalweg.kinds import Whole
 from thalweg.loss_surface.grid import evaluate
 from thalweg.loss_surface.plane import (
     Along,
@@ -41,6 +42,9 @@ from thalweg.summary.summary import Summary
 
 CURVATURE = ("steepest direction", "flattest direction")
 MAIN = ("first main direction", "second main direction")
+
+# At most a gigabyte of them: a screen shows no more than a few thousand.
+_POINTS = Whole("", "try {points}", low=2, high=10_000, example=100)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,10 +233,11 @@ def surface(
     >>> float(plane.log10_loss.min().round(3))
     3.281
     """
+    intercept = check_flag("intercept", intercept)
+    points = _POINTS.take("points", points)
     known = _known(data, y, target=target, features=features)
     summary = known if isinstance(known, Summary) else known.summary
     names = parameter_names(summary.features, intercept=intercept)
-    check_count("points", points, low=2, advice="try {points}", suggest={"points": 100})
     named = name_ranges(parameters, names, summary.features, ranges)
     paths = read_paths(path, len(names))
     chosen = choose_directions(along, named, names, has_path=len(paths) > 0)

@@ -65,6 +65,7 @@ class ResumeState(NamedTuple):
     parameters: Array | None  # (p,) in the user's units; None draws them from the generator
     scaled_parameters: Array | None  # (p,) the same in the coordinates that the optimiser saw
     scaling: Scaling | None  # which coordinates those were
+    weights: int  # d, for how many features its state is
     intercept: bool  # whether the first parameter is a bias
     optimizer: str
     optimizer_state: OptimizerState | None
@@ -291,6 +292,7 @@ class Run:
             parameters=None if fresh_parameters else self.path[-1],
             scaled_parameters=None if fresh_parameters else self.scaled_path[-1],
             scaling=self.scaling,
+            weights=len(self.features),
             intercept=self.settings.intercept,
             optimizer=self.settings.optimizer,
             optimizer_state=None if fresh_optimizer else self.optimizer_state,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 from thalweg.arrays import Array
+from thalweg.checks import check_flag
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.source import Source
@@ -71,6 +72,7 @@ def solve(
     >>> solution.bias, solution.weights, solution.loss
     (3.0, array([2.]), 0.0)
     """
+    intercept = check_flag("intercept", intercept)
     rows = take(data, y, target=target, features=features, copy=False)
     summary, solution = _answer(rows, intercept)
     warn_of_dependence(solution, summary.n)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
-from thalweg.checks import check_parameters
+from thalweg.checks import check_flag, check_parameters
 from thalweg.data.arrays import as_pair, as_real_arrays
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
@@ -342,6 +342,7 @@ class Summary:
 
     def full_batch(self, intercept: bool) -> FullBatch:
         """Give R with the number of rows and the target's variance, worked out once."""
+        intercept = check_flag("intercept", intercept)
         found = self._full_batches.get(intercept)
         if found is None:
             R = triangle(*self.matrix(intercept=intercept), DEPENDENCE)
@@ -354,7 +355,9 @@ class Summary:
     def matrix(self, *, intercept: bool = True) -> Matrix:
         """Give the Gram matrix of ``[1, X, y]``, or of ``[X, y]``: its high and its low parts."""
         high, low = self._gram
-        return (high, low) if intercept else (high[1:, 1:].copy(), low[1:, 1:].copy())
+        if check_flag("intercept", intercept):
+            return high, low
+        return high[1:, 1:].copy(), low[1:, 1:].copy()
 
     def solve(self, *, intercept: bool = True) -> Solution:
         """Give the exact least-squares answer.
@@ -494,7 +497,7 @@ class Summary:
 
     def _residual_coefficients(self, parameters: ArrayLike, intercept: bool) -> Array:
         """Give z with ``[1, X, y] z`` the residuals: [parameters…, -1]."""
-        p = len(self.features) + bool(intercept)
+        p = len(self.features) + check_flag("intercept", intercept)
         return np.append(check_parameters("parameters", parameters, p), -1.0)
 
 

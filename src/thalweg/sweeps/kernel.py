@@ -433,7 +433,7 @@ def sweep_descend(
     Parameters
     ----------
     R : ndarray, shape (p + 1, p + 1)
-        The triangle of ``[1, X, y]``, or of ``[X, y]``: see :meth:`Summary.triangle`.
+        The triangle of ``[1, X, y]``, or of ``[X, y]``: see :meth:`thalweg.Summary.triangle`.
     n : int
         The rows behind it.
     variance : float

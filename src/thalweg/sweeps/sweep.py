@@ -17,21 +17,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thalweg.arrays import Array
-from thalweg.checks import check_number, check_parameters
+from thalweg.checks import check_flag, check_parameters
 from thalweg.conditioning.rates import stable_learning_rate
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.descent.fit import fit
 from thalweg.descent.task import PATH_BYTES, Task, prepare
 from thalweg.errors import InvalidSetting
+from thalweg.kinds import POSITIVE, Number
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome, Run
-from thalweg.settings import DEFAULTS, Settings, TorchRule
+from thalweg.settings import DEFAULTS, Settings, TorchRule, kind_of
 from thalweg.summary.exact import exact_loss
 from thalweg.sweeps.kernel import SweepTrace, sweep_descend
 from thalweg.torch_random import Generator, initial_parameters
+
+_FOR_ALL = ("epochs", "seed", "intercept", "standardize")  # the same in all the runs
+_RATE = Number("", "try numpy.geomspace(1e-4, 1, 50)", range=POSITIVE)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -191,6 +195,7 @@ def sweep(
     'sgd'
     """
     rows = take(data, y, target=target, features=features).read()
+    paths = check_flag("paths", paths)
     rates = _rates(lr)
     groups = _groups(optimizer, float(rates[0]), settings)
     tasks = [prepare(rows, None, group) for group in groups]
@@ -224,7 +229,18 @@ def _groups(
                 expected="a setting of the descent alone",
                 advice="it is for a single fit, with thalweg.fit",
             )
-    names = [optimizer] if isinstance(optimizer, str | type) else list(optimizer)
+    for name in _FOR_ALL:
+        if _is_several(given.get(name)):
+            raise InvalidSetting(
+                name,
+                got=repr(given[name]),
+                expected="one value, the same for all the runs",
+                advice="several starts are start=[1, 2]"
+                if name == "seed"
+                else "make a sweep of each",
+            )
+    several: Any = optimizer if isinstance(optimizer, tuple | list | np.ndarray) else [optimizer]
+    names: list[Any] = list(several)
     for name, values in {"optimizer": names, **given}.items():
         if _is_several(values) and not len(values):
             raise InvalidSetting(
@@ -259,7 +275,7 @@ def _own(optimizer: str | type, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_several(value: object) -> bool:
-    return isinstance(value, list | np.ndarray)
+    return isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _check_batch_descent(settings: Settings) -> None:
@@ -289,9 +305,9 @@ def _rates(lr: float | Sequence[float] | Array) -> Array:
         raise InvalidSetting("lr", got="none", expected="at least one", advice="try lr=[0.01, 0.1]")
     if given.dtype.kind in "iuf" and (np.isfinite(given) & (given > 0)).all():
         return given.astype(np.float64)
-    for value in given.tolist():
-        check_number("lr", value, low=0.0, advice="try numpy.geomspace(1e-4, 1, 50)")
-    return np.array(given.tolist(), dtype=np.float64)  # numbers of other kinds, such as fractions
+    # Numbers of other kinds, such as fractions, and what is none.
+    each = np.atleast_1d(np.asarray(lr, dtype=object)).ravel().tolist()
+    return np.array([_RATE.take("lr", value) for value in each])
 
 
 def _are_seeds(start: object) -> bool:
@@ -307,10 +323,11 @@ def _are_seeds(start: object) -> bool:
 def _starts(start: Any, seed: int, d: int, intercept: bool) -> Array:
     """Give the starts, one a row: drawn from seeds, or as they were given."""
     if start is None or _are_seeds(start):
-        seeds = [seed] if start is None else np.atleast_1d(np.asarray(start)).tolist()
+        given: Any = seed if start is None else start
+        seeds = [kind_of("seed").take("start", s) for s in np.atleast_1d(given).tolist()]
         return np.array([initial_parameters(Generator(s, 0), d, intercept)[0] for s in seeds])
-    given = np.asarray(start)
-    rows = given if given.ndim == 2 and len(given) else given[np.newaxis]
+    points = np.asarray(start)
+    rows = points if points.ndim == 2 and len(points) else points[np.newaxis]
     return np.array([check_parameters("start", row, d + intercept) for row in rows])
 
 

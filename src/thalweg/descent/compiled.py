@@ -315,7 +315,8 @@ def make_arrays(plan: Plan, rule: Any, steps: int, start: Array) -> Arrays:
     cursor[UNTIL_RECORD] = every - plan.steps_before % every
     losses = np.zeros(2)
     losses[LOSS_LIMIT] = math.nan if plan.loss_limit is None else plan.loss_limit
-    return Arrays(start.copy(), slots, scalars, path, record, np.zeros((2, p)), cursor, losses)
+    gradient, sums = np.zeros(p), np.zeros(p)
+    return Arrays(start.copy(), slots, scalars, path, record, gradient, sums, cursor, losses)
 
 
 def _remember(state: OptimizerState, rule: Any, slots: Array, scalars: Array) -> None:

@@ -107,10 +107,10 @@ def walk_triangle(
     int
         How the walk stands, as in the cursor.
     """
-    w, slots, scalars, path, record, work, cursor, losses = arrays
+    w, slots, scalars, path, record, gradient, z, cursor, losses = arrays
     epoch, last = cursor[EPOCHS], last_epoch(limits, arrays, budget)
     check(rule, R, limits, arrays, last - epoch)
-    p, z, gradient = w.size, work[0], work[1]
+    p = w.size
     bases, carried, step = bases_of(rule), (scalars[1], scalars[2]), int(scalars[0])
     powers = powers_at(bases, step)
     until_record, points, outcome = cursor[UNTIL_RECORD], cursor[POINTS], UNFINISHED
@@ -151,7 +151,7 @@ def walk_line(
     Parameters, slots and gradient wait for one another from epoch to epoch, and each passage
     through memory costs as much as a few operations.
     """
-    w, slots, scalars, path, record, _, cursor, losses = arrays
+    w, slots, scalars, path, record, _, _, cursor, losses = arrays
     if w.size != 2:
         raise ValueError("internal error: not two parameters")
     epoch, last = cursor[EPOCHS], last_epoch(limits, arrays, budget)

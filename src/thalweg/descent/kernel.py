@@ -194,7 +194,8 @@ class Arrays(NamedTuple):
     scalars: Array  # (3,), the rule's step count and its own numbers
     path: Array  # (points, p), written but for the first: the start
     record: Array  # (2, epochs), written: each epoch's loss and the square of its gradient norm
-    work: Array  # (2, p), the gradient of the batch and of the epoch that are begun
+    gradient: Array  # (p,), of the batch that is begun
+    sums: Array  # (p,), the gradients' sum of the epoch that is begun
     cursor: NDArray[np.int64]  # (CURSOR,)
     losses: Array  # (2,)
 
@@ -246,13 +247,13 @@ def check_arrays(rule: Any, arrays: Arrays, limits: Limits, steps: int, budget: 
 
     That these fit is the engine's own duty: the sentences are for whoever works on it.
     """
-    w, slots, scalars, path, record, work, cursor, losses = arrays
+    w, slots, scalars, path, record, gradient, sums, cursor, losses = arrays
     p = w.size
     if cursor.size != CURSOR or losses.size != 2 or scalars.size != 3:
         raise ValueError("internal error: a cursor, losses or scalars of another size")
     if slots.shape[0] < slot_count(rule) or slots.shape[1] != p:
         raise ValueError("internal error: slots of another rule or of another number of parameters")
-    if work.shape[0] != 2 or work.shape[1] != p or path.shape[1] != p or record.shape[0] != 2:
+    if gradient.size != p or sums.size != p or path.shape[1] != p or record.shape[0] != 2:
         raise ValueError("internal error: arrays of another number of parameters")
     every, until, points = limits.record_every, cursor[UNTIL_RECORD], cursor[POINTS]
     if budget < 1 or until < 1 or until > every or points < 1 or steps < 0:
@@ -268,7 +269,7 @@ def check_arrays(rule: Any, arrays: Arrays, limits: Limits, steps: int, budget: 
 # Arguments of the right types: a kernel is compiled for these.
 VECTOR, MATRIX, INDICES = np.empty(1), np.empty((1, 1)), np.empty(1, np.int64)
 LIMITS = Limits(1, 1, 0.0, -math.inf)
-ARRAYS = Arrays(VECTOR, MATRIX, VECTOR, MATRIX, MATRIX, MATRIX, INDICES, VECTOR)
+ARRAYS = Arrays(VECTOR, MATRIX, VECTOR, MATRIX, MATRIX, VECTOR, VECTOR, INDICES, VECTOR)
 
 _kernels: dict[tuple[Any, ...], Callable[..., Any]] = {}
 

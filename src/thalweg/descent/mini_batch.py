@@ -58,9 +58,8 @@ from thalweg.optimizers.sgd import PlainSGD
 from thalweg.torch_random import STATE, Words, begin_shuffle, seed_twister, shuffle_on
 
 # Features up to which updates are not made in vector code: the compiler finds it not worth it.
-# Up to as many, four rows at a time are quicker than one after the other in vector code.
 SHORT = 16
-# Features up to which plain SGD is quicker in blocks of four rows.
+# Features up to which four rows at a time are quicker than one after the other.
 FEW = 24
 
 
@@ -101,35 +100,39 @@ def row_at(order: NDArray[np.int64], k: int, first: int) -> Any:
     return np.uint64(order[k]) if order.size > 0 else np.uint64(k - first)
 
 
+@reordered
+def product(X: Array, i: int, w: Array) -> float:
+    """Multiply a row with the weights, in vector code."""
+    total = 0.0
+    for j in range(X.shape[1]):
+        total += X[i, j] * w[j]
+    return total
+
+
 @exact
 def short_product(X: Array, i: int, w: Array) -> float:
     """Multiply a short row with the weights, in an order that has to wait little for itself.
 
-    The reordered sum would read several weights at once that were written one by one a moment
-    ago, for which a processor waits until they have left its store buffer.
+    Vector code would read several weights at once that were written one by one a moment ago, for
+    which a processor waits until they have left its store buffer.
     """
-    d, product = X.shape[1], 0.0
+    d, total = X.shape[1], 0.0
     for k in range(d >> 2):  # by shifts: Numba divides as Python does, for negative numbers too
         j = 4 * k
         first = X[i, j] * w[j] + X[i, j + 1] * w[j + 1]
-        product += first + (X[i, j + 2] * w[j + 2] + X[i, j + 3] * w[j + 3])
+        total += first + (X[i, j + 2] * w[j + 2] + X[i, j + 3] * w[j + 3])
     for j in range((d >> 2) << 2, d):
-        product += X[i, j] * w[j]
-    return product
+        total += X[i, j] * w[j]
+    return total
 
 
-@reordered
+@exact
 def residual(X: Array, y: Array, i: int, w: Array, intercept: bool) -> float:
     """Give prediction − target of row i; ``w`` is [weights…, bias]."""
     d = X.shape[1]
-    product = 0.0
-    if d >= SHORT:
-        for j in range(d):
-            product += X[i, j] * w[j]
-    else:
-        product = short_product(X, i, w)
+    predicted = product(X, i, w) if d >= SHORT else short_product(X, i, w)
     offset: float = w[d] - y[i] if intercept else -y[i]
-    return product + offset
+    return predicted + offset
 
 
 @exact
@@ -170,13 +173,9 @@ def add_four(
     In a batch, too, fours count from the epoch's first row, so that no cut shows.
     """
     d = X.shape[1]
-    r1, r2, r3, r4 = -y[i1], -y[i2], -y[i3], -y[i4]
-    if intercept:
-        r1, r2, r3, r4 = r1 + w[d], r2 + w[d], r3 + w[d], r4 + w[d]
-    for j in range(d):
-        own = w[j]
-        r1, r2 = r1 + X[i1, j] * own, r2 + X[i2, j] * own
-        r3, r4 = r3 + X[i3, j] * own, r4 + X[i4, j] * own
+    bias = w[d] if intercept else 0.0
+    r1, r2 = product(X, i1, w) + (bias - y[i1]), product(X, i2, w) + (bias - y[i2])
+    r3, r4 = product(X, i3, w) + (bias - y[i3]), product(X, i4, w) + (bias - y[i4])
     (value1, s1), (value2, s2) = value_and_slope(loss, r1), value_and_slope(loss, r2)
     (value3, s3), (value4, s4) = value_and_slope(loss, r3), value_and_slope(loss, r4)
     for j in range(d):
@@ -263,7 +262,7 @@ def _no_fours(  # type: ignore[no-untyped-def]
 def _plain_fours(  # type: ignore[no-untyped-def]
     rule, loss, X, y, first, epoch, limits, arrays, row, stop
 ):
-    w, sums, cursor, losses, d = arrays.w, arrays.work[1], arrays.cursor, arrays.losses, X.shape[1]
+    w, sums, cursor, losses, d = arrays.w, arrays.sums, arrays.cursor, arrays.losses, X.shape[1]
     order, intercept = epoch.order, epoch.intercept
     if d > FEW:
         return row
@@ -480,10 +479,10 @@ def walk_rows(
     check(rule, X, y, first, epoch, limits, arrays, budget)
     if epoch.intercept:
         put_bias_last(arrays.w, arrays.slots)
-    w, slots, scalars, path, record, work, cursor, losses = arrays
-    gradient, sums, order, bounds = work[0], work[1], epoch.order, epoch.bounds
+    w, slots, scalars, path, record, gradient, sums, cursor, losses = arrays
+    order, bounds = epoch.order, epoch.bounds
     intercept, n, p, written = epoch.intercept, y.size, w.size, bounds.size > 0
-    single, few = epoch.batch_size == 1 and not written, X.shape[1] < SHORT
+    single, few = epoch.batch_size == 1 and not written, X.shape[1] <= FEW
     bases, carried, step = bases_of(rule), (scalars[1], scalars[2]), int(scalars[0])
     powers = powers_at(bases, step)
     epochs, row, batch, outcome = cursor[EPOCHS], cursor[ROW], cursor[BATCH], cursor[OUTCOME]

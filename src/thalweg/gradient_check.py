@@ -5,6 +5,7 @@ Not here: descending along it (:mod:`thalweg.descent.fit`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ class Gradients:
         """
         ways = np.stack([self.by_hand, self.by_autograd, self.by_differences])
         spread = float(np.max(ways.max(axis=0) - ways.min(axis=0)))
-        norm = float(np.linalg.norm(self.by_hand))
+        norm = math.hypot(*self.by_hand)
         return spread / norm if norm else spread
 
 

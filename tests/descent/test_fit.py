@@ -326,3 +326,23 @@ def test_an_optimizer_state_goes_on_only_where_it_fits(changed: str) -> None:
         thalweg.fit(data, start=first.continuation(fresh_parameters=True), **asked)
     fresh = first.continuation(fresh_parameters=True, fresh_optimizer=True)
     assert thalweg.fit(data, start=fresh, **asked).epochs == 3
+
+
+@pytest.mark.parametrize("size", [1e155, 1e-190])
+@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_a_gradient_norm_is_right_whatever_its_size(
+    size: float, batch_size: int | None, engine: str
+) -> None:
+    X = np.array([[1.0, 2.0], [2.0, 1.0], [3.0, 5.0], [4.0, 4.0]])
+    asked: Any = {"loss": "l1", "intercept": False, "start": [0.0, 0.0], "dtype": "float64"}
+    run = thalweg.fit(
+        (X * size, [1.0, 2.0, 3.0, 5.0]),
+        optimizer="sgd",
+        lr=1e-314,  # the second batch meets the same signs
+        epochs=1,
+        batch_size=batch_size,
+        engine=engine,
+        **asked,
+    )
+    assert run.gradient_norm[0] / size == pytest.approx(float(np.hypot(2.5, 3.0)), rel=1e-14)

@@ -133,7 +133,7 @@ class Walk:
             path[:points],
             steps_of_points(plan, self.steps, epochs, points),
             arrays.record[0, :epochs],
-            np.sqrt(arrays.record[1, :epochs]),
+            arrays.record[1, :epochs],
             outcome,
             exported_state(self.rule, arrays),
             generator,

@@ -32,6 +32,7 @@ from thalweg.descent.kernel import (
     keep,
     kernel_of,
     next_powers,
+    norm_of,
     powers_at,
     recall,
     schedule,
@@ -131,10 +132,10 @@ def walk_triangle(
                 path[points, j] = w[j]
             points += 1
             until_record = limits.record_every
-        record[0, epoch], record[1, epoch] = loss, squares
+        record[0, epoch], record[1, epoch] = loss, norm_of(squares, gradient, 2.0 / n)
         if epoch == 0 and math.isnan(losses[LOSS_LIMIT]):
             losses[LOSS_LIMIT] = DIVERGENCE * (loss if loss > variance else variance)
-        outcome = judge(loss, squares, w, limits, losses[LOSS_LIMIT])
+        outcome = judge(loss, record[1, epoch], w, limits, losses[LOSS_LIMIT])
         epoch += 1
     scalars[0], scalars[1], scalars[2] = step, carried[0], carried[1]
     cursor[EPOCHS], cursor[POINTS], cursor[UNTIL_RECORD] = epoch, points, until_record
@@ -151,7 +152,7 @@ def walk_line(
     Parameters, slots and gradient wait for one another from epoch to epoch, and each passage
     through memory costs as much as a few operations.
     """
-    w, slots, scalars, path, record, _, _, cursor, losses = arrays
+    w, slots, scalars, path, record, gradient, _, cursor, losses = arrays
     if w.size != 2:
         raise ValueError("internal error: not two parameters")
     epoch, last = cursor[EPOCHS], last_epoch(limits, arrays, budget)
@@ -180,10 +181,11 @@ def walk_line(
             points += 1
             until_record = limits.record_every
         loss, squares = (z0 * z0 + z1 * z1 + rest) / n, slope0 * slope0 + slope1 * slope1
-        record[0, epoch], record[1, epoch] = loss, squares
+        gradient[0], gradient[1] = slope0, slope1
+        record[0, epoch], record[1, epoch] = loss, norm_of(squares, gradient, 1.0)
         if epoch == 0 and math.isnan(limit):
             limit = DIVERGENCE * (loss if loss > variance else variance)
-        outcome = judge(loss, squares, w, limits, limit)
+        outcome = judge(loss, record[1, epoch], w, limits, limit)
         epoch += 1
     keep(rule, slots, 0, remembered0)
     keep(rule, slots, 1, remembered1)

@@ -31,6 +31,8 @@ from thalweg.optimizers.rule import Coefficients, Pair, Slots, declared
 # from powers at each multiple of so many steps: off by 1e-14 at most, and the same wherever a walk
 # is cut in two.
 AFRESH = 64
+# Below it a sum of squares has lost digits of what was squared.
+LEAST_SQUARES = 1e-290
 
 
 # --- Chosen by type -------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ class Arrays(NamedTuple):
     slots: Array  # (SLOTS, p), what the rule remembers of each
     scalars: Array  # (3,), the rule's step count and its own numbers
     path: Array  # (points, p), written but for the first: the start
-    record: Array  # (2, epochs), written: each epoch's loss and the square of its gradient norm
+    record: Array  # (2, epochs), written: each epoch's loss and its gradient's norm
     gradient: Array  # (p,), of the batch that is begun
     sums: Array  # (p,), the gradients' sum of the epoch that is begun
     cursor: NDArray[np.int64]  # (CURSOR,)
@@ -219,15 +221,32 @@ def next_powers(bases: Pair, powers: Pair, step: int) -> Pair:
 
 
 @exact
-def judge(loss: float, squares: float, w: Array, limits: Limits, limit: float) -> int:
-    """Say whether an epoch ended the walk; ``squares`` is its gradient norm's square."""
+def norm_of(squares: float, values: Array, scale: float) -> float:
+    """Give the norm of ``scale * values``, whose squares' sum is at hand, whatever their size."""
+    if LEAST_SQUARES < squares < math.inf:
+        return math.sqrt(squares)
+    largest = 0.0
+    for j in range(values.size):
+        largest = max(largest, abs(values[j] * scale))
+    if not (0.0 < largest < math.inf and not math.isnan(squares)):
+        return math.sqrt(squares)
+    squares = 0.0
+    for j in range(values.size):
+        part = values[j] * scale / largest
+        squares += part * part
+    return largest * math.sqrt(squares)
+
+
+@exact
+def judge(loss: float, norm: float, w: Array, limits: Limits, limit: float) -> int:
+    """Say whether an epoch ended the walk, by its loss and its gradient's norm."""
     spread = 0.0
     for j in range(w.size):
         spread += w[j] * 0.0  # NaN as soon as one parameter is not finite
     if not (loss <= limit and spread == 0.0):
         return DIVERGED
     tolerance = limits.gradient_tolerance
-    if squares <= tolerance * tolerance and tolerance > 0.0:
+    if norm <= tolerance and tolerance > 0.0:
         return CONVERGED
     return CONVERGED if loss <= limits.loss_tolerance else UNFINISHED
 

@@ -45,6 +45,7 @@ from thalweg.descent.kernel import (
     keep,
     kernel_of,
     next_powers,
+    norm_of,
     powers_at,
     recall,
     reordered,
@@ -568,7 +569,7 @@ def walk_rows(
         squares = 0.0
         for j in range(p):
             squares += sums[j] * sums[j]
-        record[0, epochs], record[1, epochs] = total / row, squares / float(row) ** 2
+        record[0, epochs], record[1, epochs] = total / row, norm_of(squares, sums, 1.0) / row
         outcome = judge(record[0, epochs], record[1, epochs], w, limits, limit)
         if outcome == DIVERGED and not known:
             outcome = UNSURE

@@ -7,6 +7,7 @@ wires them and writes down what they do. The other engine is held against it. No
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -165,7 +166,7 @@ class Walk:
             if self.plan.record_every and steps % self.plan.record_every == 0:
                 self._record()
         self.losses.append(total / rows)
-        self.norms.append(float(np.linalg.norm(gradient / rows)))
+        self.norms.append(math.hypot(*(gradient / rows)))
         if not self.plan.record_every:
             self._record()
 

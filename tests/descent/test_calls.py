@@ -343,7 +343,7 @@ def test_blocks_that_are_cut_elsewhere_are_refused() -> None:
 
 LONG_FITS: dict[str, str] = {
     "batch": "fit(wide, epochs=3_000_000, record=10**6{more})",
-    "from the rows": "fit(data, epochs=3_000_000, loss='l1', record=10**6{more})",
+    "from the rows": "fit(large, epochs=3_000_000, loss='l1', record=10**6{more})",
     "mini-batch": "fit(large, epochs=30_000, batch_size=32{more})",
     "stochastic": "fit(large, epochs=30_000, batch_size=1, optimizer='sgd', lr=1e-5{more})",
     "shuffled": "fit(large, epochs=30_000, batch_size=1, shuffle=True{more})",

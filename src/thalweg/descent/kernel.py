@@ -203,6 +203,15 @@ class Arrays(NamedTuple):
 
 
 @exact
+def write_point(path: Array, k: int, w: Array, intercept: bool) -> None:
+    """Write the parameters as [bias, weights…]."""
+    last = w.size - 1
+    for j in range(last):
+        path[k, j + 1 if intercept else j] = w[j]
+    path[k, 0 if intercept else last] = w[last]
+
+
+@exact
 def powers_at(bases: Pair, step: int) -> Pair:
     """Give the bases to the power ``step``, as the running products have them there."""
     since = step % AFRESH

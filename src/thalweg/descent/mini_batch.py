@@ -1,7 +1,8 @@
 """Descent on any loss over any batches, in native code: from the rows.
 
-Not here: batch descent on the squared error (:mod:`thalweg.descent.full_batch`); arguments and
-results (:mod:`thalweg.descent.compiled`).
+Not here: batch descent on the squared error (:mod:`thalweg.descent.full_batch`); plain SGD by
+single rows (:mod:`thalweg.descent.plain_sgd`); arguments and results
+(:mod:`thalweg.descent.compiled`).
 """
 
 from __future__ import annotations
@@ -11,14 +12,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.extending import overload
 from numpy.typing import NDArray
 
 from thalweg.arrays import Array
 from thalweg.descent.kernel import (
     ARRAYS,
     BATCH,
-    CHOSEN,
     DIVERGED,
     EPOCHS,
     INDICES,
@@ -48,20 +47,16 @@ from thalweg.descent.kernel import (
     norm_of,
     powers_at,
     recall,
-    reordered,
     schedule,
     update,
+    write_point,
 )
+from thalweg.descent.plain_sgd import step_on_fours
 from thalweg.descent.plan import DIVERGENCE
+from thalweg.descent.row import FEW, product, residual, row_at
 from thalweg.losses import Loss, value_and_slope
 from thalweg.optimizers.rule import Coefficients, Pair
-from thalweg.optimizers.sgd import PlainSGD
 from thalweg.torch_random import STATE, Words, begin_shuffle, seed_twister, shuffle_on
-
-# Features up to which updates are not made in vector code: the compiler finds it not worth it.
-SHORT = 16
-# Features up to which four rows at a time are quicker than one after the other.
-FEW = 24
 
 
 def rows_kernel(rule: type, loss: type[Loss]) -> Callable[..., int]:
@@ -89,51 +84,6 @@ class Epoch(NamedTuple):
     twisters: Words  # (2, 625), the stream and each epoch's own; (0, 0) where nothing is shuffled
     variance: float  # the target's, or a lower bound of it; NaN has the rows looked at
     whole: Array  # (p * (slots + 1) + 3,), written: parameters, slots, scalars before the epoch
-
-
-@exact
-def row_at(order: NDArray[np.int64], k: int, first: int) -> Any:
-    """Give the place of an epoch's k-th row among those at hand.
-
-    Unsigned: a number that could be negative would be looked at before each use, as Python
-    counts such from the end, and no loop over four rows would be worth it.
-    """
-    return np.uint64(order[k]) if order.size > 0 else np.uint64(k - first)
-
-
-@reordered
-def product(X: Array, i: int, w: Array) -> float:
-    """Multiply a row with the weights, in vector code."""
-    total = 0.0
-    for j in range(X.shape[1]):
-        total += X[i, j] * w[j]
-    return total
-
-
-@exact
-def short_product(X: Array, i: int, w: Array) -> float:
-    """Multiply a short row with the weights, in an order that has to wait little for itself.
-
-    Vector code would read several weights at once that were written one by one a moment ago, for
-    which a processor waits until they have left its store buffer.
-    """
-    d, total = X.shape[1], 0.0
-    for k in range(d >> 2):  # by shifts: Numba divides as Python does, for negative numbers too
-        j = 4 * k
-        first = X[i, j] * w[j] + X[i, j + 1] * w[j + 1]
-        total += first + (X[i, j + 2] * w[j + 2] + X[i, j + 3] * w[j + 3])
-    for j in range((d >> 2) << 2, d):
-        total += X[i, j] * w[j]
-    return total
-
-
-@exact
-def residual(X: Array, y: Array, i: int, w: Array, intercept: bool) -> float:
-    """Give prediction − target of row i; ``w`` is [weights…, bias]."""
-    d = X.shape[1]
-    predicted = product(X, i, w) if d >= SHORT else short_product(X, i, w)
-    offset: float = w[d] - y[i] if intercept else -y[i]
-    return predicted + offset
 
 
 @exact
@@ -206,15 +156,6 @@ def step_on_batch(
 
 
 @exact
-def write_point(path: Array, k: int, w: Array, intercept: bool) -> None:
-    """Write the parameters as [bias, weights…]."""
-    last = w.size - 1
-    for j in range(last):
-        path[k, j + 1 if intercept else j] = w[j]
-    path[k, 0 if intercept else last] = w[last]
-
-
-@exact
 def least_variance(y: Array) -> float:
     """Give a lower bound of the target's variance from its first rows alone."""
     few = y.size if y.size < 64 else 64
@@ -224,104 +165,6 @@ def least_variance(y: Array) -> float:
     for i in range(few):
         total += (y[i] - mean) * (y[i] - mean)
     return total / y.size
-
-
-# --- Plain SGD in blocks of four rows -------------------------------------------------------------
-
-# Row by row each prediction waits for the update before it. With the products of four rows among
-# each other, their predictions come from the parameters before the block, and the four updates
-# are made in one passage: the same mathematics in another rounding. Blocks count from an epoch's
-# first row, and a call begins and ends at their borders, so that no cut shows in the result.
-
-
-def step_on_fours(
-    rule: Any, loss: Loss, X: Array, y: Array, first: int, epoch: Epoch, limits: Limits,
-    arrays: Arrays, row: int, stop: int,
-) -> int:  # fmt: skip
-    """Make the steps of single rows as far as there are whole blocks; give the next row.
-
-    Points and losses are written, and counted in the cursor. Only plain SGD is walked so; for
-    other rules nothing is done.
-    """
-    walk: Any = _plain_fours if type(rule) is PlainSGD else _no_fours
-    return int(walk(rule, loss, X, y, first, epoch, limits, arrays, row, stop))
-
-
-@overload(step_on_fours, **CHOSEN)
-def _choose_step_on_fours(  # type: ignore[no-untyped-def]
-    rule, loss, X, y, first, epoch, limits, arrays, row, stop
-):
-    return _plain_fours if rule.instance_class is PlainSGD else _no_fours
-
-
-def _no_fours(  # type: ignore[no-untyped-def]
-    rule, loss, X, y, first, epoch, limits, arrays, row, stop
-):
-    return row
-
-
-def _plain_fours(  # type: ignore[no-untyped-def]
-    rule, loss, X, y, first, epoch, limits, arrays, row, stop
-):
-    w, sums, cursor, losses, d = arrays.w, arrays.sums, arrays.cursor, arrays.losses, X.shape[1]
-    order, intercept = epoch.order, epoch.intercept
-    if d > FEW:
-        return row
-    coefficients, _ = schedule(rule, 1.0, (1.0, 1.0), (1.0, 1.0), (0.0, 0.0))  # always the same
-    push, shrink = coefficients[0], coefficients[1]
-    one = 1.0 if intercept else 0.0
-    total, until_record = losses[LOSS_SUM], cursor[UNTIL_RECORD]
-    while row + 4 <= stop:
-        i1, i2 = row_at(order, row, first), row_at(order, row + 1, first)
-        i3, i4 = row_at(order, row + 2, first), row_at(order, row + 3, first)
-        p1 = w[d] if intercept else 0.0
-        p2, p3, p4 = p1, p1, p1
-        g21, g31, g32, g41, g42, g43 = one, one, one, one, one, one
-        for j in range(d):
-            x1, x2, x3, x4, own = X[i1, j], X[i2, j], X[i3, j], X[i4, j], w[j]
-            p1, p2, p3, p4 = p1 + x1 * own, p2 + x2 * own, p3 + x3 * own, p4 + x4 * own
-            g21, g31, g41 = g21 + x1 * x2, g31 + x1 * x3, g41 + x1 * x4
-            g32, g42, g43 = g32 + x2 * x3, g42 + x2 * x4, g43 + x3 * x4
-        value1, s1 = value_and_slope(loss, p1 - y[i1])
-        c1 = push * s1
-        value2, s2 = value_and_slope(loss, (shrink * p2 - c1 * g21) - y[i2])
-        c2 = push * s2
-        after = shrink * (shrink * p3 - c1 * g31) - c2 * g32
-        value3, s3 = value_and_slope(loss, after - y[i3])
-        c3 = push * s3
-        after = shrink * (shrink * (shrink * p4 - c1 * g41) - c2 * g42) - c3 * g43
-        value4, s4 = value_and_slope(loss, after - y[i4])
-        c4 = push * s4
-        total += (value1 + value2) + (value3 + value4)
-        if intercept:
-            sums[d] += (s1 + s2) + (s3 + s4)
-        if until_record > 4:
-            for j in range(d):
-                x1, x2, x3, x4 = X[i1, j], X[i2, j], X[i3, j], X[i4, j]
-                sums[j] += (s1 * x1 + s2 * x2) + (s3 * x3 + s4 * x4)
-                own = shrink * (shrink * w[j] - c1 * x1) - c2 * x2
-                w[j] = shrink * (shrink * own - c3 * x3) - c4 * x4
-            if intercept:
-                own = shrink * (shrink * w[d] - c1) - c2
-                w[d] = shrink * (shrink * own - c3) - c4
-            until_record -= 4
-        else:  # one by one, to the same bits, for the points between
-            for j in range(d):
-                x1, x2, x3, x4 = X[i1, j], X[i2, j], X[i3, j], X[i4, j]
-                sums[j] += (s1 * x1 + s2 * x2) + (s3 * x3 + s4 * x4)
-            for i, c in ((i1, c1), (i2, c2), (i3, c3), (i4, c4)):
-                for j in range(d):
-                    w[j] = shrink * w[j] - c * X[i, j]
-                if intercept:
-                    w[d] = shrink * w[d] - c
-                until_record -= 1
-                if until_record == 0:
-                    write_point(arrays.path, cursor[POINTS], w, intercept)
-                    cursor[POINTS] += 1
-                    until_record = limits.record_every
-        row += 4
-    losses[LOSS_SUM], cursor[UNTIL_RECORD] = total, until_record
-    return row
 
 
 # --- The walk -------------------------------------------------------------------------------------

@@ -59,13 +59,13 @@ def to_pytorch(run: Run) -> str:
         optimizer.zero_grad()
         optimizer.step()
     """
-    beginning, n = _known(run)
+    initial, n = _known(run)
     rows = run.data if run.data is not None and _is_small(run.data) else None
     parts = [
         _opening(run, n, from_file=rows is None),
         *_data(run, rows, n),
-        _model(run, beginning),
-        _training(run, beginning),
+        _model(run, initial),
+        _training(run, initial),
         _ending(run),
     ]
     return "\n\n".join(parts) + "\n"
@@ -160,16 +160,16 @@ def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
         )
 
 
-def _model(run: Run, beginning: InitialState) -> str:
+def _model(run: Run, initial: InitialState) -> str:
     settings = run.asked
-    seeding = [f"torch.manual_seed({beginning.generator.seed & 0xFFFF_FFFF_FFFF_FFFF})"]
-    if beginning.generator.drawn:
+    seeding = [f"torch.manual_seed({initial.generator.seed & 0xFFFF_FFFF_FFFF_FFFF})"]
+    if initial.generator.drawn:
         seeding += [
             "# Random numbers that the descents before this one took.",
-            f"torch.empty({beginning.generator.drawn}, dtype=torch.int32).random_()",
+            f"torch.empty({initial.generator.drawn}, dtype=torch.int32).random_()",
         ]
     linear = f"nn.Linear({len(run.features)}, 1{'' if settings.intercept else ', bias=False'}"
-    if not beginning.drawn:
+    if not initial.drawn:
         # After the model: making it takes random numbers too.
         lines = [f"linear = {linear})", *_start(run), *(seeding if settings.shuffle else [])]
     elif settings.dtype == "float32":
@@ -195,15 +195,15 @@ def _start(run: Run) -> list[str]:
     return lines
 
 
-def _training(run: Run, beginning: InitialState) -> str:
+def _training(run: Run, initial: InitialState) -> str:
     settings = run.asked
     delta = f"delta={settings.delta!r}" if settings.loss == "huber" else ""
     lines = [
         f"loss_fn = nn.{NAMES[settings.loss].torch}({delta})",
         f"optimizer = torch.optim.{_optimizer_call(settings)}",
     ]
-    if beginning.optimizer_state:
-        lines += _state(beginning.optimizer_state, intercept=settings.intercept)
+    if initial.optimizer_state:
+        lines += _state(initial.optimizer_state, intercept=settings.intercept)
     if _needs_loader(settings):
         lines.append(f"loader = DataLoader(TensorDataset(X, y), {_loader_settings(settings)})")
         lines += [

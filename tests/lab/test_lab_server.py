@@ -80,7 +80,7 @@ def test_predictions_follow_from_the_standardised_path(client: Client) -> None:
     described = client.ask("data", data={"source": "chapters"})["data"]
     drawn = client.ask("show", runs=[{}])["runs"][0]
     z = (data.X[:, 0] - described["means"][0]) / described["scales"][0]
-    bias, weight = drawn["standardised"].reshape(-1, 2)[-1]
+    bias, weight = drawn["standardized"].reshape(-1, 2)[-1]
     np.testing.assert_allclose(bias + weight * z, run.predict(data.X), rtol=1e-6)
 
 

@@ -219,11 +219,11 @@ def _other_fit(*, got: str, expected: str) -> InvalidSetting:
     return InvalidSetting("resume", got=got, expected=expected, advice=advice)
 
 
-def _same_start(walked: Array, began: InitialState, task: Task) -> bool:
+def _same_start(path_start: Array, began: InitialState, task: Task) -> bool:
     plan = task.plan
     if began.generator != plan.generator or began.drawn != (plan.start is None):
         return False
-    if plan.start is not None and not np.array_equal(walked, plan.start.astype(plan.dtype)):
+    if plan.start is not None and not np.array_equal(path_start, plan.start.astype(plan.dtype)):
         return False
     mine, other = began.optimizer_state or {}, plan.optimizer_state or {}
     return mine.keys() == other.keys() and all(

@@ -120,7 +120,7 @@ class LabData:
             "scales": scales,
             "exact": {
                 "parameters": self.landscape.solution,
-                "standardised": self.scaling.from_user(self.landscape.solution, intercept=True),
+                "standardized": self.scaling.from_user(self.landscape.solution, intercept=True),
                 "loss": self.landscape.exact_loss,
                 "unique": self.landscape.curvature.rank == len(names),
             },
@@ -241,7 +241,7 @@ class PageState:
             flat = _share(plane, plane.project(path))
             loss = landscape.loss(path)
             height = np.log10(np.maximum(loss, plane.floor))
-            standardised = self.data.scaling.from_user(path, intercept=True)
+            standardized = self.data.scaling.from_user(path, intercept=True)
             away = (path[-1] - landscape.solution) @ landscape.triangle[:, :-1].T
             distance = float(np.linalg.norm(away)) / np.sqrt(len(self.data.rows))
             loss_at, losses = self._course(run, float(loss[-1]))
@@ -260,7 +260,7 @@ class PageState:
             "at": frame.put(run.recorded_epochs[seen]),
             "flat": frame.put(flat[seen]),
             "height": frame.put(height[seen]),
-            "standardised": frame.put(standardised[seen]),
+            "standardized": frame.put(standardized[seen]),
             "loss_at": frame.put(loss_at[heard]),
             "losses": frame.put(losses[heard]),
         }

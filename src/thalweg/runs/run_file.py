@@ -309,7 +309,7 @@ def _values(table: pa.Table, column: int) -> Array:
 
 
 def _describe(run: Run) -> dict[str, Any]:
-    beginning = run.initial_state
+    initial = run.initial_state
     return {
         "format": FORMAT,
         "written_by": __version__,
@@ -320,7 +320,7 @@ def _describe(run: Run) -> dict[str, Any]:
         "settings": _describe_settings(run.asked),
         "optimizer_state": _encode("optimizer_state", run.optimizer_state),
         "generator": [int(number) for number in run.generator],
-        "initial_state": None if beginning is None else _describe_beginning(beginning),
+        "initial_state": None if initial is None else _describe_initial(initial),
         "scaling": None if run.scaling is None else [_encode("scaling", a) for a in run.scaling],
         "summary": _summary_of(run),
         "data_digest": _digest_of(run),
@@ -345,12 +345,12 @@ def _settings_from(keywords: dict[str, Any]) -> Settings:
     return Settings.of(**{**rest, "optimizer": rule})
 
 
-def _describe_beginning(beginning: InitialState) -> dict[str, Any]:
+def _describe_initial(initial: InitialState) -> dict[str, Any]:
     return {
-        "drawn": beginning.drawn,
-        "optimizer_state": _encode("optimizer_state", beginning.optimizer_state),
-        "generator": [int(number) for number in beginning.generator],
-        "loss_limit": _encode("loss_limit", beginning.loss_limit),
+        "drawn": initial.drawn,
+        "optimizer_state": _encode("optimizer_state", initial.optimizer_state),
+        "generator": [int(number) for number in initial.generator],
+        "loss_limit": _encode("loss_limit", initial.loss_limit),
     }
 
 

@@ -110,14 +110,14 @@ export class Charts {
         x: rows.X.map((row) => row[0]), y: rows.y, mode: "markers", marker: mark, name: "data",
         uid: "rows", hovertemplate: `${rows.features[0]} %{x:,}<br>${rows.target} %{y:,}<extra></extra>`,
       });
-      const exact = ends.map((x) => rows.exactly(rows.standardise([x])));
+      const exact = ends.map((x) => rows.exactly(rows.standardize([x])));
       traces.push(floor(ends, exact, "exact solution", neutral));
     } else traces.push(floor(ends, ends, "predicted = actual", neutral));
     for (const result of backwards(results)) {
       const look = this.style(result.look);
       const i = result.indexAt(epoch);
       const x = rows.one ? ends : rows.y;
-      const Z = rows.one ? ends.map((value) => rows.standardise([value])) : rows.Z;
+      const Z = rows.one ? ends.map((value) => rows.standardize([value])) : rows.Z;
       traces.push({
         x, y: Array.from(Z, (z) => result.predict(i, z)), name: result.name, uid: uid(result),
         mode: rows.one ? "lines" : "markers",

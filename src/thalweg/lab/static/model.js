@@ -6,7 +6,7 @@ export class Result {
   constructor(frame, ranges, { name, look, settings, current }) {
     Object.assign(this, frame, { ranges, name, look, settings, current });
     this.size = frame.at.length;
-    this.width = frame.standardised.length / this.size; // parameters
+    this.width = frame.standardized.length / this.size; // parameters
   }
 
   // The last point recorded up to an epoch; null is the end.
@@ -36,8 +36,8 @@ export class Result {
   // The prediction for a row of standardised features at a point of the path.
   predict(i, z) {
     const at = i * this.width;
-    let sum = this.standardised[at];
-    for (let j = 1; j < this.width; j += 1) sum += this.standardised[at + j] * z[j - 1];
+    let sum = this.standardized[at];
+    for (let j = 1; j < this.width; j += 1) sum += this.standardized[at + j] * z[j - 1];
     return sum;
   }
 
@@ -57,16 +57,16 @@ export class Rows {
   constructor(described) {
     Object.assign(this, described);
     this.one = described.features.length === 1;
-    this.Z = described.X.map((row) => this.standardise(row));
+    this.Z = described.X.map((row) => this.standardize(row));
   }
 
-  standardise(row) {
+  standardize(row) {
     return row.map((x, j) => (x - this.means[j]) / this.scales[j]);
   }
 
   // Predictions of the exact solution.
   exactly(z) {
-    const w = this.exact.standardised;
+    const w = this.exact.standardized;
     return z.reduce((sum, value, j) => sum + w[j + 1] * value, w[0]);
   }
 

@@ -33,7 +33,7 @@ export class Preview {
   data(layer, result, look, { rows, epoch, axes }) {
     const i = result.indexAt(epoch);
     if (rows.one) {
-      const points = axes.data.x.map((x) => [layer.x(x), layer.y(result.predict(i, rows.standardise([x])))]);
+      const points = axes.data.x.map((x) => [layer.x(x), layer.y(result.predict(i, rows.standardize([x])))]);
       layer.line(points, look, 2.6);
       return;
     }

@@ -46,7 +46,7 @@ export function summaries(shown) {
 }
 
 function line(rows, run, i, when) {
-  const z = (x) => rows.standardise([x]);
+  const z = (x) => rows.standardize([x]);
   const [a, b] = [run.predict(i, z(0)), run.predict(i, z(1))];
   const [low, high] = rows.ends();
   const slope = (run.predict(i, z(high)) - run.predict(i, z(low))) / (high - low);

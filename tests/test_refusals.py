@@ -31,6 +31,7 @@ RUN = thalweg.fit(DATA, epochs=3)
         lambda flag: thalweg.sweep(DATA, lr=[0.1], epochs=2, intercept=flag),
         lambda flag: DATA.summary.solve(intercept=flag),
         lambda flag: DATA.summary.matrix(intercept=flag),
+        lambda flag: DATA.summary.triangle(intercept=flag),
         lambda flag: DATA.summary.loss([1.0, 2.0], intercept=flag),
     ],
 )

@@ -338,11 +338,10 @@ class Summary:
         array([[7.348, 3.674],
                [0.   , 0.707]])
         """
-        return self.full_batch(intercept).triangle
+        return self.full_batch(check_flag("intercept", intercept)).triangle
 
     def full_batch(self, intercept: bool) -> FullBatch:
         """Give R with the number of rows and the target's variance, worked out once."""
-        intercept = check_flag("intercept", intercept)
         found = self._full_batches.get(intercept)
         if found is None:
             R = triangle(*self.matrix(intercept=intercept), DEPENDENCE)

@@ -15,7 +15,7 @@ from thalweg.descent.kernel import exact, reordered
 
 # Features up to which updates are not made in vector code: the compiler finds it not worth it.
 SHORT = 16
-# Features up to which four rows at a time are quicker than one after the other.
+# Features up to which four rows at a time are quicker without vector code.
 FEW = 24
 
 

@@ -38,7 +38,7 @@ REGIMES: tuple[dict[str, Any], ...] = (
     {},
     {"batch_size": 1},
     {"batch_size": 4, "shuffle": True, "seed": 3},
-    {"batch_sampler": [[0, 1, 2], [2, 3], [8]], "intercept": False},
+    {"batch_sampler": [[0, 1, 2], [2, 3], [8], [*range(13)]], "intercept": False},
     {"batch_size": 5, "drop_last": True, "standardize": True, "record": "step"},
 )
 

@@ -46,6 +46,9 @@ REGIMES = {
     "a last one of one row": Batches(batch_size=11, shuffle=True),
     "dropped": Batches(batch_size=9, drop_last=True),
     "written out": Batches(sampler=tuple(np.array(b) for b in ([3, 0, 3], [5], [22, 1], [7] * 7))),
+    "more rows than there are": Batches(
+        sampler=tuple(np.array(b) for b in (range(N), [N - 1] * 9, range(2, 20), [0]))
+    ),
 }
 LOSSES: dict[str, Loss] = {"mse": MSE(), "l1": L1(), "huber": Huber(0.7)}
 BUDGETS = (1, 2, 3, 5, 7, 16, 40)

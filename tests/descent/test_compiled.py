@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -256,8 +257,15 @@ def test_one_feature_walks_as_pytorch_does(rule: Rule) -> None:
     check_parity(make_plan(problem(d=1), rule, epochs=steps))
 
 
-def test_batches_can_be_written_out_and_overlap() -> None:
-    batches = tuple(np.array(rows) for rows in ([3, 0, 3], [5], [13, 1, 2, 3], [7, 7]))
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        ([3, 0, 3], [5], [13, 1, 2, 3], [7, 7]),  # fewer rows than there are
+        (range(14), range(3, 14), [13] * 30, [0]),  # and more
+    ],
+)
+def test_batches_can_be_written_out_and_overlap(sampler: Sequence[Sequence[int]]) -> None:
+    batches = tuple(np.array(rows) for rows in sampler)
     check_parity(make_plan(problem(), Adam(lr=0.01), batches=Batches(sampler=batches), epochs=30))
 
 

@@ -171,6 +171,16 @@ def least_variance(y: Array) -> float:
 
 
 @exact
+def given(y: Array, first: int, epoch: Epoch) -> int:
+    """Give how many of an epoch's rows lie before the end of what is at hand.
+
+    An order may see a row more than once, and its rows are all at hand.
+    """
+    end = first + y.size
+    return epoch.rows if epoch.order.size > 0 or end > epoch.rows else end
+
+
+@exact
 def check(
     rule: Any, X: Array, y: Array, first: int, epoch: Epoch, limits: Limits, arrays: Arrays,
     budget: int,
@@ -181,7 +191,7 @@ def check(
         raise ValueError("internal error: rows of another number of parameters")
     if epoch.whole.size != p * (arrays.slots.shape[0] + 1) + 3:
         raise ValueError("internal error: no memory for the state before an epoch")
-    end = first + n
+    end = given(y, first, epoch)
     if epoch.batch_size < 1 or first < 0 or first % 4 != 0 or (end % 4 != 0 and end < rows):
         raise ValueError("internal error: a block of rows not cut at a multiple of four")
     if not 0 <= row < rows or row % 4 != 0 or (row > 0 and not first <= row < end):
@@ -325,7 +335,8 @@ def walk_rows(
         put_bias_last(arrays.w, arrays.slots)
     w, slots, scalars, path, record, gradient, sums, cursor, losses = arrays
     order, bounds = epoch.order, epoch.bounds
-    intercept, n, p, written = epoch.intercept, y.size, w.size, bounds.size > 0
+    intercept, p, written = epoch.intercept, w.size, bounds.size > 0
+    end = given(y, first, epoch)
     single, few = epoch.batch_size == 1 and not written, X.shape[1] <= FEW
     bases, carried, step = bases_of(rule), (scalars[1], scalars[2]), int(scalars[0])
     powers = powers_at(bases, step)
@@ -346,16 +357,14 @@ def walk_rows(
                 budget -= shuffle_within(epoch, cursor, X.shape[1], budget)
                 if budget <= 0:
                     break
-            if budget < epoch.rows or first + n < epoch.rows:
+            if budget < epoch.rows or end < epoch.rows:
                 keep_whole(epoch, arrays, step, carried)
             for j in range(p):
                 gradient[j], sums[j] = 0.0, 0.0
             losses[LOSS_SUM] = 0.0
         stop = (row + budget + 3) // 4 * 4
-        if stop > first + n:
-            stop = first + n
-        if stop > epoch.rows:
-            stop = epoch.rows
+        if stop > end:
+            stop = end
         budget -= stop - row
         if single:
             to = step_on_fours(rule, loss, X, y, first, epoch, limits, arrays, row, stop)
@@ -381,9 +390,9 @@ def walk_rows(
                 low, high = bounds[batch], bounds[batch + 1]
             elif high > epoch.rows:
                 high = epoch.rows
-            end = high if high < stop else stop
-            while row < end:
-                if few and (row & 3) == 0 and row + 4 <= end:
+            here = high if high < stop else stop  # as far as the batch goes in this call
+            while row < here:
+                if few and (row & 3) == 0 and row + 4 <= here:
                     i1, i2 = row_at(order, row, first), row_at(order, row + 1, first)
                     i3, i4 = row_at(order, row + 2, first), row_at(order, row + 3, first)
                     total += add_four(loss, X, y, i1, i2, i3, i4, intercept, w, gradient)

@@ -1,7 +1,6 @@
 """The loss over a plane, held against brute force over the rows and exact arithmetic."""
 
 import inspect
-import sys
 from fractions import Fraction
 from math import log10
 from typing import Any
@@ -355,29 +354,45 @@ def test_nothing_is_modified() -> None:
     np.testing.assert_array_equal(path, before)
 
 
-@pytest.mark.parametrize("size", [1e150, 8e307])
-def test_the_widest_ranges_have_finite_axes_and_losses(size: float) -> None:
-    x, y = [1.0, 3.0, 40.0], [2.0, -1.0, 5.0]
-    plane = surface(x, y, bias=(-size, size), weight=(-size, size), points=8)
-    largest = Fraction(sys.float_info.max)
+def exact_log10(value: Fraction) -> float:
+    """The logarithm of a number that may be beyond float64."""
+    power = value.numerator.bit_length() - value.denominator.bit_length()
+    return log10(float(value / Fraction(2) ** power)) + power * log10(2.0)
+
+
+@pytest.mark.parametrize("far", [1e150, 3e153, 1e154, 1e200, 8e307])
+@pytest.mark.parametrize("near", [-1.0, 0.5])
+@pytest.mark.parametrize("unit", [1.0, 1e70])
+def test_the_widest_ranges_have_finite_axes_and_true_losses(
+    far: float, near: float, unit: float
+) -> None:
+    x, y = [1.0 * unit, 3.0 * unit, 40.0 * unit], [2.0, -1.0, 5.0]
+    limits = (near if near > 0 else near * far, far)
+    plane = surface(x, y, bias=limits, weight=limits, points=8)
     for axis in plane.axes:
-        np.testing.assert_allclose(axis, np.linspace(-1.0, 1.0, 8) * size, rtol=1e-14)
+        np.testing.assert_allclose(axis, np.linspace(limits[0] / far, 1.0, 8) * far, rtol=1e-14)
     for i, weight in enumerate(plane.axes[1]):
         for j, bias in enumerate(plane.axes[0]):
             loss = sum(
                 (Fraction(bias) + Fraction(weight) * Fraction(a) - Fraction(b)) ** 2
                 for a, b in zip(x, y, strict=True)
             ) / len(x)
-            expected = log10(min(loss, largest))
-            assert plane.log10_loss[i, j] == pytest.approx(expected, rel=1e-12)
+            assert plane.log10_loss[i, j] == pytest.approx(exact_log10(loss), rel=1e-12)
 
 
-def test_a_residual_beyond_float64_is_the_largest_loss_and_no_nan() -> None:
+def test_a_residual_beyond_float64_is_no_nan() -> None:
     """Without a bias both coefficients of a residual can be beyond float64, with other signs."""
-    X, y = np.array([[300.0, 20.0], [10.0, 500.0], [70.0, 90.0]]), [2.0, -1.0, 5.0]
+    X, y = [[300.0, 20.0], [10.0, 500.0], [70.0, 90.0]], [2.0, -1.0, 5.0]
     size = 8e307
     plane = surface(X, y, x1=(-size, size), x2=(-size, size), intercept=False, points=6)
-    np.testing.assert_array_equal(plane.log10_loss, log10(sys.float_info.max))
+    for i, second in enumerate(plane.axes[1]):
+        for j, first in enumerate(plane.axes[0]):
+            squares = (
+                (Fraction(first) * Fraction(a) + Fraction(second) * Fraction(b) - Fraction(c)) ** 2
+                for (a, b), c in zip(X, y, strict=True)
+            )
+            loss = sum(squares, Fraction()) / len(y)
+            assert plane.log10_loss[i, j] == pytest.approx(exact_log10(loss), rel=1e-12)
 
 
 def named(*features: str) -> Dataset:
@@ -481,6 +496,10 @@ REFUSALS = [
         {"f0": (0, 1), "f1": (0, 1), "ranges": ((0, 1), (0, 1))},
         "ranges: got both axes' ranges, and one for 'f0', 'f1' too, expected one or the other; "
         "leave out 'ranges', or the parameters by name",
+    ),
+    (
+        {"ranges": 5},
+        "ranges: got 5, expected a range for each of the two axes; try ((-1, 1), (-1, 1))",
     ),
     (
         {"points": 1},

@@ -15,7 +15,7 @@ from thalweg.native import native
 
 _EPSILON = float(np.finfo(np.float64).eps)
 _SMALLEST = float(np.finfo(np.float64).tiny)  # the smallest normal number
-_LARGEST = float(np.finfo(np.float64).max)
+_HALF = 512  # half the exponents of float64: numbers scaled by 2**-512 can be squared
 
 
 @native()
@@ -103,6 +103,31 @@ def evaluate(
         for j in range(points):
             residual = t[0, 0] * ahead[j] + across
             loss = residual * residual + beneath
-            # Beyond float64, where the residual may even be ∞ - ∞, the loss is its largest number.
-            grid[i, j] = max(loss, floor) if loss < _LARGEST else _LARGEST
+            # Beyond float64 the residual may even be ∞ - ∞.
+            grid[i, j] = max(loss, floor) if loss < np.inf else np.inf
     return first, second, grid, triangle, floor
+
+
+def log10_of(grid: Array, ahead: Array, across: Array, triangle: Array, n: int) -> Array:
+    """Give the logarithms of a grid, in its place, also of losses beyond float64.
+
+    Parameters
+    ----------
+    grid : ndarray, shape (m, m)
+        As from :func:`evaluate`, with an infinity for what is beyond.
+    ahead, across : ndarray, shapes (m,) and (m,)
+        The distances from the origin along the two directions.
+    triangle, n
+        As from :func:`evaluate`.
+    """
+    log10: Array = np.log10(grid, out=grid)
+    if np.isinf(log10[[0, 0, -1, -1], [0, -1, 0, -1]]).any():  # a convex loss: first at a corner
+        scaled = np.ldexp(triangle, [0, 0, -_HALF])
+        a, b = np.meshgrid(np.ldexp(ahead, -_HALF), np.ldexp(across, -_HALF))
+        residual = np.hypot(
+            scaled[0, 0] * a + scaled[0, 1] * b + scaled[0, 2],
+            np.hypot(scaled[1, 1] * b + scaled[1, 2], scaled[2, 2]),
+        )
+        whole = 2.0 * (np.log10(residual) + _HALF * np.log10(2.0)) - np.log10(n)
+        np.copyto(log10, whole, where=np.isinf(log10))
+    return log10

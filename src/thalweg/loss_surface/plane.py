@@ -55,6 +55,13 @@ def name_ranges(
     dict
         The ranges by the parameters' own names, in the order of a path's columns.
     """
+    if ranges is not None and not (isinstance(ranges, Sequence | np.ndarray) and len(ranges) == 2):
+        raise InvalidSetting(
+            "ranges",
+            got=repr(ranges),
+            expected="a range for each of the two axes",
+            advice="try ((-1, 1), (-1, 1))",
+        )
     if not given:
         return {}
     keywords = keywords_of(names, features)

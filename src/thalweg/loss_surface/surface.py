@@ -22,7 +22,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.names import parameter_names
 from thalweg.kinds import Whole
-from thalweg.loss_surface.grid import evaluate
+from thalweg.loss_surface.grid import evaluate, log10_of
 from thalweg.loss_surface.plane import (
     Along,
     Path,
@@ -250,7 +250,7 @@ def surface(
     # Axes of parameters show their values; the others show distances from the origin.
     offset = directions @ origin if titles is chosen else np.zeros(2)
     limits = np.empty((2, 2))
-    for axis, given in enumerate(ranges or map(named.get, titles)):
+    for axis, given in enumerate(map(named.get, titles) if ranges is None else ranges):
         if given is not None:
             limits[axis] = check_range(titles[axis], given)
         else:
@@ -264,7 +264,7 @@ def surface(
         names=names,
         along=titles,
         axes=(first, second),
-        log10_loss=np.log10(grid, out=grid),
+        log10_loss=log10_of(grid, first - offset[0], second - offset[1], triangle, summary.n),
         origin=origin,
         directions=directions,
         offset=offset,

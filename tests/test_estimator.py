@@ -224,13 +224,40 @@ def test_ones_own_hyperparameters_leave_the_momentum_alone() -> None:
             "fit: got unknown setting 'momentun', expected its own settings and those of SGD; "
             "did you mean 'momentum'?",
         ),
+        (
+            {"hyperparameters": [1]},
+            "hyperparameters: got [1], expected a mapping from names of the optimiser's own "
+            "settings; try {'momentum': 0.9}",
+        ),
+        (
+            {"hyperparameters": {"epochs": 3}},
+            "hyperparameters: got {'epochs': 3}, expected a mapping from names of the optimiser's "
+            "own settings; 'epochs' is an argument of its own",
+        ),
+        ({"warm_start": "no"}, "warm_start: got 'no', expected True or False; say one of the two"),
+        ({"intercept": "no"}, "intercept: got 'no', expected True or False; say one of the two"),
     ],
 )
-def test_wrong_settings_are_refused_in_fit(settings: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize("weights", [None, np.linspace(1.0, 2.0, len(Y3))])
+def test_wrong_settings_are_refused_in_fit(
+    settings: dict[str, Any], said: str, weights: Array | None
+) -> None:
     model = DescentRegressor(**settings)
     with pytest.raises(errors.InvalidSetting) as error:
-        model.fit(X3, Y3)
+        model.fit(X3, Y3, weights)
     assert str(error.value) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("epochs", 0), ("epochs", 2.5), ("epochs", "5"), ("lr", np.array([1.0, 2.0])), ("lr", "fast"),
+     ("tolerance", "x"), ("hyperparameters", 5), ("hyperparameters", {1: 2}), ("start", "zero"),
+     ("start", 1.5), ("standardize", 1), ("batch_size", "a"), ("delta", 0)],
+)  # fmt: skip
+@pytest.mark.parametrize("weights", [None, np.linspace(1.0, 2.0, len(Y3))])
+def test_no_wrong_value_is_a_bare_error(name: str, value: Any, weights: Array | None) -> None:
+    with pytest.raises(errors.ThalwegError, match=f"^{name}: got "):
+        DescentRegressor(**{name: value}).fit(X3, Y3, weights)
 
 
 def test_divergence_is_warned_of() -> None:

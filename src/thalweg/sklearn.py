@@ -6,7 +6,7 @@ Not here: the descent (:mod:`thalweg.descent.fit`), the curvature's mathematics
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from numbers import Integral
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array, design_matrix
 from thalweg.batches import Batches, batches_of
+from thalweg.checks import check_flag, check_parameters
 from thalweg.conditioning.convergence import momentum_within
 from thalweg.conditioning.curvature import curvature_of
 from thalweg.conditioning.rates import sufficient_rate_shuffled
@@ -196,7 +197,8 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         ConvergenceWarning
             Where the descent diverged, or ended before the tolerance that was asked for.
         """
-        before = self.run_ if self.warm_start and hasattr(self, "run_") else None
+        warm = check_flag("warm_start", self.warm_start)
+        before = self.run_ if warm and hasattr(self, "run_") else None
         rows = self._rows(X, y, sample_weight, reset=True)
         self._descend(rows, before, self._settings(rows, before))
         self._warn_if_unfinished(float(np.mean(rows.data.y**2)))
@@ -251,25 +253,44 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     def _settings(
         self, rows: _Rows, before: Run | None, *, one_epoch: bool = False
     ) -> dict[str, Any]:
-        """Give the keyword arguments of ``fit``, with every "auto" worked out."""
+        """Give the keyword arguments of ``fit``, checked, with every "auto" worked out."""
         given: dict[str, Any] = self.get_params(deep=False)
         for own in ("start", "hyperparameters", "warm_start"):
             del given[own]
+        hyperparameters = self._hyperparameters(taken=given)
         batches = self._batches(len(rows.data))
         if batches.sampler is not None:  # an iterator can be written out only once
             given["batch_sampler"] = batches.sampler
         exact = self.loss == "mse" and batches.sees_all(len(rows.data))
-        if self.epochs == "auto":
+        if _is_auto(self.epochs):
             given["epochs"] = BATCH_EPOCHS if exact else OTHER_EPOCHS
-        if self.tolerance == "auto":
+        if _is_auto(self.tolerance):
             given["tolerance"] = LOSS_TOLERANCE if exact else None
             given["tolerance_on"] = "loss"
         if one_epoch:
             given.update(epochs=1, tolerance=None)
-        given.update(self.hyperparameters or {})
-        if self.lr == "auto":
-            given.update(self._learning_rate(rows, before, batches, given))
-        return given
+        given.update(hyperparameters)
+        if not _is_auto(self.lr):
+            Settings.of(**given)
+            return given
+        asked = Settings.of(**{**given, "lr": 1.0})
+        return given | self._learning_rate(rows, before, batches, asked)
+
+    def _hyperparameters(self, taken: Collection[str]) -> Mapping[str, Any]:
+        """Check that they are the optimiser's own, and none that has an argument here."""
+        own = {} if self.hyperparameters is None else self.hyperparameters
+        advice = "try {'momentum': 0.9}"
+        if isinstance(own, Mapping) and all(isinstance(name, str) for name in own):
+            twice = next((name for name in own if name in taken), None)
+            if twice is None:
+                return own
+            advice = f"{twice!r} is an argument of its own"
+        raise InvalidSetting(
+            "hyperparameters",
+            got=repr(own),
+            expected="a mapping from names of the optimiser's own settings",
+            advice=advice,
+        )
 
     def _batches(self, n: int) -> Batches:
         """Check which rows each step sees."""
@@ -277,7 +298,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         return batches_of(Settings.of(**{name: getattr(self, name) for name in regime}), n)
 
     def _learning_rate(
-        self, rows: _Rows, before: Run | None, batches: Batches, settings: Mapping[str, Any]
+        self, rows: _Rows, before: Run | None, batches: Batches, asked: Settings
     ) -> dict[str, float]:
         """Work out the learning rate, and the momentum where that is ours to choose."""
         name = self.optimizer.__name__ if isinstance(self.optimizer, type) else self.optimizer
@@ -298,11 +319,10 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
             stable = sufficient_rate_shuffled(design, batches.batch_size or 1, drop_last=False)
             return {"lr": _half(stable)}
         curvature = curvature_of(Summary.of((design, y)), intercept=False)
-        epochs = settings["epochs"]
-        fixed = self.hyperparameters is not None or epochs == 1 or not isinstance(epochs, Integral)
+        fixed = self.hyperparameters is not None or asked.epochs == 1
         if fixed or not curvature.largest:
             return {"lr": _half(curvature.largest_stable_rate)}
-        tuned = momentum_within(curvature, int(epochs))
+        tuned = momentum_within(curvature, asked.epochs)
         return {"lr": tuned.lr, "momentum": tuned.momentum}
 
     def _scaling(self, rows: _Rows, before: Run | None) -> Scaling | None:
@@ -412,6 +432,10 @@ class _Rows(NamedTuple):
         return design * factor[:, np.newaxis], self.data.y * factor
 
 
+def _is_auto(value: object) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
 def _half(stable: float) -> float:
     """Give half of the largest stable rate; 1 where all the rows are zero and nothing moves."""
     return stable / 2.0 if np.isfinite(stable) else 1.0
@@ -446,7 +470,5 @@ def _walked(
     if isinstance(start, Integral):
         drawn, _ = initial_parameters(Generator(int(start), 0), d, intercept)
         return drawn
-    parameters = np.asarray(start, dtype=np.float64)
-    if scaling is None or parameters.shape != (d + intercept,):
-        return parameters
-    return scaling.from_user(parameters, intercept=intercept)
+    parameters = check_parameters("start", start, d + intercept)
+    return parameters if scaling is None else scaling.from_user(parameters, intercept=intercept)

@@ -373,10 +373,11 @@ def test_the_widest_ranges_have_finite_axes_and_true_losses(
         np.testing.assert_allclose(axis, np.linspace(limits[0] / far, 1.0, 8) * far, rtol=1e-14)
     for i, weight in enumerate(plane.axes[1]):
         for j, bias in enumerate(plane.axes[0]):
-            loss = sum(
+            squares = (
                 (Fraction(bias) + Fraction(weight) * Fraction(a) - Fraction(b)) ** 2
                 for a, b in zip(x, y, strict=True)
-            ) / len(x)
+            )
+            loss = sum(squares, Fraction()) / len(x)
             assert plane.log10_loss[i, j] == pytest.approx(exact_log10(loss), rel=1e-12)
 
 

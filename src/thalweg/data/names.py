@@ -46,6 +46,8 @@ def unique_names(wanted: Sequence[str]) -> tuple[str, ...]:
     >>> unique_names(["a", "b", "a", "a_2"])
     ('a', 'b', 'a_3', 'a_2')
     """
+    if len(set(wanted)) == len(wanted):
+        return tuple(wanted)
     names: list[str] = []
     for name in wanted:
         free, count = name, 1

@@ -27,7 +27,7 @@ from thalweg.descent.kernel import (
     schedule,
     write_point,
 )
-from thalweg.descent.row import FEW, residual, row_at
+from thalweg.descent.row import FEW, LONG, residual, row_at
 from thalweg.losses import Loss, value_and_slope
 from thalweg.optimizers.sgd import PlainSGD
 
@@ -73,7 +73,27 @@ def _products(X: Array, i1: int, i2: int, i3: int, i4: int, w: Array) -> Any:
     return (p1, p2, p3, p4), (g21, g31, g32, g41, g42, g43)
 
 
-products, long_products = exact(_products), reordered(_products)
+products = exact(_products)
+
+
+@reordered
+def long_products(X: Array, i1: int, i2: int, i3: int, i4: int, w: Array) -> Any:
+    """Do the same for long rows, one new row at a time: memory is fetched ahead only so."""
+    p1, p2, p3, p4 = 0.0, 0.0, 0.0, 0.0
+    g21, g31, g32, g41, g42, g43 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    for j in range(X.shape[1]):
+        p1 += X[i1, j] * w[j]
+    for j in range(X.shape[1]):
+        new = X[i2, j]
+        p2, g21 = p2 + new * w[j], g21 + new * X[i1, j]
+    for j in range(X.shape[1]):
+        new = X[i3, j]
+        p3, g31, g32 = p3 + new * w[j], g31 + new * X[i1, j], g32 + new * X[i2, j]
+    for j in range(X.shape[1]):
+        new = X[i4, j]
+        p4, g41 = p4 + new * w[j], g41 + new * X[i1, j]
+        g42, g43 = g42 + new * X[i2, j], g43 + new * X[i3, j]
+    return (p1, p2, p3, p4), (g21, g31, g32, g41, g42, g43)
 
 
 @exact
@@ -104,7 +124,7 @@ def _plain_fours(  # type: ignore[no-untyped-def]
     coefficients, _ = schedule(rule, 1.0, (1.0, 1.0), (1.0, 1.0), (0.0, 0.0))  # always the same
     push, shrink = coefficients[0], coefficients[1]
     total, until_record = losses[LOSS_SUM], cursor[UNTIL_RECORD]
-    while row + 4 <= stop:
+    while row + 4 <= stop and d <= LONG:
         i1, i2 = row_at(order, row, first), row_at(order, row + 1, first)
         i3, i4 = row_at(order, row + 2, first), row_at(order, row + 3, first)
         if d > FEW:

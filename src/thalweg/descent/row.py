@@ -17,6 +17,8 @@ from thalweg.descent.kernel import exact, reordered
 SHORT = 16
 # Features up to which four rows at a time are quicker without vector code.
 FEW = 24
+# Features beyond which a row costs what memory takes to bring it: four at a time gain nothing.
+LONG = 256
 
 
 @exact

@@ -58,15 +58,15 @@ def refine(over_rows: Passes, n: int, matrix: Matrix, solution: Solution) -> Sol
         dependent only the loss is worked out anew, at the parameters as they are.
     """
     loss_is_good = solution.loss_error <= GOOD_ENOUGH * solution.loss
-    high, low = solution.parameters.copy(), np.zeros(len(solution.parameters))
-    if solution.dependent:
-        if loss_is_good:
-            return solution
-        _, _, square = _products(over_rows, high, low, solution.intercept)
-        return _with_loss(solution, square, 0.0, matrix, n)
+    if loss_is_good and solution.dependent:
+        return solution
     r_high, r_low, order, least = factor(*matrix, DEPENDENCE)
     if loss_is_good and least > WELL_CONDITIONED:
         return solution
+    high, low = solution.parameters.copy(), np.zeros(len(matrix[0]) - 1)
+    if solution.dependent:
+        _, _, square = _products(over_rows, high, low, solution.intercept)
+        return _with_loss(solution, square, 0.0, matrix, n)
     square, gain, change = 0.0, 0.0, np.inf
     for _ in range(MOST_PASSES):
         g_high, g_low, square = _products(over_rows, high, low, solution.intercept)

@@ -148,9 +148,10 @@ def warn_of_dependence(solution: Solution, n: int) -> None:
     -----
     ThalwegWarning
     """
-    dependent, p = solution.dependent, len(solution.parameters)
+    dependent = solution.dependent
     if not dependent:
         return
+    p = len(solution.parameters)
     shown = ", ".join(map(repr, dependent[:NAMES_SHOWN]))
     if len(dependent) > NAMES_SHOWN:
         shown += f" and {len(dependent) - NAMES_SHOWN} more"

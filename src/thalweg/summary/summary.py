@@ -107,6 +107,7 @@ class Summary:
         self._gram = matrix
         # Worked out once for each intercept; a summary does not change.
         self._full_batches: dict[bool, FullBatch] = {}
+        self._solutions: dict[bool, Solution] = {}
 
     # --- Making one -------------------------------------------------------------------------------
 
@@ -393,9 +394,14 @@ class Summary:
         return solution
 
     def solution(self, *, intercept: bool = True) -> Solution:
-        """Give what :meth:`solve` gives, without a warning."""
-        matrix = self.matrix(intercept=intercept)
-        return solution_of(matrix, self.n, self.features, intercept=intercept)
+        """Give what :meth:`solve` gives, without a warning, worked out once."""
+        found = self._solutions.get(check_flag("intercept", intercept))
+        if found is None:
+            matrix = self.matrix(intercept=intercept)
+            found = solution_of(matrix, self.n, self.features, intercept=intercept)
+            found.weights.flags.writeable = False
+            self._solutions[intercept] = found
+        return found
 
     def loss(self, parameters: ArrayLike, *, intercept: bool = True) -> float:
         """Give the mean squared error at any parameters: never negative.

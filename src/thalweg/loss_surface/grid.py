@@ -61,7 +61,7 @@ def evaluate(
     limits: Array,
     n: int,
     points: int,
-) -> tuple[Array, Array, Array, Array, float]:
+) -> tuple[Array, Array, Array, Array, float, bool]:
     """Evaluate the mean squared error on a grid.
 
     Parameters
@@ -80,10 +80,12 @@ def evaluate(
     first, second : ndarray, shape (points,)
         The values on the axes.
     grid : ndarray, shape (points, points)
-        Entry [i, j]: at second[i], first[j].
+        Entry [i, j]: at second[i], first[j]; infinite where it is beyond float64.
     triangle : ndarray, shape (3, 3)
     floor : float
         Below it there is only rounding: the loss is cut there.
+    beyond : bool
+        Whether there is an infinity.
     """
     triangle = reduce_to_plane(factor, origin, directions)
     target = (factor[:, -1] ** 2).sum()
@@ -105,30 +107,29 @@ def evaluate(
             loss = residual * residual + beneath
             # Beyond float64 the residual may even be ∞ - ∞.
             grid[i, j] = max(loss, floor) if loss < np.inf else np.inf
-    return first, second, grid, triangle, floor
+    beyond = False
+    for i in (0, points - 1):  # the loss is convex: its largest values are at the corners
+        for j in (0, points - 1):
+            beyond = beyond or grid[i, j] == np.inf
+    return first, second, grid, triangle, floor, beyond
 
 
-def log10_of(grid: Array, ahead: Array, across: Array, triangle: Array, n: int) -> Array:
-    """Give the logarithms of a grid, in its place, also of losses beyond float64.
+def log10_beyond(log10: Array, ahead: Array, across: Array, triangle: Array, n: int) -> None:
+    """Write the logarithms of losses that are beyond float64, where there is an infinity.
 
     Parameters
     ----------
-    grid : ndarray, shape (m, m)
-        As from :func:`evaluate`, with an infinity for what is beyond.
+    log10 : ndarray, shape (m, m)
     ahead, across : ndarray, shapes (m,) and (m,)
         The distances from the origin along the two directions.
     triangle, n
         As from :func:`evaluate`.
     """
-    log10: Array = np.log10(grid, out=grid)
-    last = len(grid) - 1
-    if log10[::last, ::last].max() == np.inf:  # a convex loss: first at a corner
-        scaled = np.ldexp(triangle, [0, 0, -_HALF])
-        a, b = np.meshgrid(np.ldexp(ahead, -_HALF), np.ldexp(across, -_HALF))
-        residual = np.hypot(
-            scaled[0, 0] * a + scaled[0, 1] * b + scaled[0, 2],
-            np.hypot(scaled[1, 1] * b + scaled[1, 2], scaled[2, 2]),
-        )
-        whole = 2.0 * (np.log10(residual) + _HALF * np.log10(2.0)) - np.log10(n)
-        np.copyto(log10, whole, where=np.isinf(log10))
-    return log10
+    scaled = np.ldexp(triangle, [0, 0, -_HALF])
+    a, b = np.meshgrid(np.ldexp(ahead, -_HALF), np.ldexp(across, -_HALF))
+    residual = np.hypot(
+        scaled[0, 0] * a + scaled[0, 1] * b + scaled[0, 2],
+        np.hypot(scaled[1, 1] * b + scaled[1, 2], scaled[2, 2]),
+    )
+    whole = 2.0 * (np.log10(residual) + _HALF * np.log10(2.0)) - np.log10(n)
+    np.copyto(log10, whole, where=np.isinf(log10))

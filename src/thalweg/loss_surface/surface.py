@@ -22,7 +22,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.names import parameter_names
 from thalweg.kinds import Whole
-from thalweg.loss_surface.grid import evaluate, log10_of
+from thalweg.loss_surface.grid import evaluate, log10_beyond
 from thalweg.loss_surface.plane import (
     Along,
     Path,
@@ -257,14 +257,17 @@ def surface(
             reach = reach_along(factor, directions[axis], solution, intercept=intercept)
             limits[axis] = automatic_range(factor, directions[axis], origin, solution, paths, reach)
             limits[axis] += offset[axis]
-    first, second, grid, triangle, floor = evaluate(
+    first, second, grid, triangle, floor, beyond = evaluate(
         factor, origin, directions, offset, limits, summary.n, points
     )
+    log10_loss = np.log10(grid, out=grid)
+    if beyond:
+        log10_beyond(log10_loss, first - offset[0], second - offset[1], triangle, summary.n)
     return Surface(
         names=names,
         along=titles,
         axes=(first, second),
-        log10_loss=log10_of(grid, first - offset[0], second - offset[1], triangle, summary.n),
+        log10_loss=log10_loss,
         origin=origin,
         directions=directions,
         offset=offset,

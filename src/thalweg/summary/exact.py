@@ -128,8 +128,13 @@ def _answer(known: Known, intercept: bool) -> tuple[Summary, Solution]:
     if isinstance(known, Summary):
         return known, known.solution(intercept=intercept)
     summary = known.summary
-    solution, matrix = summary.solution(intercept=intercept), summary.matrix(intercept=intercept)
-    return summary, refine(lambda work: _pass_over(known, work), summary.n, matrix, solution)
+    found = summary.refined.get(intercept)
+    if found is None:
+        first, matrix = summary.solution(intercept=intercept), summary.matrix(intercept=intercept)
+        found = refine(lambda work: _pass_over(known, work), summary.n, matrix, first)
+        found.weights.flags.writeable = False
+        summary.refined[intercept] = found
+    return summary, found
 
 
 def _pass_over(rows: Source, work: Callable[[Any, Any], Products]) -> Iterable[Products]:

@@ -108,6 +108,7 @@ class Summary:
         # Worked out once for each intercept; a summary does not change.
         self._full_batches: dict[bool, FullBatch] = {}
         self._solutions: dict[bool, Solution] = {}
+        self.refined: dict[bool, Solution] = {}  # by the rows, where these were asked
 
     # --- Making one -------------------------------------------------------------------------------
 

@@ -112,8 +112,20 @@ def curvature(triangle: Array, n: int, names: Sequence[str]) -> Curvature:
     rank = p - len(dependencies(triangle))
     values = 2.0 / n * singular**2
     values[rank:] = 0.0
-    signs = np.sign(rows[np.arange(p), np.abs(rows).argmax(axis=1)])
-    return Curvature(tuple(names), values, rows * signs[:, None], rank)
+    return Curvature(tuple(names), values, signed(rows), rank)
+
+
+def signed(directions: Array) -> Array:
+    """Turn each direction (k, p) so that its largest component is positive, on any machine.
+
+    Examples
+    --------
+    >>> signed(np.array([[0.6, -0.8]]))
+    array([[-0.6,  0.8]])
+    """
+    largest = np.abs(directions).argmax(axis=1)
+    signs = np.sign(directions[np.arange(len(directions)), largest])
+    return np.asarray(directions * signs[:, np.newaxis])
 
 
 def curvature_of(summary: Summary, *, intercept: bool) -> Curvature:

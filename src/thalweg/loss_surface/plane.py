@@ -12,11 +12,13 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
+from thalweg.conditioning.curvature import curvature_of, signed
 from thalweg.data.names import unique_names
 from thalweg.errors import InvalidData, InvalidSetting, nearest
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
+    from thalweg.summary.summary import Summary
 
 Range: TypeAlias = tuple[float, float]
 Path: TypeAlias = "Run | Array"
@@ -179,14 +181,14 @@ def _read_path(path: object, p: int) -> Array:
     )
 
 
-def curvature_directions(factor: Array) -> Array:
+def curvature_directions(summary: Summary, *, intercept: bool) -> Array:
     """Give the directions of the largest and the smallest curvature of the loss: (2, p).
 
-    They are the extreme right singular vectors of the triangle of [1, X]: the same as the
-    Hessian's eigenvectors, without squaring its condition number.
+    The smallest is that of the directions that the data determine; where they determine one
+    alone, the second direction is one along which the loss does not change.
     """
-    _, _, right = np.linalg.svd(factor[:, :-1])
-    return _signed(right[[0, -1]])
+    found = curvature_of(summary, intercept=intercept)
+    return found.directions[[0, max(found.rank - 1, 1)]]
 
 
 def main_directions(paths: Sequence[Array]) -> Array:
@@ -195,15 +197,7 @@ def main_directions(paths: Sequence[Array]) -> Array:
     # Rows of zeros: the factorisation then spans all p directions however few the points.
     moves = np.concatenate([*(path - path[-1] for path in paths), np.zeros((p, p))])
     _, _, right = np.linalg.svd(np.linalg.qr(moves, mode="r") if len(moves) > 2 * p else moves)
-    return _signed(right[:2])
-
-
-def _signed(directions: Array) -> Array:
-    """Turn each direction so that its largest component is positive: the same on any machine."""
-    largest = np.abs(directions).argmax(axis=1)
-    signs = np.sign(directions[np.arange(len(directions)), largest])
-    signed: Array = directions * signs[:, np.newaxis]
-    return signed
+    return signed(right[:2])
 
 
 def check_range(name: str, limits: object) -> Range:

@@ -18,7 +18,7 @@ from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidSetting
-from thalweg.losses import NAMES
+from thalweg.losses import torch_class
 from thalweg.runs.run import InitialState, Run
 from thalweg.settings import Settings, class_name
 
@@ -199,7 +199,7 @@ def _training(run: Run, initial: InitialState) -> str:
     settings = run.asked
     delta = f"delta={settings.delta!r}" if settings.loss == "huber" else ""
     lines = [
-        f"loss_fn = nn.{NAMES[settings.loss].torch}({delta})",
+        f"loss_fn = nn.{torch_class(settings.loss_function)}({delta})",
         f"optimizer = torch.optim.{_optimizer_call(settings)}",
     ]
     if initial.optimizer_state:

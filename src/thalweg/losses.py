@@ -15,6 +15,8 @@ from thalweg.errors import InvalidSetting, nearest
 from thalweg.kinds import POSITIVE, Number
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from thalweg.arrays import Array
 
 
@@ -58,19 +60,18 @@ LOSSES: dict[str, type[Loss]] = {"mse": MSE, "l1": L1, "huber": Huber}
 
 
 class LossName(NamedTuple):
-    """What people and PyTorch call a mean loss, and which power of the target's unit it has."""
+    """What people call a mean loss, and which power of the target's unit it has."""
 
     label: str
     power: int
-    torch: str
 
 
 NAMES: dict[str, LossName] = {
-    "mse": LossName("mean squared error", 2, "MSELoss"),
-    "l1": LossName("mean absolute error", 1, "L1Loss"),
-    "huber": LossName("Huber loss", 2, "HuberLoss"),
+    "mse": LossName("mean squared error", 2),
+    "l1": LossName("mean absolute error", 1),
+    "huber": LossName("Huber loss", 2),
 }
-"""Each loss's names, by the name that :func:`thalweg.fit` takes."""
+"""Each loss's words, by the name that :func:`thalweg.fit` takes."""
 
 VALUE_AND_SLOPE: dict[type[Loss], Callable[..., tuple[float, float]]] = {
     MSE: _mse,
@@ -104,6 +105,25 @@ def mean_loss(loss: Loss, residuals: Array) -> float:
         inner = residuals.clip(-loss.delta, loss.delta)
         return float((inner * (residuals - 0.5 * inner)).mean())
     return float((residuals**2 if isinstance(loss, MSE) else abs(residuals)).mean())
+
+
+def torch_class(loss: Loss) -> str:
+    """Name the class of ``torch.nn`` that has the mean of this loss.
+
+    Examples
+    --------
+    >>> torch_class(L1())
+    'L1Loss'
+    """
+    return f"{type(loss).__name__}Loss"
+
+
+def torch_module(loss: Loss) -> nn.Module:
+    """Make PyTorch's module of the mean of this loss."""
+    from torch import nn
+
+    module: nn.Module = getattr(nn, torch_class(loss))(**loss._asdict())
+    return module
 
 
 DELTA = Number(

@@ -144,7 +144,7 @@ def test_blocks_from_anywhere_give_the_bytes_of_the_whole(
 ) -> None:
     n = 11 * block + 77 if block < BLOCK_ROWS else 3 * block + 77
     X, y = rows(n, 2)
-    monkeypatch.setattr(thalweg.summary.gram, "_processors", lambda: processors)
+    monkeypatch.setattr(thalweg.summary.gram, "processors", lambda: processors)
     truth = Summary.of((X, y)).to_bytes()
     cuts = [slice(first, first + block) for first in range(0, n, block)]
     blocks = [(k, Summary.of((X[cut], y[cut]))) for k, cut in enumerate(cuts)]

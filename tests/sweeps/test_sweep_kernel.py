@@ -342,7 +342,7 @@ def guarded(rule: Any, lr: Array, starts: Array, epochs: int, paths: bool, canar
         return view
 
     made = kernel._runs(rule, lr, starts, epochs, paths)
-    read = ("lr", "starts", "memory_start", "numbers_start")
+    read = ("lr", "starts", "memory_start", "scalars_start")
     runs = Runs(*(between(a, n in read) for n, a in zip(Runs._fields, made, strict=True)))
     tile, points = (between(a, False) for a in kernel._work(starts.shape[1], paths))
     return Guarded(runs, (tile, points), buffers, canary)

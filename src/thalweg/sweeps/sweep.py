@@ -345,12 +345,8 @@ def _check_memory(runs: int, epochs: int, p: int, paths: bool) -> None:
 def _walk(task: Task, rates: Array, starts: Array, paths: bool) -> SweepTrace:
     """Walk one group: every learning rate from every start."""
     plan = task.plan
-    summary = plan.data.summary
-    about_mean = summary.triangle()[1:, -1]
     return sweep_descend(
-        summary.triangle(intercept=plan.intercept),
-        summary.n,
-        float(about_mean @ about_mean) / summary.n,
+        *plan.data.summary.full_batch(plan.intercept),
         plan.rule,
         np.repeat(rates, len(starts)),
         np.tile(starts, (len(rates), 1)),

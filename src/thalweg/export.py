@@ -19,8 +19,9 @@ from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidSetting
 from thalweg.losses import torch_class
+from thalweg.optimizers.choice import class_name
 from thalweg.runs.run import InitialState, Run
-from thalweg.settings import Settings, class_name
+from thalweg.settings import Settings
 
 # Up to so many numbers the rows stand in the script itself; beyond, it reads them from a CSV file.
 INLINE_NUMBERS = 1000

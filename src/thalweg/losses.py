@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from thalweg.arrays import Array
 
 
+DELTA_DEFAULT = 1.0  # PyTorch's
+
+
 @distinct
 class MSE(NamedTuple):
     """The squared residual, ``torch.nn.MSELoss``."""
@@ -44,7 +47,7 @@ def _l1(loss: L1, residual: float) -> tuple[float, float]:
 class Huber(NamedTuple):
     """Squared up to ``delta``, straight beyond: ``torch.nn.HuberLoss``."""
 
-    delta: float = 1.0
+    delta: float = DELTA_DEFAULT
 
 
 def _huber(loss: Huber, residual: float) -> tuple[float, float]:
@@ -128,7 +131,7 @@ def torch_module(loss: Loss) -> nn.Module:
 
 DELTA = Number(
     "Where the Huber loss turns from a parabola into a line, in units of the target.",
-    "PyTorch's default is 1.0",
+    f"PyTorch's default is {DELTA_DEFAULT}",
     range=POSITIVE,
 )
 
@@ -169,9 +172,9 @@ def make_loss(loss: object, delta: object = None) -> Loss:
     if own is not None:
         own = DELTA.take("delta", own)
     if delta is None:
-        return Huber(1.0 if own is None else own) if chosen is Huber else chosen()
+        return Huber(own) if own is not None and chosen is Huber else chosen()
     given = DELTA.take("delta", delta)
-    if (chosen is not Huber and given != 1.0) or (own is not None and own != given):
+    if (chosen is not Huber and given != DELTA_DEFAULT) or (own is not None and own != given):
         raise InvalidSetting(
             "delta",
             got=f"{delta!r} with loss={loss!r}",

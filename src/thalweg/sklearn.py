@@ -22,6 +22,7 @@ from thalweg.conditioning.rates import sufficient_rate_shuffled
 from thalweg.data.dataset import Dataset
 from thalweg.descent.fit import fit
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra
+from thalweg.losses import DELTA_DEFAULT
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.runs.run import Outcome, ResumeState, Run
@@ -137,7 +138,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         drop_last: bool = False,
         batch_sampler: Iterable[Iterable[int]] | None = None,
         loss: str = "mse",
-        delta: float = 1.0,
+        delta: float = DELTA_DEFAULT,
         seed: int = 0,
         start: ArrayLike | int | None = None,
         intercept: bool = True,

@@ -19,8 +19,8 @@ from thalweg.batches import Batches
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.errors import InvalidSetting, MissingExtra, nearest
 from thalweg.losses import torch_module
+from thalweg.optimizers.choice import TorchRule
 from thalweg.runs.run import OptimizerState, Outcome
-from thalweg.settings import TorchRule
 from thalweg.torch_random import WORDS_PER_EPOCH, Generator
 
 try:

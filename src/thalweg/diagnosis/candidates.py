@@ -26,7 +26,8 @@ from thalweg.conditioning.rates import certain_rate
 from thalweg.data.dataset import Dataset
 from thalweg.descent.fit import fit
 from thalweg.diagnosis.landscape import Landscape
-from thalweg.optimizers.registry import RULES, make_rule
+from thalweg.optimizers.choice import make_rule
+from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import Rule, declared
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Run
@@ -59,7 +60,7 @@ class Choice(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """The keyword arguments for :func:`thalweg.fit`, defaults left out."""
-        asked = Settings.of(
+        return Settings.of(
             optimizer=type(self.rule).__name__,
             **self.rule._asdict(),
             **dict(self.batches),
@@ -67,9 +68,7 @@ class Choice(NamedTuple):
             standardize=self.standardize,
             seed=self.seed,
             intercept=self.intercept,
-        )
-        own = {"optimizer": asked.optimizer, "lr": asked.lr, **asked.own_changes}
-        return {**own, "epochs": self.epochs, **asked.changed()}
+        ).call()
 
     @property
     def as_batches(self) -> Batches:

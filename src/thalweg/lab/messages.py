@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from thalweg.errors import InvalidSetting, nearest
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
-from thalweg.settings import kind_of
+from thalweg.settings import DEFAULTS, kind_of
 
 VERSION = 1
 MAGIC = b"THW" + bytes([VERSION])
@@ -75,7 +75,7 @@ class View:
     ranges: tuple[tuple[float, float], tuple[float, float]] | None = None
 
 
-Settings: TypeAlias = dict[str, Any]
+Keywords: TypeAlias = dict[str, Any]
 """Keyword arguments of :func:`thalweg.fit`, of the kinds that a page may send."""
 
 
@@ -106,7 +106,7 @@ class Request:
     id: int
     type: str
     source: Source | None = None
-    runs: tuple[Settings, ...] = ()
+    runs: tuple[Keywords, ...] = ()
     view: View = View()
     epoch: int = 0
     autograd: bool = False
@@ -195,7 +195,7 @@ def find_id(text: str) -> int:
     return number if isinstance(number, int) and 0 <= number < 2**53 else 0
 
 
-def read_settings(given: object) -> Settings:
+def read_settings(given: object) -> Keywords:
     """Take the settings of one run: known names, plain kinds; their values are the library's."""
     settings = _object("runs", given)
     unknown = sorted(set(settings) - set(_SETTINGS))
@@ -208,7 +208,7 @@ def read_settings(given: object) -> Settings:
         )
     read = {name: _SETTINGS[name](name, value) for name, value in settings.items()}
     hyperparameters = read.pop("hyperparameters", {})
-    rule = RULES[read.get("optimizer", "nadam")]
+    rule = RULES[read.get("optimizer", DEFAULTS["optimizer"])]
     for name in hyperparameters:
         if name not in declared(rule).settings or name == "lr":
             raise _wrong(
@@ -365,9 +365,7 @@ OFFERED = (
     "optimizer", "lr", "epochs", "batch_size", "shuffle", "drop_last", "loss", "delta", "seed",
     "standardize",
 )  # fmt: skip
-"""The settings of ``fit`` that a page may send."""
-ABSENT = ("batch_sampler", "intercept", "engine", "dtype", "record", "tolerance", "tolerance_on")
-"""Those that it may not: it always fits a bias, in float64, and walks all the epochs."""
+"""The settings of ``fit`` that a page may send: it always fits a bias, and walks all the epochs."""
 
 _MOST = {"epochs": 10**6, "batch_size": 2**31, "seed": 2**53}
 

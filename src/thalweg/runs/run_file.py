@@ -43,9 +43,10 @@ from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
 from thalweg.errors import InvalidSetting, ThalwegError, UnreadableFile
+from thalweg.optimizers.choice import TORCH_ONLY, TorchRule
 from thalweg.optimizers.registry import RULES
 from thalweg.runs.run import InitialState, Outcome, Run
-from thalweg.settings import DEFAULTS, TORCH_ONLY, Settings, TorchRule
+from thalweg.settings import DEFAULTS, Settings
 from thalweg.summary.scaling import Scaling
 from thalweg.torch_random import Generator
 

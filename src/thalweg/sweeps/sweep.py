@@ -25,11 +25,12 @@ from thalweg.descent.fit import fit
 from thalweg.descent.task import PATH_BYTES, Task, prepare
 from thalweg.errors import InvalidSetting
 from thalweg.kinds import POSITIVE, Number
+from thalweg.optimizers.choice import TorchRule
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome, Run
-from thalweg.settings import DEFAULTS, Settings, TorchRule, kind_of
+from thalweg.settings import DEFAULTS, Settings, kind_of
 from thalweg.summary.exact import exact_loss
 from thalweg.sweeps.kernel import SweepTrace, sweep_descend
 from thalweg.torch_random import Generator, initial_parameters

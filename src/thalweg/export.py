@@ -60,13 +60,14 @@ def to_pytorch(run: Run) -> str:
         optimizer.zero_grad()
         optimizer.step()
     """
+    settings = run.asked
     initial, n = _known(run)
     rows = run.data if run.data is not None and _is_small(run.data) else None
     parts = [
-        _opening(run, n, from_file=rows is None),
+        _opening(run, settings, n, from_file=rows is None),
         *_data(run, rows, n),
         _model(run, initial),
-        _training(run, initial),
+        _training(run, settings, initial),
         _ending(run),
     ]
     return "\n\n".join(parts) + "\n"
@@ -74,7 +75,6 @@ def to_pytorch(run: Run) -> str:
 
 def _known(run: Run) -> tuple[InitialState, int]:
     """Say what the run began with and how many rows it saw, or refuse."""
-    run.asked  # noqa: B018  # refuses what another loop made
     if run.initial_state is None or (run.data is None and run.stored_summary is None):
         raise InvalidSetting(
             "run",
@@ -92,8 +92,7 @@ def _is_small(data: Dataset) -> bool:
 # --- The parts of the script ----------------------------------------------------------------------
 
 
-def _opening(run: Run, n: int, *, from_file: bool) -> str:
-    settings = run.asked
+def _opening(run: Run, settings: Settings, n: int, *, from_file: bool) -> str:
     regime = "batch descent" if settings.batch_size is None else f"batches of {settings.batch_size}"
     if settings.batch_sampler is not None:
         regime = "batches written out"
@@ -196,8 +195,7 @@ def _start(run: Run) -> list[str]:
     return lines
 
 
-def _training(run: Run, initial: InitialState) -> str:
-    settings = run.asked
+def _training(run: Run, settings: Settings, initial: InitialState) -> str:
     delta = f"delta={settings.delta!r}" if settings.loss == "huber" else ""
     lines = [
         f"loss_fn = nn.{torch_class(settings.loss_function)}({delta})",

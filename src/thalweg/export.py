@@ -17,7 +17,7 @@ import numpy as np
 from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
-from thalweg.errors import InvalidSetting
+from thalweg.errors import InvalidSetting, and_more
 from thalweg.losses import torch_class
 from thalweg.optimizers.choice import class_name
 from thalweg.runs.run import InitialState, Run
@@ -26,6 +26,7 @@ from thalweg.settings import Settings
 # Up to so many numbers the rows stand in the script itself; beyond, it reads them from a CSV file.
 INLINE_NUMBERS = 1000
 WIDTH = 88
+NAMES_SHOWN = 8
 
 
 def to_pytorch(run: Run) -> str:
@@ -97,7 +98,7 @@ def _opening(run: Run, settings: Settings, n: int, *, from_file: bool) -> str:
     if settings.batch_sampler is not None:
         regime = "batches written out"
     count = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
-    columns = f"{run.target!r} from {_listed(run.features)}, {n:,} rows."
+    columns = f"{run.target!r} from {_columns(run)}, {n:,} rows."
     call = "Call it with the CSV file that holds these columns." if from_file else ""
     text = f"{settings.optimizer}, {count}, {regime}: {columns} {call}".strip()
     lines = [
@@ -119,9 +120,8 @@ def _opening(run: Run, settings: Settings, n: int, *, from_file: bool) -> str:
     return "\n".join(lines)
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    shown = ", ".join(map(repr, names[:8]))
-    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more features"
+def _columns(run: Run) -> str:
+    return and_more(map(repr, run.features), NAMES_SHOWN)
 
 
 def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
     if rows is not None:
         yield "\n".join(
             [
-                f"# The rows: {_comment(_listed(run.features))}, and the target.",
+                f"# The rows: {_comment(_columns(run))}, and the target.",
                 _assign("X = torch.tensor(", rows.X, f"{dtype})"),
                 _assign("y = torch.tensor(", rows.y[:, np.newaxis], ")"),
             ]

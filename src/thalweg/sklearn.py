@@ -20,6 +20,7 @@ from thalweg.conditioning.convergence import momentum_within
 from thalweg.conditioning.curvature import curvature_of
 from thalweg.conditioning.rates import sufficient_rate_shuffled
 from thalweg.data.dataset import Dataset
+from thalweg.data.names import unique_names
 from thalweg.descent.fit import fit
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra
 from thalweg.losses import DELTA_DEFAULT
@@ -243,9 +244,8 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, reset=reset)
         names = tuple(getattr(self, "feature_names_in_", ()))
         features = names if names and len(set(names)) == len(names) else None
-        target = target if isinstance(target, str) and target else "y"
-        while target in (features or ()):
-            target += "_"
+        wanted = target if isinstance(target, str) and target else "y"
+        target = unique_names((*(features or ()), wanted))[-1]
         data = Dataset(X, y, features=features, target=target)
         return _Rows(data, _mean_one(sample_weight, len(data)))
 

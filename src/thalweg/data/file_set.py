@@ -18,7 +18,7 @@ from thalweg.data.paths import AnyPath, list_files
 from thalweg.data.rows import batch_rows
 from thalweg.data.scanning import ArrowBatch
 from thalweg.data.tables import Table, open_table, readable
-from thalweg.errors import InvalidData, UnreadableFile
+from thalweg.errors import InvalidData, UnreadableFile, and_more
 
 Chooser: TypeAlias = Callable[[Sequence[Column], Sequence[str] | None, str], Choice]
 """Chooses among a table's columns, given the features wanted and what the table is called."""
@@ -177,6 +177,5 @@ def _called(table: Table) -> str:
 
 
 def _shown(names: list[str]) -> str:
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     columns = "column " if len(names) == 1 else "columns "
-    return columns + ", ".join(map(repr, names[:NAMES_SHOWN])) + more
+    return columns + and_more(map(repr, names), NAMES_SHOWN)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from thalweg.errors import InvalidSetting, nearest
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
+from thalweg.plain import plain
 from thalweg.settings import DEFAULTS, kind_of
 
 VERSION = 1
@@ -388,19 +389,6 @@ def answer(request_id: int, kind: str, **contents: Any) -> str:
 def error(request_id: int, text: str) -> str:
     """Write the answer to a request that could not be served."""
     return answer(request_id, "error", text=text)
-
-
-def plain(value: Any) -> Any:
-    """Turn values into what JSON has: lists for arrays, null for what is not finite."""
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [plain(each) for each in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 class Frame:

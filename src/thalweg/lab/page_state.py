@@ -220,12 +220,10 @@ class PageState:
         return frame.encode(header)
 
     def _stable_rate(self, run: Run) -> float | None:
-        landscape = self.data.landscape
         settings = run.asked
         if settings.loss != "mse" or not self._sees_all(run):
             return None
-        if settings.standardize:
-            landscape = landscape.standardized
+        landscape = self.data.landscape.seen(standardize=settings.standardize)
         return stable_rate(landscape.curvature, settings.rule)  # a page names no other
 
     def _put_run(self, frame: Frame, run: Run, plane: Surface, limit: int) -> dict[str, Any]:

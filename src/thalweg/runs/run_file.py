@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
+from thalweg.data.names import unique_names
 from thalweg.errors import InvalidSetting, ThalwegError, UnreadableFile
 from thalweg.optimizers.choice import TORCH_ONLY, TorchRule
 from thalweg.optimizers.registry import RULES
@@ -260,16 +261,7 @@ def _column_names(run: Run) -> list[str]:
     wanted = ["epoch", "step", *_PER_EPOCH, *run.names]
     if run.scaling is not None:
         wanted += [f"scaled_{name}" for name in run.names]
-    names: list[str] = []
-    taken: set[str] = set()
-    for name in wanted:
-        free, count = name, 1
-        while free.casefold() in taken:
-            count += 1
-            free = f"{name}_{count}"
-        taken.add(free.casefold())
-        names.append(free)
-    return names
+    return list(unique_names(wanted, same=str.casefold))
 
 
 def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:

@@ -411,11 +411,6 @@ def _column(values: Sequence[Any]) -> NDArray[Any]:
     return column
 
 
-def plain(value: object) -> Any:
-    """Turn NumPy's numbers and words into Python's."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def is_absent(value: object) -> bool:
     """Tell whether a run's optimiser has not the setting."""
     return value is None or (isinstance(value, float) and math.isnan(value))

@@ -33,7 +33,7 @@ from thalweg.lab.downloads import DOWNLOADS, explanation
 from thalweg.lab.gradient_inspection import autograd, inspect_gradient
 from thalweg.lab.messages import Source, View
 from thalweg.lab.page_state import HEAVY, LabData, PageState
-from thalweg.lab.uploads import UPLOAD_BYTES, Table, Uploads, rows_of, too_large
+from thalweg.lab.uploads import UPLOAD_BYTES, ReadTable, Uploads, rows_of, too_large
 
 PAGES = 200
 """How many pages may be open at once."""
@@ -270,7 +270,7 @@ class Lab:
             return False
         return True
 
-    async def _read(self, page: Page, source: Source | None) -> Table:
+    async def _read(self, page: Page, source: Source | None) -> ReadTable:
         if source is not None and source.kind == "upload":
             return await page.uploads.rows(source)
         if source is None or self.file is None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from thalweg.runs.run import Run
     from thalweg.summary.summary import Summary
 
-Range: TypeAlias = tuple[float, float]
-Path: TypeAlias = "Run | Array"
+Interval: TypeAlias = tuple[float, float]
+RunOrPath: TypeAlias = "Run | Array"
 """A descent's path: a run, or the bare parameters, shape (k, p)."""
 Along: TypeAlias = tuple[str, str] | Literal["curvature", "path"]
 """Two parameters by name, or a pair of directions that the data or a path give."""
@@ -36,11 +36,11 @@ _FAR = 100.0  # times the starting loss: what a diverging path does beyond it wi
 
 
 def name_ranges(
-    given: Mapping[str, Range],
+    given: Mapping[str, Interval],
     names: tuple[str, ...],
     features: tuple[str, ...],
-    ranges: tuple[Range, Range] | None,
-) -> dict[str, Range]:
+    ranges: tuple[Interval, Interval] | None,
+) -> dict[str, Interval]:
     """Take ranges by keyword, as :func:`keywords_of` names them.
 
     Parameters
@@ -98,7 +98,7 @@ def keywords_of(names: tuple[str, ...], features: tuple[str, ...]) -> dict[str, 
 
 
 def choose_directions(
-    along: object, named: Mapping[str, Range], names: tuple[str, ...], *, has_path: bool
+    along: object, named: Mapping[str, Interval], names: tuple[str, ...], *, has_path: bool
 ) -> Along:
     """Settle what the two axes are."""
     if len(names) < 2:
@@ -141,7 +141,7 @@ def choose_directions(
 
 
 def _two_names(
-    along: object, named: Mapping[str, Range], names: tuple[str, ...]
+    along: object, named: Mapping[str, Interval], names: tuple[str, ...]
 ) -> tuple[str, str]:
     pair = tuple(along) if isinstance(along, Sequence) else (along,)
     unknown = [name for name in pair if name not in names]
@@ -155,7 +155,7 @@ def _two_names(
     return pair[0], pair[1]
 
 
-def read_paths(path: Path | Sequence[Path] | None, p: int) -> list[Array]:
+def read_paths(path: RunOrPath | Sequence[RunOrPath] | None, p: int) -> list[Array]:
     """Read one path or several, each of shape (k, p), leaving out points that are not finite."""
     if path is None:
         return []
@@ -200,7 +200,7 @@ def main_directions(paths: Sequence[Array]) -> Array:
     return signed(right[:2])
 
 
-def check_range(name: str, limits: object) -> Range:
+def check_range(name: str, limits: object) -> Interval:
     """Refuse what is not a pair of finite numbers, the lower first, a finite way apart."""
     try:
         low, high = (float(limit) for limit in limits)  # type: ignore[attr-defined]  # checked by trying
@@ -226,7 +226,7 @@ def automatic_range(
     solution: Array,
     paths: Sequence[Array],
     reach: float,
-) -> Range:
+) -> Interval:
     """Say from where to where an axis goes so that it shows the solution and the paths.
 
     Parameters

@@ -25,8 +25,8 @@ from thalweg.kinds import Whole
 from thalweg.loss_surface.grid import evaluate
 from thalweg.loss_surface.plane import (
     Along,
-    Path,
-    Range,
+    Interval,
+    RunOrPath,
     automatic_range,
     check_range,
     choose_directions,
@@ -175,10 +175,10 @@ def surface(
     points: int = 100,
     along: Along | None = None,
     through: ArrayLike | None = None,
-    path: Path | Sequence[Path] | None = None,
-    ranges: tuple[Range, Range] | None = None,
+    path: RunOrPath | Sequence[RunOrPath] | None = None,
+    ranges: tuple[Interval, Interval] | None = None,
     intercept: bool = True,
-    **parameters: Range,
+    **parameters: Interval,
 ) -> Surface:
     """Give the decimal logarithms of the mean squared error over a plane of the parameters.
 

@@ -288,7 +288,7 @@ def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:
         data=None,
         scaling=None if scaling is None else Scaling(*map(_decode, scaling)),
         stored_summary=_summary_from(description),
-        initial_state=_beginning_from(description["initial_state"]),
+        initial_state=_initial_from(description["initial_state"]),
     )
     return Stored(run, description["data_digest"])
 
@@ -347,7 +347,7 @@ def _describe_initial(initial: InitialState) -> dict[str, Any]:
     }
 
 
-def _beginning_from(description: Mapping[str, Any] | None) -> InitialState | None:
+def _initial_from(description: Mapping[str, Any] | None) -> InitialState | None:
     if description is None:
         return None
     return InitialState(

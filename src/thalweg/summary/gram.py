@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.data.arrays import check_finite
+from thalweg.data.array_likes import check_finite
 from thalweg.data.identity import BLOCK_ROWS
 from thalweg.errors import InvalidData
 from thalweg.native import processors

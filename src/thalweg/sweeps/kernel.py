@@ -87,7 +87,7 @@ class Runs(NamedTuple):
     path: Array  # (runs, (epochs + 1) * p), written; of size 0 where it is not asked for
 
 
-class Span(NamedTuple):
+class Leg(NamedTuple):
     """What one call of the kernel walks."""
 
     first: int  # run, the first of the tile
@@ -185,7 +185,7 @@ def block_of(tile: Array, j: int) -> Array:
 
 
 @exact
-def check_shapes(rule: Any, R: Array, runs: Runs, tile: Array, points: Array, span: Span) -> None:
+def check_shapes(rule: Any, R: Array, runs: Runs, tile: Array, points: Array, leg: Leg) -> None:
     """Refuse arrays that the walk would read or write beyond their ends."""
     count, p = runs.starts.shape
     read = (
@@ -200,14 +200,14 @@ def check_shapes(rule: Any, R: Array, runs: Runs, tile: Array, points: Array, sp
         and runs.epochs.shape == (count,)
         and runs.diverged.shape == (count,)
         and tile.shape == (SHARED + p * BLOCK,)
-        and (runs.path.size == 0 or runs.path.shape == (count, (span.epochs + 1) * p))
+        and (runs.path.size == 0 or runs.path.shape == (count, (leg.epochs + 1) * p))
         and (runs.path.size == 0 or points.shape == (POINTS * p, ROW))
     )
     inside = (
-        span.first >= 0
-        and 0 < span.lanes <= LANES
-        and span.lanes <= count - span.first
-        and 0 <= span.begin < span.until <= span.epochs
+        leg.first >= 0
+        and 0 < leg.lanes <= LANES
+        and leg.lanes <= count - leg.first
+        and 0 <= leg.begin < leg.until <= leg.epochs
     )
     if not (read and written and inside):
         raise ValueError("the arrays of a sweep do not fit one another")
@@ -368,14 +368,14 @@ def write_points(points: Array, runs: Runs, first: int, lanes: int, epoch: int, 
 
 def walk_tile(
     version: int, rule: Any, R: Array, n: float, variance: float, runs: Runs, tile: Array,
-    points: Array, span: Span,
+    points: Array, leg: Leg,
 ) -> int:  # fmt: skip
     """Walk the runs of a tile from one epoch to another, and count those that walk on.
 
     A tile is walked from epoch 0 to the last in one call or in many, with the same result.
     """
-    check_shapes(rule, R, runs, tile, points, span)
-    first, lanes, epoch, until, epochs = span
+    check_shapes(rule, R, runs, tile, points, leg)
+    first, lanes, epoch, until, epochs = leg
     recording, p, kept = runs.path.size > 0, runs.starts.shape[1], 0
     if epoch == 0:
         load(tile, runs, first, lanes)
@@ -496,8 +496,8 @@ def _walk(rule: Any, R: Array, n: float, variance: float, epochs: int, runs: Run
         for begin in range(0, epochs, piece):
             if stopped.is_set() or (walking == 0 and not recording):
                 return
-            span = Span(first, lanes, begin, min(begin + piece, epochs), epochs)
-            walking = kernel(rule, R, n, variance, runs, *work, span)
+            leg = Leg(first, lanes, begin, min(begin + piece, epochs), epochs)
+            walking = kernel(rule, R, n, variance, runs, *work, leg)
 
     with ThreadPoolExecutor(processors()) as pool:
         try:
@@ -511,5 +511,5 @@ def _walk(rule: Any, R: Array, n: float, variance: float, epochs: int, runs: Run
 def _tile_kernel(rule: Any) -> Callable[..., int]:
     """Give :func:`walk_tile` for a rule, compiled or from the disk."""
     runs = _runs(type(rule)(), VECTOR, MATRIX, 1, paths=True)
-    example = (MATRIX, 1.0, 1.0, runs, *_work(1, True), Span(0, 1, 0, 1, 1))
+    example = (MATRIX, 1.0, 1.0, runs, *_work(1, True), Leg(0, 1, 0, 1, 1))
     return kernel_of(walk_tile, (type(rule),), example)

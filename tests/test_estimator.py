@@ -468,7 +468,7 @@ def test_names_come_from_the_frame() -> None:
     assert model.n_features_in_ == 3
     assert model.run_.names == ("bias", "hours", "y", "pages")
     assert model.run_.target == "grade"
-    assert DescentRegressor().fit(frame, pd.Series(Y3, name="y")).run_.target == "y_"
+    assert DescentRegressor().fit(frame, pd.Series(Y3, name="y")).run_.target == "y_2"
     assert DescentRegressor().fit(X3, Y3).run_.names == ("bias", "x1", "x2", "x3")
 
 

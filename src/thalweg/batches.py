@@ -16,7 +16,7 @@ from thalweg.errors import InvalidSetting
 if TYPE_CHECKING:
     from thalweg.settings import Settings
 
-Rows: TypeAlias = NDArray[np.int64]
+RowNumbers: TypeAlias = NDArray[np.int64]
 
 
 class Batches(NamedTuple):
@@ -29,7 +29,7 @@ class Batches(NamedTuple):
     batch_size: int | None = None
     shuffle: bool = False
     drop_last: bool = False
-    sampler: tuple[Rows, ...] | None = None
+    sampler: tuple[RowNumbers, ...] | None = None
 
     def sees_all(self, n: int) -> bool:
         """Tell whether each step sees all of ``n`` rows: batch descent."""

@@ -6,8 +6,7 @@ Not here: rows (:mod:`thalweg.data.dataset`), settings that must fit together
 
 from __future__ import annotations
 
-from numbers import Real
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,11 +18,6 @@ if TYPE_CHECKING:
     from thalweg.arrays import Array
 
 _FLAG = Flag("", "say one of the two")
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether something is a real number; True and False are none."""
-    return isinstance(value, Real) and not isinstance(value, bool | np.bool_)
 
 
 def check_flag(name: str, value: object) -> bool:

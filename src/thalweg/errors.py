@@ -149,6 +149,19 @@ def sentence(argument: str, *, got: str, expected: str, advice: str) -> str:
     return f"{argument}: got {got}, expected {expected}; {advice}"
 
 
+def and_more(words: Iterable[str], most: int) -> str:
+    """List words, of many the first ones.
+
+    Examples
+    --------
+    >>> and_more(["a", "b"], 2), and_more(["a", "b", "c"], 2)
+    ('a, b', 'a, b and 1 more')
+    """
+    words = list(words)
+    left = len(words) - most
+    return ", ".join(words[:most]) + (f" and {left:,} more" if left > 0 else "")
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Advise the valid name nearest to a misspelt one, or list them all.
 

@@ -17,14 +17,16 @@ import numpy as np
 from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
-from thalweg.errors import InvalidSetting
-from thalweg.losses import NAMES
+from thalweg.errors import InvalidSetting, and_more
+from thalweg.losses import torch_class
+from thalweg.optimizers.choice import class_name
 from thalweg.runs.run import InitialState, Run
-from thalweg.settings import Settings, class_name
+from thalweg.settings import Settings
 
 # Up to so many numbers the rows stand in the script itself; beyond, it reads them from a CSV file.
 INLINE_NUMBERS = 1000
 WIDTH = 88
+NAMES_SHOWN = 8
 
 
 def to_pytorch(run: Run) -> str:
@@ -59,13 +61,14 @@ def to_pytorch(run: Run) -> str:
         optimizer.zero_grad()
         optimizer.step()
     """
+    settings = run.asked
     initial, n = _known(run)
     rows = run.data if run.data is not None and _is_small(run.data) else None
     parts = [
-        _opening(run, n, from_file=rows is None),
+        _opening(run, settings, n, from_file=rows is None),
         *_data(run, rows, n),
         _model(run, initial),
-        _training(run, initial),
+        _training(run, settings, initial),
         _ending(run),
     ]
     return "\n\n".join(parts) + "\n"
@@ -73,7 +76,6 @@ def to_pytorch(run: Run) -> str:
 
 def _known(run: Run) -> tuple[InitialState, int]:
     """Say what the run began with and how many rows it saw, or refuse."""
-    run.asked  # noqa: B018  # refuses what another loop made
     if run.initial_state is None or (run.data is None and run.stored_summary is None):
         raise InvalidSetting(
             "run",
@@ -91,13 +93,12 @@ def _is_small(data: Dataset) -> bool:
 # --- The parts of the script ----------------------------------------------------------------------
 
 
-def _opening(run: Run, n: int, *, from_file: bool) -> str:
-    settings = run.asked
+def _opening(run: Run, settings: Settings, n: int, *, from_file: bool) -> str:
     regime = "batch descent" if settings.batch_size is None else f"batches of {settings.batch_size}"
     if settings.batch_sampler is not None:
         regime = "batches written out"
     count = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
-    columns = f"{run.target!r} from {_listed(run.features)}, {n:,} rows."
+    columns = f"{run.target!r} from {_columns(run)}, {n:,} rows."
     call = "Call it with the CSV file that holds these columns." if from_file else ""
     text = f"{settings.optimizer}, {count}, {regime}: {columns} {call}".strip()
     lines = [
@@ -119,9 +120,8 @@ def _opening(run: Run, n: int, *, from_file: bool) -> str:
     return "\n".join(lines)
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    shown = ", ".join(map(repr, names[:8]))
-    return shown if len(names) <= 8 else f"{shown} and {len(names) - 8} more features"
+def _columns(run: Run) -> str:
+    return and_more(map(repr, run.features), NAMES_SHOWN)
 
 
 def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
     if rows is not None:
         yield "\n".join(
             [
-                f"# The rows: {_comment(_listed(run.features))}, and the target.",
+                f"# The rows: {_comment(_columns(run))}, and the target.",
                 _assign("X = torch.tensor(", rows.X, f"{dtype})"),
                 _assign("y = torch.tensor(", rows.y[:, np.newaxis], ")"),
             ]
@@ -195,11 +195,10 @@ def _start(run: Run) -> list[str]:
     return lines
 
 
-def _training(run: Run, initial: InitialState) -> str:
-    settings = run.asked
+def _training(run: Run, settings: Settings, initial: InitialState) -> str:
     delta = f"delta={settings.delta!r}" if settings.loss == "huber" else ""
     lines = [
-        f"loss_fn = nn.{NAMES[settings.loss].torch}({delta})",
+        f"loss_fn = nn.{torch_class(settings.loss_function)}({delta})",
         f"optimizer = torch.optim.{_optimizer_call(settings)}",
     ]
     if initial.optimizer_state:

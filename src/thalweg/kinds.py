@@ -134,7 +134,7 @@ class Number(Kind):
     def normal(self, value: Any) -> float | None:
         """Give the float."""
         if type(value) is not float:
-            if not _is_number(value):
+            if not is_number(value):
                 return None
             try:
                 value = float(value)
@@ -235,7 +235,7 @@ class TwoNumbers(Kind):
         value = value.tolist() if hasattr(value, "tolist") else value
         if not isinstance(value, tuple | list) or len(value) != 2:
             return None
-        if not all(map(_is_number, value)):
+        if not all(map(is_number, value)):
             return None
         try:
             pair = (float(value[0]), float(value[1]))
@@ -254,7 +254,8 @@ def _shown(value: object) -> str:
     return written if len(written) <= SHOWN else written[:SHOWN] + "…"
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Tell whether something is a real number; True and False are none."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 

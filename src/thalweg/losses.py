@@ -15,7 +15,12 @@ from thalweg.errors import InvalidSetting, nearest
 from thalweg.kinds import POSITIVE, Number
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from thalweg.arrays import Array
+
+
+DELTA_DEFAULT = 1.0  # PyTorch's
 
 
 @distinct
@@ -42,7 +47,7 @@ def _l1(loss: L1, residual: float) -> tuple[float, float]:
 class Huber(NamedTuple):
     """Squared up to ``delta``, straight beyond: ``torch.nn.HuberLoss``."""
 
-    delta: float = 1.0
+    delta: float = DELTA_DEFAULT
 
 
 def _huber(loss: Huber, residual: float) -> tuple[float, float]:
@@ -58,19 +63,18 @@ LOSSES: dict[str, type[Loss]] = {"mse": MSE, "l1": L1, "huber": Huber}
 
 
 class LossName(NamedTuple):
-    """What people and PyTorch call a mean loss, and which power of the target's unit it has."""
+    """What people call a mean loss, and which power of the target's unit it has."""
 
     label: str
     power: int
-    torch: str
 
 
 NAMES: dict[str, LossName] = {
-    "mse": LossName("mean squared error", 2, "MSELoss"),
-    "l1": LossName("mean absolute error", 1, "L1Loss"),
-    "huber": LossName("Huber loss", 2, "HuberLoss"),
+    "mse": LossName("mean squared error", 2),
+    "l1": LossName("mean absolute error", 1),
+    "huber": LossName("Huber loss", 2),
 }
-"""Each loss's names, by the name that :func:`thalweg.fit` takes."""
+"""Each loss's words, by the name that :func:`thalweg.fit` takes."""
 
 VALUE_AND_SLOPE: dict[type[Loss], Callable[..., tuple[float, float]]] = {
     MSE: _mse,
@@ -106,9 +110,28 @@ def mean_loss(loss: Loss, residuals: Array) -> float:
     return float((residuals**2 if isinstance(loss, MSE) else abs(residuals)).mean())
 
 
+def torch_class(loss: Loss) -> str:
+    """Name the class of ``torch.nn`` that has the mean of this loss.
+
+    Examples
+    --------
+    >>> torch_class(L1())
+    'L1Loss'
+    """
+    return f"{type(loss).__name__}Loss"
+
+
+def torch_module(loss: Loss) -> nn.Module:
+    """Make PyTorch's module of the mean of this loss."""
+    from torch import nn
+
+    module: nn.Module = getattr(nn, torch_class(loss))(**loss._asdict())
+    return module
+
+
 DELTA = Number(
     "Where the Huber loss turns from a parabola into a line, in units of the target.",
-    "PyTorch's default is 1.0",
+    f"PyTorch's default is {DELTA_DEFAULT}",
     range=POSITIVE,
 )
 
@@ -149,9 +172,9 @@ def make_loss(loss: object, delta: object = None) -> Loss:
     if own is not None:
         own = DELTA.take("delta", own)
     if delta is None:
-        return Huber(1.0 if own is None else own) if chosen is Huber else chosen()
+        return Huber(own) if own is not None and chosen is Huber else chosen()
     given = DELTA.take("delta", delta)
-    if (chosen is not Huber and given != 1.0) or (own is not None and own != given):
+    if (chosen is not Huber and given != DELTA_DEFAULT) or (own is not None and own != given):
         raise InvalidSetting(
             "delta",
             got=f"{delta!r} with loss={loss!r}",

@@ -9,56 +9,22 @@ and run files come from here. Not here: the optimisers' own settings, which stan
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
-from thalweg.errors import InvalidSetting, nearest
+from thalweg.errors import InvalidSetting
 from thalweg.kinds import POSITIVE, PRECISIONS, Choice, Flag, Kind, Number, Whole
-from thalweg.losses import DELTA, LOSSES, MSE, Loss, make_loss
-from thalweg.optimizers.registry import RULES, make_rule
-from thalweg.optimizers.rule import Rule, declared
+from thalweg.losses import DELTA, DELTA_DEFAULT, LOSSES, MSE, Loss, make_loss
+from thalweg.optimizers.choice import TorchRule as TorchRule  # a setting, for who asks
+from thalweg.optimizers.choice import choose_rule
+from thalweg.optimizers.registry import RULES
+from thalweg.optimizers.rule import LR, Rule, declared
 
 ENGINES = ("auto", "compiled", "reference")
 TOLERATED = ("gradient_norm", "loss")
-
-# Words that users bring from elsewhere, and ours for the same thing.
-_SYNONYMS = {
-    "learning_rate": "lr",
-    "eta0": "lr",
-    "learning_rate_init": "lr",
-    "max_iter": "epochs",
-    "n_epochs": "epochs",
-    "num_epochs": "epochs",
-    "random_state": "seed",
-    "fit_intercept": "intercept",
-    "bias": "intercept",
-    "tol": "tolerance",
-    "solver": "optimizer",
-    "criterion": "loss",
-}
-# How PyTorch computes a step, not what the step is: these settle the reference engine.
-_TORCH_FLAGS = frozenset({"foreach", "fused", "capturable", "differentiable"})
-TORCH_ONLY = {"adafactor": "Adafactor", "muon": "Muon"}
-"""Optimisers of ``torch.optim`` that only PyTorch can run, by the names that ``fit`` takes."""
-_REFUSED = {
-    "lbfgs": "it asks for the loss many times in one step, through a closure",
-    "sparseadam": "it takes sparse gradients only, and a regression's are dense",
-}
-
-
-class TorchRule(NamedTuple):
-    """An optimiser of PyTorch's that only PyTorch can run.
-
-    ``torch_class`` is the class, or None for the one of that name in ``torch.optim``;
-    ``settings`` are those given beside the learning rate, as pairs of name and value.
-    """
-
-    name: str
-    lr: float
-    torch_class: type | None = None
-    settings: tuple[tuple[str, Any], ...] = ()
+_FIRST = {"optimizer": "nadam", "lr": 0.01, "loss": "mse"}  # the lesson's first descent
 
 
 @dataclass(frozen=True)
@@ -88,7 +54,7 @@ class Settings:
     """Everything that was asked of a fit; made by :meth:`of`, which checks and normalises.
 
     Frozen, hashable, and without anything inside that could change. A field's ``kind`` in its
-    metadata says what it means and what it can be; so do ``OPTIMIZER``, ``LEARNING_RATE``,
+    metadata says what it means and what it can be; so do ``OPTIMIZER``, ``LR``,
     ``LOSS`` and ``DELTA`` for what the first two fields are made of.
 
     Attributes
@@ -109,7 +75,7 @@ class Settings:
 
     rule: Rule | TorchRule
     loss_function: Loss
-    epochs: int = _setting(  # the lesson's first descent
+    epochs: int = _setting(  # as many as the lesson's first descent
         250,
         Whole(
             "How often the descent goes through all the rows.",
@@ -171,7 +137,7 @@ class Settings:
         ),
     )
     dtype: str = _setting(
-        None,
+        None,  # settled by `of`, with the engine
         Choice(
             "The precision; left out it is the engine's own, float64 or PyTorch's float32.",
             optional=True,
@@ -208,9 +174,14 @@ class Settings:
 
     @classmethod
     def of(
-        cls, *, optimizer: Any = "nadam", lr: Any = 0.01, loss: Any = "mse", delta: Any = None,
+        cls,
+        *,
+        optimizer: Any = _FIRST["optimizer"],
+        lr: Any = _FIRST["lr"],
+        loss: Any = _FIRST["loss"],
+        delta: Any = None,
         **given: Any,
-    ) -> Settings:  # fmt: skip
+    ) -> Settings:
         """Make settings of the keywords of ``fit``, each checked and made Python's own.
 
         Raises
@@ -226,7 +197,7 @@ class Settings:
                 of_rule[name] = value
             else:
                 own[name] = kind.take(name, value)
-        rule = choose_rule(optimizer, lr, of_rule)
+        rule = choose_rule(optimizer, lr, of_rule, _BESIDE)
         function = make_loss(loss, delta)
         own["engine"], own["dtype"] = _choose_engine(own.get("engine"), own.get("dtype"), rule)
         if "batch_sampler" in own or "drop_last" in own:
@@ -301,6 +272,12 @@ class Settings:
         others = {name: keywords[name] for name in defaults if keywords[name] != defaults[name]}
         return always | self.own_changes | others
 
+    def call(self) -> dict[str, Any]:
+        """Give the keywords that a call of ``fit`` shows: :meth:`changed`, and the epochs."""
+        epochs, changed = {"epochs": self.epochs}, self.changed()
+        first = {name: changed.pop(name) for name in ("optimizer", "lr", *self.own_changes)}
+        return first | epochs | changed
+
     def replace(self, **changes: Any) -> Settings:
         """Give settings with other values, checked again."""
         return Settings.of(**{**self.keywords(), **changes})
@@ -311,27 +288,22 @@ class Settings:
 
 
 OPTIMIZER = "The rule that turns gradients into steps: any optimiser of torch.optim, by its name."
-LEARNING_RATE = Number(
-    "The learning rate: how far a step goes.", "try {lr}", range=POSITIVE, example=0.01
-)
 LOSS = Choice(
     "What is made small: the mean of the squared, absolute or Huber residuals.",
     choices=tuple(LOSSES),
 )
-DELTA_DEFAULT = 1.0
 
 _KINDS: dict[str, Kind] = {f.name: f.metadata["kind"] for f in fields(Settings) if f.metadata}
 DEFAULTS: dict[str, Any] = {
-    "optimizer": "nadam",
-    "lr": 0.01,  # the lesson's
-    "loss": "mse",
+    **_FIRST,
     "delta": DELTA_DEFAULT,
     **{f.name: f.default for f in fields(Settings) if f.default is not MISSING},
 }
 """Every keyword of ``fit`` that says how to descend, with its default, in the order of its help."""
+_BESIDE = (*DEFAULTS, "start", "progress", "checkpoint", "every", "resume")
 MEANINGS: dict[str, str] = {
     "optimizer": OPTIMIZER,
-    "lr": LEARNING_RATE.meaning,
+    "lr": LR.meaning,
     "loss": LOSS.meaning,
     "delta": DELTA.meaning,
     **{name: kind.meaning for name, kind in _KINDS.items()},
@@ -341,7 +313,7 @@ MEANINGS: dict[str, str] = {
 
 def kind_of(name: str) -> Kind:
     """Give the kind of a keyword of ``fit`` other than the optimiser."""
-    others: dict[str, Kind] = {"lr": LEARNING_RATE, "loss": LOSS, "delta": DELTA}
+    others: dict[str, Kind] = {"lr": LR, "loss": LOSS, "delta": DELTA}
     return _KINDS.get(name) or others[name]
 
 
@@ -395,104 +367,3 @@ def _check_tolerance(loss: Loss) -> None:
             advice="use {tolerance_on}",
             suggest={"tolerance_on": "gradient_norm"},
         )
-
-
-# --- The optimiser --------------------------------------------------------------------------------
-
-
-def choose_rule(optimizer: object, lr: object, given: Mapping[str, Any]) -> Rule | TorchRule:
-    """Find the rule that a name or a class of ``torch.optim`` means, with its settings checked.
-
-    A rule of ours where there is one; PyTorch's own class, for the reference engine, where
-    there is none or a setting of PyTorch's implementation is given.
-    """
-    if isinstance(optimizer, TorchRule):  # as another run had it
-        return optimizer
-    rate = LEARNING_RATE.take("lr", lr)
-    if not given and isinstance(optimizer, str) and optimizer in RULES:
-        return RULES[optimizer](rate)  # type: ignore[call-arg]  # a NamedTuple's first field
-    name, torch_class = _named(optimizer)
-    builtin = torch_class is None or torch_class.__module__.startswith("torch.optim")
-    rule = RULES.get(name) if builtin else None
-    if rule is not None:
-        plain = given
-        if given:
-            _check_names(given, rule)
-            plain = {k: v for k, v in given.items() if k not in _TORCH_FLAGS}
-        made: Rule = make_rule(rule, rate, plain)
-        if len(plain) == len(given):
-            return made
-        return TorchRule(rule.__name__, rate, torch_class, _frozen(given))
-    if torch_class is None and name not in TORCH_ONLY:
-        raise _no_optimizer(optimizer)
-    class_name = torch_class.__name__ if torch_class else TORCH_ONLY[name]
-    return TorchRule(class_name, rate, torch_class, _frozen(given))
-
-
-def _named(optimizer: object) -> tuple[str, type | None]:
-    """Give the name, in lower case, and the class where one was given."""
-    if isinstance(optimizer, str):
-        name, torch_class = optimizer.lower(), None
-    elif isinstance(optimizer, type):
-        name, torch_class = optimizer.__name__.lower(), optimizer
-        if not any(base.__module__.startswith("torch.optim") for base in optimizer.__mro__):
-            raise _no_optimizer(optimizer.__name__)
-    else:
-        raise _no_optimizer(optimizer)
-    if name in _REFUSED:
-        raise InvalidSetting(
-            "optimizer",
-            got=repr(name),
-            expected="one that makes a step from one gradient",
-            advice=f"{_REFUSED[name]}; try 'nadam'",
-        )
-    return name, torch_class
-
-
-def _frozen(given: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Keep settings that only PyTorch checks; a list becomes a tuple, NumPy's numbers Python's."""
-    return tuple((name, _plain(value)) for name, value in given.items())
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return tuple(map(_plain, value))
-    return value.item() if hasattr(value, "item") and not hasattr(value, "requires_grad") else value
-
-
-def _check_names(given: Iterable[str], rule: type[Rule]) -> None:
-    """Refuse settings that neither ``fit`` nor the optimiser has, all of them at once."""
-    known = [name for name in declared(rule).defaults if name != "lr"] + sorted(_TORCH_FLAGS)
-    unknown = [name for name in given if name not in known]
-    if not unknown:
-        return
-    valid = [*DEFAULTS, "start", "progress", "checkpoint", "every", "resume", *known]
-    advice = "; ".join(
-        f"for {name!r} {_advise(name, valid)}" if len(unknown) > 1 else _advise(name, valid)
-        for name in unknown
-    )
-    raise InvalidSetting(
-        "fit",
-        got=f"unknown setting{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}",
-        expected=f"its own settings and those of {rule.__name__}",
-        advice=advice,
-    )
-
-
-def _advise(name: str, valid: list[str]) -> str:
-    synonym = _SYNONYMS.get(name)
-    return f"did you mean {synonym!r}?" if synonym in valid else nearest(name, valid)
-
-
-def class_name(optimizer: str) -> str | None:
-    """Spell an optimiser as its class in ``torch.optim`` is; None where it is not from there."""
-    return RULES[optimizer].__name__ if optimizer in RULES else TORCH_ONLY.get(optimizer)
-
-
-def _no_optimizer(optimizer: object) -> InvalidSetting:
-    return InvalidSetting(
-        "optimizer",
-        got=repr(optimizer),
-        expected="the name or the class of an optimiser of torch.optim",
-        advice=nearest(str(optimizer), sorted([*RULES, *TORCH_ONLY])),
-    )

@@ -21,8 +21,10 @@ from thalweg.conditioning.convergence import momentum_within
 from thalweg.conditioning.curvature import curvature_of
 from thalweg.conditioning.rates import sufficient_rate_shuffled
 from thalweg.data.dataset import Dataset
+from thalweg.data.names import unique_names
 from thalweg.descent.fit import fit
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra
+from thalweg.losses import DELTA_DEFAULT
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.runs.run import Outcome, ResumeState, Run
@@ -138,7 +140,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         drop_last: bool = False,
         batch_sampler: Iterable[Iterable[int]] | None = None,
         loss: str = "mse",
-        delta: float = 1.0,
+        delta: float = DELTA_DEFAULT,
         seed: int = 0,
         start: ArrayLike | int | None = None,
         intercept: bool = True,
@@ -238,20 +240,19 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _rows(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, *, reset: bool
-    ) -> _Rows:
+    ) -> _WeightedRows:
         """Check the rows; name the target as a pandas Series does where that is free."""
         target = getattr(y, "name", None)
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, reset=reset)
         names = tuple(getattr(self, "feature_names_in_", ()))
         features = names if names and len(set(names)) == len(names) else None
-        target = target if isinstance(target, str) and target else "y"
-        while target in (features or ()):
-            target += "_"
+        wanted = target if isinstance(target, str) and target else "y"
+        target = unique_names((*(features or ()), wanted))[-1]
         data = Dataset(X, y, features=features, target=target)
-        return _Rows(data, _mean_one(sample_weight, len(data)))
+        return _WeightedRows(data, _mean_one(sample_weight, len(data)))
 
     def _settings(
-        self, rows: _Rows, before: Run | None, *, one_epoch: bool = False
+        self, rows: _WeightedRows, before: Run | None, *, one_epoch: bool = False
     ) -> dict[str, Any]:
         """Give the keyword arguments of ``fit``, checked, with every "auto" worked out."""
         given: dict[str, Any] = self.get_params(deep=False)
@@ -298,7 +299,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         return batches_of(Settings.of(**{name: getattr(self, name) for name in regime}), n)
 
     def _learning_rate(
-        self, rows: _Rows, before: Run | None, batches: Batches, asked: Settings
+        self, rows: _WeightedRows, before: Run | None, batches: Batches, asked: Settings
     ) -> dict[str, float]:
         """Work out the learning rate, and the momentum where that is ours to choose."""
         name = self.optimizer.__name__ if isinstance(self.optimizer, type) else self.optimizer
@@ -325,7 +326,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         tuned = momentum_within(curvature, asked.epochs)
         return {"lr": tuned.lr, "momentum": tuned.momentum}
 
-    def _scaling(self, rows: _Rows, before: Run | None) -> Scaling | None:
+    def _scaling(self, rows: _WeightedRows, before: Run | None) -> Scaling | None:
         """Give the coordinates to walk in: those of the run gone on from, or the rows' own."""
         if before is not None:
             return before.scaling
@@ -333,7 +334,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     # --- The descent ------------------------------------------------------------------------------
 
-    def _descend(self, rows: _Rows, before: Run | None, settings: dict[str, Any]) -> None:
+    def _descend(self, rows: _WeightedRows, before: Run | None, settings: dict[str, Any]) -> None:
         start = before.continuation() if before is not None else self._start(rows.data)
         if rows.weights is None:
             run = fit(rows.data, start=start, **settings)
@@ -353,7 +354,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _descend_weighted(
         self,
-        rows: _Rows,
+        rows: _WeightedRows,
         before: Run | None,
         start: ArrayLike | int | ResumeState,
         settings: dict[str, Any],
@@ -408,7 +409,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         )
 
 
-class _Rows(NamedTuple):
+class _WeightedRows(NamedTuple):
     """Rows, and how much each counts: weights of mean 1, or None where all count the same."""
 
     data: Dataset

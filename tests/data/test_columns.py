@@ -2,7 +2,7 @@
 
 import pytest
 
-from thalweg.data.columns import Choice, Column, choose
+from thalweg.data.columns import ChosenColumns, Column, choose
 from thalweg.errors import InvalidData, InvalidSetting
 
 TABLE = [
@@ -13,14 +13,14 @@ TABLE = [
 
 
 def test_every_column_but_the_target_is_a_feature() -> None:
-    assert choose(TABLE, target="width", features=None, source="t") == Choice(
+    assert choose(TABLE, target="width", features=None, source="t") == ChosenColumns(
         ("length", "mass"), "width", (0, 2, 1)
     )
 
 
 def test_features_come_in_the_order_asked_for() -> None:
     chosen = choose(TABLE, target="length", features=["mass", "width"], source="t")
-    assert chosen == Choice(("mass", "width"), "length", (2, 1, 0))
+    assert chosen == ChosenColumns(("mass", "width"), "length", (2, 1, 0))
     assert choose(TABLE, target="mass", features="width", source="t").positions == (1, 2)
 
 

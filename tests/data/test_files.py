@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import thalweg
-from thalweg.data import delimited, rows
+from thalweg.data import arrow, delimited
 from thalweg.data.files import read, scan, scan_features
 from thalweg.data.scanning import Scan
 from thalweg.data.texts import write_counts
@@ -131,7 +131,7 @@ def test_batches_are_small_whatever_the_file_holds(
 ) -> None:
     path = tmp_path / "rows.data"
     WRITERS[kind](path)
-    monkeypatch.setattr(rows, "BATCH_CELLS", 3 * 64)
+    monkeypatch.setattr(arrow, "BATCH_CELLS", 3 * 64)
     monkeypatch.setattr(delimited, "PIECE", 4096)
     rows_of = scan(path, target="y", features=["x1", "x2"])
     assert max(len(target) for _, target in rows_of) == 64
@@ -389,7 +389,7 @@ def with_gaps() -> tuple[pa.Table, np.ndarray]:
 def test_missing_values_are_counted_to_the_end(
     tmp_path: Path, kind: str, cells: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "BATCH_CELLS", cells)
+    monkeypatch.setattr(arrow, "BATCH_CELLS", cells)
     table, whole = with_gaps()
     path = tmp_path / "t"
     if kind == "csv":
@@ -487,7 +487,7 @@ def readers() -> list[str]:
 def test_a_walk_that_is_left_early_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "BATCH_CELLS", 3 * 10)
+    monkeypatch.setattr(arrow, "BATCH_CELLS", 3 * 10)
     parquet(tmp_path / "t")
     batches = scan(tmp_path / "t", target="y", features=["x1", "x2"]).batches()
     next(batches)
@@ -499,7 +499,7 @@ def test_a_walk_that_is_left_early_leaves_nothing_behind(
 
 
 def test_two_walks_at_once_do_not_meet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rows, "BATCH_CELLS", 3 * 10)
+    monkeypatch.setattr(arrow, "BATCH_CELLS", 3 * 10)
     parquet(tmp_path / "t")
     rows_of = scan(tmp_path / "t", target="y", features=["x1", "x2"])
     for (a, b), (c, d) in zip(rows_of, rows_of, strict=True):

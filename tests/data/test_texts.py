@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import thalweg
-from thalweg.data.texts import count_files, count_letters, read_texts, split_text, write_counts
+from thalweg.data.texts import count_files, count_letters, read_texts, write_counts
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegWarning, UnreadableFile
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
@@ -207,58 +207,62 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         )
 
 
-def test_a_heading_is_a_whole_line_and_opens_its_chapter() -> None:
+def cut(folder: Path, text: str, pattern: str) -> list[tuple[str, int]]:
+    """Give the heading and the characters of each chapter, counted from a file."""
+    (folder / "text").write_text(text, encoding="utf-8", newline="")
+    counts = count_files([folder / "text"], split=pattern)
+    return list(zip(counts.chapters, map(int, counts.X[:, 0]), strict=True))
+
+
+def test_a_heading_is_a_whole_line_and_opens_its_chapter(tmp_path: Path) -> None:
     text = "  I. Aube\nun\n\nII. Soir\r\ndeux\r\nIII. Nuit\ntrois"
-    assert split_text(text, r"[IVX]+\.") == [
-        ("I. Aube", "  I. Aube\nun\n\n"),
-        ("II. Soir", "II. Soir\ndeux\n"),
-        ("III. Nuit", "III. Nuit\ntrois"),
-    ]
+    chapters = ["I. Aube\nun", "II. Soir\ndeux", "III. Nuit\ntrois"]
+    assert cut(tmp_path, text, r"[IVX]+\.") == [(c.split("\n")[0], len(c)) for c in chapters]
 
 
 @pytest.mark.parametrize(
     "pattern", [r"^\w\w+\n\n", r"\n*^[A-Z]+$", r"^(?=[A-Z]+$)", r"(ONE|TWO)", "^.*[ET].*$"]
 )
-def test_the_same_headings_found_in_other_ways(pattern: str) -> None:
-    assert split_text("\n\nONE\n\nx\n\n\nTWO\n\ny\n", pattern) == [
-        ("ONE", "ONE\n\nx\n\n\n"),
-        ("TWO", "TWO\n\ny\n"),
-    ]
+def test_the_same_headings_found_in_other_ways(tmp_path: Path, pattern: str) -> None:
+    found = cut(tmp_path, "\n\nONE\n\nx\n\n\nTWO\n\ny\n", pattern)
+    assert found == [("ONE", len("ONE\nx")), ("TWO", len("TWO\ny"))]
 
 
-def test_headings_are_found_however_their_accents_were_typed() -> None:
+def test_headings_are_found_however_their_accents_were_typed(tmp_path: Path) -> None:
     decomposed = unicodedata.normalize("NFD", "Été\nx")
-    assert split_text(decomposed, "^Été$") == [("Été", "Été\nx")]
+    assert cut(tmp_path, decomposed, "^Été$") == [("Été", len("Été\nx"))]
 
 
-def test_what_stands_before_the_first_heading_is_left_out_and_said() -> None:
+def test_what_stands_before_the_first_heading_is_left_out_and_said(tmp_path: Path) -> None:
     with pytest.warns(ThalwegWarning) as caught:
-        chapters = split_text("By A. Author\n\nI\nx\n", "^I$")
-    assert chapters == [("I", "I\nx\n")]
+        chapters = cut(tmp_path, "By A. Author\n\nI\nx\n", "^I$")
+    assert chapters == [("I", len("I\nx"))]
     assert str(caught[0].message) == (
-        "text: 12 characters before the first heading belong to no chapter and are left out"
+        f"{tmp_path / 'text'}: 12 characters before the first heading belong to no chapter and "
+        "are left out"
     )
 
 
-def test_patterns_that_cut_nothing_sensible() -> None:
+def test_patterns_that_cut_nothing_sensible(tmp_path: Path) -> None:
+    name = tmp_path / "text"
     cases = {
         "[": (
             "'[' (unterminated character set at position 0), expected a valid regular "
             "expression; escape characters such as ( [ * + with a backslash"
         ),
         "^X$": (
-            "'^X$', which finds nothing in text, expected a regular expression that finds the "
+            f"'^X$', which finds nothing in {name}, expected a regular expression that finds the "
             r"headings; try it on one heading first, for example ^CHAPTER \w+$"
         ),
         "^I+$": (
-            "'^I+$', which finds 'I' in text with no text below, expected a regular expression "
+            f"'^I+$', which finds 'I' in {name} with no text below, expected a regular expression "
             "that finds only the headings of chapters; make it narrower, or cut the table of "
             "contents out of the file"
         ),
     }
     for pattern, expected in cases.items():
         with pytest.raises(InvalidSetting) as error:
-            split_text("I\nII\nI\nx\nII\ny\n", pattern)
+            cut(tmp_path, "I\nII\nI\nx\nII\ny\n", pattern)
         assert str(error.value) == f"split: got {expected}"
 
 

@@ -24,8 +24,9 @@ from thalweg.descent.plan import Plan, Trace
 from thalweg.descent.streaming import StreamedWalk, in_fours
 from thalweg.losses import L1, MSE, Huber, Loss
 from thalweg.optimizers.adam import Adam
+from thalweg.optimizers.choice import make_rule
 from thalweg.optimizers.nadam import NAdam
-from thalweg.optimizers.registry import RULES, make_rule
+from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import Rule
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome

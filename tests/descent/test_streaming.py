@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import thalweg
 from thalweg import errors
-from thalweg.data import rows
+from thalweg.data import arrow
 from thalweg.data.file_set import FileSet
 from thalweg.data.scanning import Scan
 from thalweg.descent import compiled, engines, streaming
@@ -88,7 +88,7 @@ def in_memory(file: Path) -> thalweg.Dataset:
 @pytest.fixture(params=BLOCKS)
 def block(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Read so many rows at once."""
-    monkeypatch.setattr(rows, "BATCH_ROWS", request.param)
+    monkeypatch.setattr(arrow, "BATCH_ROWS", request.param)
     size: int = request.param
     return size
 
@@ -129,7 +129,7 @@ def test_the_regimes_end_as_their_names_say(in_memory: thalweg.Dataset) -> None:
 def test_every_rule_carries_what_it_remembers_from_block_to_block(
     rule: str, file: Path, in_memory: thalweg.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rows, "BATCH_ROWS", 30)
+    monkeypatch.setattr(arrow, "BATCH_ROWS", 30)
     asked: dict[str, Any] = {"optimizer": rule, "epochs": 4, "batch_size": 8, "standardize": True}
     scan = thalweg.scan(file, target="flow")
     assert_same(thalweg.fit(scan, **asked), thalweg.fit(in_memory, **asked))
@@ -185,7 +185,7 @@ def test_blocks_begin_at_multiples_of_four(sizes: list[int]) -> None:
 @pytest.fixture
 def an_epoch_a_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "CALL_SECONDS", 0.0)
-    monkeypatch.setattr(rows, "BATCH_ROWS", 30)
+    monkeypatch.setattr(arrow, "BATCH_ROWS", 30)
 
 
 @pytest.mark.usefixtures("an_epoch_a_part")
@@ -300,7 +300,7 @@ def test_a_few_blocks_are_in_memory_at_once(
     path, n = tmp_path / "long.parquet", 400_000
     columns = {f"x{j}": RNG.normal(size=n) for j in range(4)}
     pq.write_table(pa.table({**columns, "y": RNG.normal(size=n)}), path)
-    monkeypatch.setattr(rows, "BATCH_ROWS", 10_000)
+    monkeypatch.setattr(arrow, "BATCH_ROWS", 10_000)
     asked: dict[str, Any] = {"epochs": 1, "batch_size": 64, "standardize": True}
     thalweg.fit(thalweg.salammbo(), **asked)  # compiled before
     scan = thalweg.scan(path, target="y")

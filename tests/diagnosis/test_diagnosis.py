@@ -497,7 +497,7 @@ def test_degenerate_data_are_explained_without_a_warning(
 def test_a_constant_feature_is_named() -> None:
     X = np.column_stack([np.arange(6.0), np.full(6, 7.0)])
     diagnosis = explain((X, np.arange(6.0) ** 2))
-    assert diagnosis.dependent == (("x2", "bias"),)
+    assert diagnosis.dependencies == (("x2", "bias"),)
     assert "x2 is constant, as the bias is" in diagnosis.text
 
 

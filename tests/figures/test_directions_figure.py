@@ -49,6 +49,18 @@ def test_many_parameters_are_drawn_on_the_plane_of_both_directions(wide: thalweg
     assert np.ptp(flat[:, 1]) > np.ptp(steep[:, 0])
 
 
+def test_of_dependent_columns_the_flattest_direction_is_as_long_as_it_is() -> None:
+    x = np.array([1.0, 2.0, 4.0, 7.0, 8.0])
+    diagnosis = thalweg.explain((np.column_stack([x, 2.0 * x]), [3.0, 1.0, 4.0, 1.0, 5.0]))
+    with pytest.warns(thalweg.errors.ThalwegWarning):
+        figure = directions_figure(diagnosis)
+    spectrum = diagnosis.curvature
+    for trace, place in zip(figure.data[-2:], (0, spectrum.rank - 1), strict=True):
+        ends = np.column_stack([trace.x, trace.y])
+        length = 2.0 * np.sqrt(2.0 * diagnosis.landscape.variance / spectrum.values[place])
+        assert np.linalg.norm(ends[1] - ends[0]) == pytest.approx(length, rel=DRAWING)
+
+
 def test_the_distances_are_what_they_do_to_the_predictions(run: thalweg.Run) -> None:
     figure = distances_figure(thalweg.explain(run))
     data, exact = thalweg.salammbo(), run.summary.solve()

@@ -41,18 +41,18 @@ class Served:
     def __init__(
         self,
         make: Callable[[], Lab] = lambda: Lab(chapters()),
-        door: HostPolicy | None = None,
+        host_policy: HostPolicy | None = None,
         port: int = 0,
     ) -> None:
         def made() -> Lab:
             self.lab = make()
             return self.lab
 
-        self.door = door or HostPolicy.at("127.0.0.1")
+        self.host_policy = host_policy or HostPolicy.at("127.0.0.1")
         listener = listen("127.0.0.1", port)
         self.port: int = listener.getsockname()[1]
         self.host = f"127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(configuration(made, self.door))
+        self._server = uvicorn.Server(configuration(made, self.host_policy))
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [listener]}, daemon=True
         )
@@ -172,7 +172,7 @@ def served() -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def guarded() -> Iterator[Served]:
     """A lab that asks for its token, as one does that other machines can reach."""
-    lab = Served(door=HostPolicy(frozenset({"127.0.0.1"}), False, "right-token"))
+    lab = Served(host_policy=HostPolicy(frozenset({"127.0.0.1"}), False, "right-token"))
     yield lab
     lab.stop()
 

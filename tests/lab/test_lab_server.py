@@ -372,7 +372,7 @@ def test_fifty_pages_at_once_each_get_their_last_value(served: Served) -> None:
             shown = client.ask("show", runs=[{"lr": lr}])["runs"][0]
             parameters: list[float] = moved["runs"][0]["parameters"]
             assert shown["parameters"] == parameters
-            return lr, parameters, len(served.lab.pages[client.hello["page"]].page_state._runs)
+            return lr, parameters, len(served.lab.pages[client.hello["page"]].state._runs)
 
     with ThreadPoolExecutor(50) as hands:
         for lr, parameters, remembered in hands.map(hand, range(50)):

@@ -201,6 +201,35 @@ def test_curvature_directions_are_the_hessians_extreme_eigenvectors() -> None:
     np.testing.assert_allclose(rise, values[[-1, 0]] / len(data), rtol=1e-8)
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+def test_of_dependent_columns_the_flattest_direction_is_one_that_the_data_determine(
+    intercept: bool,
+) -> None:
+    x = np.array([1.0, 2.0, 4.0, 7.0, 8.0])
+    X = np.column_stack([x, 2.0 * x, np.cos(x)])
+    y = np.array([3.0, 1.0, 4.0, 1.0, 5.0])
+    with pytest.warns(thalweg.errors.ThalwegWarning):
+        plane = surface(X, y, along="curvature", intercept=intercept, points=5)
+    columns = np.column_stack([np.ones((5, int(intercept))), X])
+    values, vectors = np.linalg.eigh(columns.T @ columns)
+    assert values[0] < 1e-12 * values[-1] < 1e-3 * values[1]  # one direction is left open
+    for direction, number in zip(plane.directions, (-1, 1), strict=True):
+        assert abs(direction @ vectors[:, number]) == pytest.approx(1, abs=1e-9)
+
+
+@pytest.mark.parametrize("used", [1, 0])
+def test_where_the_data_determine_no_two_directions_the_loss_is_level_along_the_second(
+    used: int,
+) -> None:
+    X = np.outer([1.0, 2.0, 4.0], used * np.array([1.0, 2.0, -2.0]))
+    with pytest.warns(thalweg.errors.ThalwegWarning):
+        plane = surface(X, [2.0, 3.0, 1.0], along="curvature", intercept=False, points=5)
+    np.testing.assert_allclose(plane.directions @ plane.directions.T, np.eye(2), atol=1e-14)
+    np.testing.assert_allclose(plane.log10_loss, plane.log10_loss[[0]].repeat(5, 0), atol=1e-12)
+    if used:
+        np.testing.assert_allclose(abs(plane.directions[0]), np.array([1, 2, 2]) / 3, atol=1e-14)
+
+
 def test_main_directions_hold_as_much_as_any_plane_can() -> None:
     data = some_data(4)
     path = some_path(data, 5)
@@ -327,9 +356,9 @@ def test_what_diverges_does_not_widen_the_axes() -> None:
 
 
 def test_a_flat_direction_has_a_finite_range() -> None:
-    X = np.column_stack([np.arange(5.0), np.arange(5.0)])
+    X = np.column_stack([np.arange(5.0), np.zeros(5)])
     with pytest.warns(thalweg.errors.ThalwegWarning):
-        plane = surface((X, [0.0, 2.0, 2.0, 4.0, 4.0]), along="curvature", points=5)
+        plane = surface((X, [0.0, 2.0, 2.0, 4.0, 4.0]), along=("x1", "x2"), points=5)
     assert np.isfinite(plane.log10_loss).all()
     np.testing.assert_allclose(np.ptp(plane.log10_loss, axis=0), 0, atol=1e-9)
 

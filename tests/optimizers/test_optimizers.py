@@ -12,8 +12,9 @@ from thalweg.descent.kernel import bases_of
 from thalweg.optimizers.adam import Adam
 from thalweg.optimizers.adamw import AdamW
 from thalweg.optimizers.asgd import ASGD
+from thalweg.optimizers.choice import make_rule
 from thalweg.optimizers.nadam import NAdam
-from thalweg.optimizers.registry import RULES, make_rule
+from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import canonical, declared
 from thalweg.optimizers.sgd import SGD, PlainSGD
 

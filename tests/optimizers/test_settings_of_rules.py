@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from thalweg.errors import InvalidSetting
-from thalweg.kinds import Flag, Number, TwoNumbers
+from thalweg.kinds import POSITIVE, Flag, Number, TwoNumbers
 from thalweg.optimizers.adam import Adam
 from thalweg.optimizers.asgd import ASGD
+from thalweg.optimizers.choice import make_rule
 from thalweg.optimizers.nadam import NAdam
-from thalweg.optimizers.registry import RULES, make_rule
+from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rprop import Rprop
 from thalweg.optimizers.rule import declared
 
@@ -57,6 +58,9 @@ def test_ranges_are_pytorchs(name: str) -> None:
     for setting, kind in known.settings.items():
         if isinstance(kind, Flag) or setting == "step_sizes":  # PyTorch asks nothing of those
             continue
+        if setting == "lr":  # PyTorch takes 0 too, which goes nowhere
+            assert ranges(kind) == (POSITIVE,)
+            continue
         for k, bounds in enumerate(ranges(kind)):
             for bound in (bounds.minimum, bounds.maximum):
                 if math.isinf(bound):
@@ -74,32 +78,9 @@ def test_ranges_are_pytorchs(name: str) -> None:
     ("name", "settings", "sentence"),
     [
         (
-            "nadm",
-            {},
-            "optimizer: got 'nadm', expected the name of an optimiser; did you mean 'nadam'?",
-        ),
-        (
-            "newton",
-            {},
-            "optimizer: got 'newton', expected the name of an optimiser; "
-            + "choose one of "
-            + ", ".join(map(repr, RULES)),
-        ),
-        (
-            7,
-            {},
-            "optimizer: got 7, expected the name of an optimiser; pass for example 'nadam'",
-        ),
-        (
-            "adam",
-            {"weight_deccay": 0.1},
-            "weight_deccay: got 0.1, expected a setting that Adam has; "
-            "did you mean 'weight_decay'?",
-        ),
-        (
             "sgd",
             {"lr": -1},
-            "lr: got -1, expected a number of at least 0; PyTorch's default is 0.001",
+            "lr: got -1, expected a positive number; try lr=0.01",
         ),
         (
             "sgd",
@@ -159,8 +140,8 @@ def test_a_wrong_word_or_value_is_refused(name: Any, settings: Any, sentence: st
 
 
 def test_a_rule_is_made_of_the_users_words() -> None:
-    assert make_rule("NAdam", np.float64(0.5)) == NAdam(lr=0.5)
-    assert make_rule(torch.optim.ASGD, 1, {"t0": 5}) == ASGD(lr=1.0, t0=5.0)
+    assert make_rule("nadam", np.float64(0.5)) == NAdam(lr=0.5)
+    assert make_rule("asgd", 1, {"t0": 5}) == ASGD(lr=1.0, t0=5.0)
     made = make_rule("adam", 1, {"betas": [0, np.float64(0.5)], "amsgrad": np.bool_(True)})
     assert made == Adam(lr=1.0, betas=(0.0, 0.5), amsgrad=True)
     assert [type(value) for value in made] == [float, tuple, float, float, bool, bool, bool]

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 import thalweg
 from thalweg import errors
+from thalweg.optimizers.choice import TorchRule
 from thalweg.runs import run_file
 from thalweg.runs.run import InitialState, Run
-from thalweg.settings import TorchRule
 from thalweg.torch_random import Generator
 
 CHAPTERS = thalweg.salammbo()

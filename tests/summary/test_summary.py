@@ -296,7 +296,7 @@ def test_the_bits_do_not_depend_on_the_threads(
     X, y = rows(20_000, 3)
     blocks_of(1024, monkeypatch)
     alone = Summary.of((X, y)).to_bytes()
-    monkeypatch.setattr(thalweg.summary.gram, "_processors", lambda: processors)
+    monkeypatch.setattr(thalweg.summary.gram, "processors", lambda: processors)
     assert Summary.of((X, y)).to_bytes() == alone
 
 

@@ -33,7 +33,7 @@ from thalweg.optimizers.rule import Rule, canonical, declared
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome
 from thalweg.sweeps import kernel
-from thalweg.sweeps.kernel import LANES, Runs, Span, SweepTrace, sweep_descend
+from thalweg.sweeps.kernel import LANES, Leg, Runs, SweepTrace, sweep_descend
 from thalweg.torch_random import Generator
 
 EPOCHS = 30
@@ -322,8 +322,8 @@ class Guarded(NamedTuple):
         for first in range(0, count, LANES):
             for begin in range(0, epochs, piece):
                 lanes = min(LANES, count - first)
-                span = Span(first, lanes, begin, min(begin + piece, epochs), epochs)
-                native(rule, R, 40.0, 1.0, self.runs, *self.work, span)
+                leg = Leg(first, lanes, begin, min(begin + piece, epochs), epochs)
+                native(rule, R, 40.0, 1.0, self.runs, *self.work, leg)
 
 
 ZONE = 4 * LANES  # elements on either side
@@ -342,7 +342,7 @@ def guarded(rule: Any, lr: Array, starts: Array, epochs: int, paths: bool, canar
         return view
 
     made = kernel._runs(rule, lr, starts, epochs, paths)
-    read = ("lr", "starts", "memory_start", "numbers_start")
+    read = ("lr", "starts", "memory_start", "scalars_start")
     runs = Runs(*(between(a, n in read) for n, a in zip(Runs._fields, made, strict=True)))
     tile, points = (between(a, False) for a in kernel._work(starts.shape[1], paths))
     return Guarded(runs, (tile, points), buffers, canary)
@@ -381,22 +381,22 @@ def test_arrays_that_do_not_fit_are_refused(field: str) -> None:
     R, tile, points = arrays.pop("R"), arrays.pop("tile"), arrays.pop("points")
     with pytest.raises(ValueError, match="do not fit one another"):
         kernel._tile_kernel(rule)(
-            rule, R, 40.0, 1.0, Runs(**arrays), tile, points, Span(0, 5, 0, 4, 4)
+            rule, R, 40.0, 1.0, Runs(**arrays), tile, points, Leg(0, 5, 0, 4, 4)
         )
 
 
 @pytest.mark.parametrize(
-    "span",
+    "leg",
     [
-        Span(1, 5, 0, 4, 4), Span(-1, 5, 0, 4, 4), Span(0, 0, 0, 4, 4), Span(0, 6, 0, 4, 4),
-        Span(0, 5, 0, 5, 4), Span(0, 5, 3, 2, 4), Span(0, 5, -1, 2, 4), Span(0, 5, 0, 4, 5),
+        Leg(1, 5, 0, 4, 4), Leg(-1, 5, 0, 4, 4), Leg(0, 0, 0, 4, 4), Leg(0, 6, 0, 4, 4),
+        Leg(0, 5, 0, 5, 4), Leg(0, 5, 3, 2, 4), Leg(0, 5, -1, 2, 4), Leg(0, 5, 0, 4, 5),
     ],
 )  # fmt: skip
-def test_a_span_that_does_not_fit_is_refused(span: Span) -> None:
+def test_a_span_that_does_not_fit_is_refused(leg: Leg) -> None:
     rule: Any = NAdam()
     runs = kernel._runs(rule, np.ones(5), np.ones((5, 3)), 4, paths=True)
     with pytest.raises(ValueError, match="do not fit one another"):
-        kernel._tile_kernel(rule)(rule, np.eye(4), 40.0, 1.0, runs, *kernel._work(3, True), span)
+        kernel._tile_kernel(rule)(rule, np.eye(4), 40.0, 1.0, runs, *kernel._work(3, True), leg)
 
 
 def test_tiles_of_many_parameters_have_fewer_runs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from rich.table import Table
 from thalweg.cli.app import errors
 from thalweg.data.names import unique_names
 from thalweg.numbers import number
+from thalweg.plain import plain
 
 if TYPE_CHECKING:
     from thalweg.arrays import Array
@@ -73,15 +74,7 @@ def as_object(features: Sequence[str], parameters: Array, *, intercept: bool) ->
 
 def say_json(answer: dict[str, object]) -> None:
     """Write one JSON object; what is not finite has no number in JSON and becomes null."""
-    typer.echo(json.dumps(_finite(answer), indent=2))
-
-
-def _finite(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    typer.echo(json.dumps(plain(answer), indent=2))
 
 
 def write(text: str, out: Path | None) -> None:

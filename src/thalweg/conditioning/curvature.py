@@ -20,13 +20,10 @@ from scipy.linalg import lapack
 
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
+from thalweg.summary.solution import PARTICIPATION
 
 if TYPE_CHECKING:
     from thalweg.summary.summary import Summary
-
-# A column whose part of its own is below this share of its length, 64 units in the last place,
-# is a combination of the others: what the summary counts as dependent.
-DEPENDENT = 64 * 2.0**-52
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +109,20 @@ def curvature(triangle: Array, n: int, names: Sequence[str]) -> Curvature:
     rank = p - len(dependencies(triangle))
     values = 2.0 / n * singular**2
     values[rank:] = 0.0
-    signs = np.sign(rows[np.arange(p), np.abs(rows).argmax(axis=1)])
-    return Curvature(tuple(names), values, rows * signs[:, None], rank)
+    return Curvature(tuple(names), values, signed(rows), rank)
+
+
+def signed(directions: Array) -> Array:
+    """Turn each direction (k, p) so that its largest component is positive, on any machine.
+
+    Examples
+    --------
+    >>> signed(np.array([[0.6, -0.8]]))
+    array([[-0.6,  0.8]])
+    """
+    largest = np.abs(directions).argmax(axis=1)
+    signs = np.sign(directions[np.arange(len(directions)), largest])
+    return np.asarray(directions * signs[:, np.newaxis])
 
 
 def curvature_of(summary: Summary, *, intercept: bool) -> Curvature:
@@ -136,7 +145,8 @@ def dependencies(triangle: Array) -> dict[int, tuple[int, ...]]:
     Parameters
     ----------
     triangle : ndarray, shape (p, p)
-        The triangle of the columns.
+        The triangle of the columns, as a summary gives it: the row of a column that depends on
+        those before it is zero.
 
     Returns
     -------
@@ -151,22 +161,12 @@ def dependencies(triangle: Array) -> dict[int, tuple[int, ...]]:
     """
     lengths = np.linalg.norm(triangle, axis=0)
     unit = triangle / np.where(lengths > 0, lengths, 1.0)
-    kept: list[int] = []
+    independent = np.diag(triangle) != 0.0
     found: dict[int, tuple[int, ...]] = {}
-    basis = np.zeros((len(triangle), 0))
-    for j in range(len(triangle)):
-        rest = unit[:, j]
-        for _ in range(2):  # twice is enough for orthogonality to rounding
-            rest = rest - basis @ (basis.T @ rest)
-        own = float(np.linalg.norm(rest))
-        if own > DEPENDENT:
-            basis = np.column_stack([basis, rest / own])
-            kept.append(j)
-        elif lengths[j] == 0:
-            found[j] = ()
-        else:
-            parts = np.linalg.lstsq(unit[:, kept], unit[:, j], rcond=None)[0]
-            found[j] = tuple(k for k, part in zip(kept, parts, strict=True) if abs(part) > 1e-8)
+    for j in np.flatnonzero(~independent).tolist():
+        before = np.flatnonzero(independent[:j])
+        parts = np.linalg.lstsq(unit[:, before], unit[:, j], rcond=None)[0]
+        found[j] = tuple(before[np.abs(parts) > PARTICIPATION].tolist())
     return found
 
 

@@ -2,7 +2,7 @@
 
 The same rules for files and frames: names are exact, nothing that is not a number is turned into
 one, and each refusal names all the columns at fault and what to paste instead.
-Not here: reading the values (:mod:`thalweg.data.rows`).
+Not here: reading the values (:mod:`thalweg.data.arrow`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Column(NamedTuple):
     """Whether it would be numbers if the comma were the decimal mark."""
 
 
-class Choice(NamedTuple):
+class ChosenColumns(NamedTuple):
     """The columns that are fitted: names and positions of the d features and of the target."""
 
     features: tuple[str, ...]
@@ -40,7 +40,7 @@ def choose(
     target: str,
     features: Sequence[str] | None,
     source: str,
-) -> Choice:
+) -> ChosenColumns:
     """Find the target and the features among a table's columns.
 
     Parameters
@@ -89,7 +89,7 @@ def choose(
         by_default=features is None,
         source=source,
     )
-    return Choice(wanted, target, positions)
+    return ChosenColumns(wanted, target, positions)
 
 
 def find_features(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
-from thalweg.data.arrays import as_arrays, as_real_arrays, check_finite
+from thalweg.data.array_likes import as_arrays, as_real_arrays, check_finite
 from thalweg.data.columns import Column, choose
 from thalweg.data.identity import RowsDigest
 from thalweg.data.names import default_features, unique_names

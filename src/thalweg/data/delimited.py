@@ -19,8 +19,8 @@ from typing import IO, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.csv
 
+from thalweg.data.arrow import arrow_columns
 from thalweg.data.columns import Column
-from thalweg.data.rows import arrow_columns
 from thalweg.errors import InvalidSetting, UnreadableFile
 
 HEAD = 1 << 20  # bytes that names, delimiter and types are found from

@@ -12,15 +12,15 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from thalweg.data.columns import Choice, Column
+from thalweg.data.arrow import batch_rows
+from thalweg.data.columns import ChosenColumns, Column
 from thalweg.data.delimited import Delimited, check_format
 from thalweg.data.paths import AnyPath, list_files
-from thalweg.data.rows import batch_rows
 from thalweg.data.scanning import ArrowBatch
 from thalweg.data.tables import Table, open_table, readable
-from thalweg.errors import InvalidData, UnreadableFile
+from thalweg.errors import InvalidData, UnreadableFile, and_more
 
-Chooser: TypeAlias = Callable[[Sequence[Column], Sequence[str] | None, str], Choice]
+Chooser: TypeAlias = Callable[[Sequence[Column], Sequence[str] | None, str], ChosenColumns]
 """Chooses among a table's columns, given the features wanted and what the table is called."""
 
 NAMES_SHOWN = 5
@@ -63,7 +63,7 @@ class FileSet:
         What they are, for titles.
     source : str
         What they are called in errors.
-    choice : Choice
+    choice : ChosenColumns
         The columns chosen; positions are those in the first file.
     size : int
         Bytes in all files.
@@ -177,6 +177,5 @@ def _called(table: Table) -> str:
 
 
 def _shown(names: list[str]) -> str:
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     columns = "column " if len(names) == 1 else "columns "
-    return columns + ", ".join(map(repr, names[:NAMES_SHOWN])) + more
+    return columns + and_more(map(repr, names), NAMES_SHOWN)

@@ -3,7 +3,7 @@
 Not here: the files of a job (:mod:`thalweg.data.file_set`), the reading in batches
 (:mod:`thalweg.data.scanning`), the kinds of files (:mod:`thalweg.data.tables`,
 :mod:`thalweg.data.delimited`), which columns are fitted (:mod:`thalweg.data.columns`), missing
-values (:mod:`thalweg.data.rows`).
+values (:mod:`thalweg.data.missing`).
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from thalweg.arrays import Array
-from thalweg.data.columns import Choice, choose, find_features
+from thalweg.data.columns import ChosenColumns, choose, find_features
 from thalweg.data.dataset import Dataset
 from thalweg.data.file_set import FileSet
+from thalweg.data.missing import Missing, MissingFilter, check_missing
 from thalweg.data.paths import AnyPath, are_paths
-from thalweg.data.rows import Missing, MissingFilter, check_missing
 from thalweg.data.scanning import Scan, through
 from thalweg.errors import InvalidData
 
@@ -179,7 +179,7 @@ def scan_features(
     """
     files = FileSet(
         path,
-        lambda columns, _, source: Choice(
+        lambda columns, _, source: ChosenColumns(
             tuple(features), "", find_features(columns, features=features, source=source)
         ),
         features=features,

@@ -1,6 +1,6 @@
 """Rows in frames: pandas, Polars, PyArrow and their kin, through narwhals.
 
-Not here: arrays and tensors (:mod:`thalweg.data.arrays`), PyTorch's datasets
+Not here: arrays and tensors (:mod:`thalweg.data.array_likes`), PyTorch's datasets
 (:mod:`thalweg.data.torch_datasets`), files (:mod:`thalweg.data.files`), which columns can be
 fitted (:mod:`thalweg.data.columns`).
 """
@@ -17,7 +17,7 @@ from narwhals.exceptions import DuplicateError
 
 from thalweg.data.columns import Column, choose
 from thalweg.data.dataset import Dataset
-from thalweg.data.rows import Missing, MissingFilter
+from thalweg.data.missing import Missing, MissingFilter
 from thalweg.errors import InvalidData
 
 
@@ -214,7 +214,7 @@ def _values(column: nw.Series[Any]) -> Any:
 
 
 def _kind(dtype: Any) -> str:
-    """Say what a column of narwhals' types holds, in the words of :mod:`thalweg.data.rows`."""
+    """Say what a column of narwhals' types holds, in the words of :mod:`thalweg.data.arrow`."""
     if dtype == nw.Boolean:
         return "true or false"
     if dtype == nw.Categorical or dtype == nw.Enum:

@@ -74,22 +74,6 @@ class RowsDigest:
         return combine(self.features, self.target, self.rows, [*self._blocks, *last])
 
 
-def block_digest(X: Array, y: Array) -> bytes:
-    """Give one block's digest: the SHA-256 of ``[X, y]``, row by row, in little-endian float64.
-
-    Parameters
-    ----------
-    X : ndarray, shape (b, d), float64
-        With b = :data:`BLOCK_ROWS`, or what is left at the end.
-    y : ndarray, shape (b,), float64
-    """
-    digest = hashlib.sha256()
-    for start in range(0, len(y), PIECE_ROWS):
-        piece = slice(start, start + PIECE_ROWS)
-        digest.update(_row_bytes(X[piece], y[piece]))
-    return digest.digest()
-
-
 def combine(features: Sequence[str], target: str, rows: int, blocks: Iterable[bytes]) -> str:
     """Make the digest of rows from those of their blocks, which are given in their order."""
     names = json.dumps({"features": list(features), "target": target, "rows": rows})

@@ -1,7 +1,7 @@
 """The one door for data: whatever users pass becomes a source of rows here.
 
 Arrays, tensors, frames, series, files, PyTorch's datasets. Not here: how each is read
-(:mod:`thalweg.data.arrays`, :mod:`thalweg.data.frames`, :mod:`thalweg.data.files`,
+(:mod:`thalweg.data.array_likes`, :mod:`thalweg.data.frames`, :mod:`thalweg.data.files`,
 :mod:`thalweg.data.torch_datasets`).
 """
 

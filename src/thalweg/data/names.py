@@ -5,7 +5,7 @@ Not here: which columns of a table are fitted (:mod:`thalweg.data.columns`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def default_features(d: int) -> tuple[str, ...]:
@@ -38,21 +38,28 @@ def parameter_names(features: Sequence[str], *, intercept: bool = True) -> tuple
     return unique_names(("bias", *weights) if intercept else weights)
 
 
-def unique_names(wanted: Sequence[str]) -> tuple[str, ...]:
+def unique_names(wanted: Sequence[str], same: Callable[[str], str] = str) -> tuple[str, ...]:
     """Give each name, in their order, a number where it is taken.
+
+    Two names are one where ``same`` makes the same of both, as ``str.casefold`` does of names
+    that differ by case alone.
 
     Examples
     --------
     >>> unique_names(["a", "b", "a", "a_2"])
     ('a', 'b', 'a_3', 'a_2')
+    >>> unique_names(["a", "A"], same=str.casefold)
+    ('a', 'A_2')
     """
     if len(set(wanted)) == len(wanted):
         return tuple(wanted)
     names: list[str] = []
+    taken, asked = set[str](), set(map(same, wanted))
     for name in wanted:
         free, count = name, 1
-        while free in names or (count > 1 and free in wanted):
+        while same(free) in taken or (count > 1 and same(free) in asked):
             count += 1
             free = f"{name}_{count}"
+        taken.add(same(free))
         names.append(free)
     return tuple(names)

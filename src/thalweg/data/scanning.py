@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from thalweg.data.columns import Choice, Column, choose
+from thalweg.data.arrow import arrow_rows
+from thalweg.data.columns import ChosenColumns, Column, choose
 from thalweg.data.dataset import Dataset
 from thalweg.data.identity import RowsDigest
-from thalweg.data.rows import Missing, MissingFilter, arrow_rows
+from thalweg.data.missing import Missing, MissingFilter
 from thalweg.data.source import Rows, Watcher
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Scan:
         those of a pass: about, in the first one over a text, and exactly from then on.
     """
 
-    def __init__(self, files: FileSet, choice: Choice, *, missing: Missing) -> None:
+    def __init__(self, files: FileSet, choice: ChosenColumns, *, missing: Missing) -> None:
         self.features = choice.features
         self.target = choice.target
         self.name = files.name

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.parquet
 
+from thalweg.data.arrow import arrow_columns, batch_rows
 from thalweg.data.columns import Column
 from thalweg.data.delimited import HEAD, Delimited, find_layout
-from thalweg.data.rows import arrow_columns, batch_rows
 from thalweg.errors import ThalwegError, UnreadableFile
 
 # Bytes of a Parquet column that are read ahead (0 would read all of it), and of all together.

@@ -127,7 +127,10 @@ def count_files(
     letter, fold_accents, alphabetic_only
         As in :func:`count_letters`.
     split : str, optional
-        A regular expression that finds headings; each file is cut as :func:`split_text` does.
+        A regular expression of Python's ``re``, in multi-line mode, that finds headings; each
+        file is cut before them. A heading is the whole line on which it is found (leading white
+        space in a match does not count) and is counted with its chapter. What stands before the
+        first (a title page, a licence) is left out, with a warning that says how much.
 
     Returns
     -------
@@ -140,7 +143,8 @@ def count_files(
     UnreadableFile
         On a file that is missing, a folder, empty, or not UTF-8.
     InvalidSetting
-        On a letter or a regular expression that is none, or headings as in :func:`split_text`.
+        On a letter or a regular expression that is none, or one that finds nothing, or a heading
+        with no text below it (as in a table of contents).
 
     Examples
     --------
@@ -184,40 +188,6 @@ def read_texts(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     thalweg.errors.UnreadableFile: no-such-chapter.txt: got no such file or directory, ...
     """
     return [_read_text(path) for path in paths]
-
-
-def split_text(text: str, pattern: str) -> list[tuple[str, str]]:
-    r"""Cut a text at its headings.
-
-    A heading is the whole line on which ``pattern`` is found (``^`` and ``$`` match at each
-    line; leading white space in a match does not count). A chapter runs from its heading, which
-    belongs to it and is counted with it, to the next. What stands before the first heading (a
-    title page, a licence) is no chapter; it is left out with a warning that says how much.
-
-    Parameters
-    ----------
-    text : str
-        The whole text.
-    pattern : str
-        A regular expression of Python's ``re``, in multi-line mode.
-
-    Returns
-    -------
-    list of (str, str)
-        The heading and the text of each chapter, heading included.
-
-    Raises
-    ------
-    InvalidSetting
-        If ``pattern`` is not a valid regular expression, finds nothing, or finds a heading with
-        no text below it (as in a table of contents).
-
-    Examples
-    --------
-    >>> split_text("I\nA sail.\n\nII\nAn alp.\n", r"^[IVX]+$")
-    [('I', 'I\nA sail.\n\n'), ('II', 'II\nAn alp.\n')]
-    """
-    return _cut(text, _compiled(pattern), "text")
 
 
 def write_counts(counts: Dataset, destination: str | os.PathLike[str] | TextIO) -> None:

@@ -1,6 +1,6 @@
 """Rows in a ``Dataset`` of PyTorch's: the pairs ``(x, y)`` that it gives, one for each row.
 
-Not here: tensors by themselves (:mod:`thalweg.data.arrays`).
+Not here: tensors by themselves (:mod:`thalweg.data.array_likes`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.data.arrays import as_arrays
+from thalweg.data.array_likes import as_arrays
 from thalweg.errors import InvalidData
 
 

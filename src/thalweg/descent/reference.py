@@ -18,10 +18,10 @@ from thalweg.arrays import Array
 from thalweg.batches import Batches
 from thalweg.descent.plan import DIVERGENCE, Plan, Trace
 from thalweg.errors import InvalidSetting, MissingExtra, nearest
-from thalweg.losses import L1, MSE, Loss
+from thalweg.losses import torch_module
+from thalweg.optimizers.choice import TorchRule
 from thalweg.runs.run import OptimizerState, Outcome
-from thalweg.settings import TorchRule
-from thalweg.torch_random import Generator
+from thalweg.torch_random import WORDS_PER_EPOCH, Generator
 
 try:
     import torch
@@ -72,7 +72,7 @@ class Walk:
         self.losses: list[float] = []
         self.norms: list[float] = []
         self.step = 0
-        self.loss_fn = _loss_module(plan.loss)
+        self.loss_fn = torch_module(plan.loss)
         with torch.random.fork_rng(devices=[]), _default_dtype(getattr(torch, plan.dtype)):
             self.generator = _seed(plan.generator)
             self.linear, self.drawn = _linear(plan)
@@ -123,7 +123,7 @@ class Walk:
         if steps[-1] != whole.steps:  # the end is always recorded
             path, steps = [*path, whole.parameters], [*steps, whole.steps]
         if self.plan.batches.shuffle:
-            drawn += 4 * whole.epochs  # two 64-bit seeds an epoch: the loader's, the sampler's
+            drawn += WORDS_PER_EPOCH * whole.epochs
         return Trace(
             path=np.array(path),
             steps=np.array(steps, dtype=np.int64),
@@ -262,14 +262,6 @@ def _loader(plan: Plan) -> DataLoader[tuple[Tensor, ...]]:
     # Unshuffled, the lesson's own slices draw no random numbers: a loader of its own does it apart.
     apart = None if batches.shuffle else torch.Generator()
     return DataLoader(dataset, sampler=sampler, batch_size=None, generator=apart)
-
-
-def _loss_module(loss: Loss) -> nn.Module:
-    if isinstance(loss, MSE):
-        return nn.MSELoss()
-    if isinstance(loss, L1):
-        return nn.L1Loss()
-    return nn.HuberLoss(delta=loss.delta)
 
 
 def _grad(bias: Tensor | None) -> Tensor | None:

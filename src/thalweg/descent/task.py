@@ -206,7 +206,7 @@ def _plan(settings: Settings, source: Source, rows: Dataset | Streamed, first: _
         record_every=_record_every(settings.record, epoch=0),
         gradient_tolerance=gradient_tolerance,
         loss_tolerance=loss_tolerance,
-        dtype=settings.dtype or "float64",
+        dtype=settings.dtype,
     )
     if not isinstance(rows, Dataset):
         from thalweg.descent import streaming  # only where rows are scanned

@@ -21,12 +21,12 @@ from thalweg.conditioning.convergence import (
     epochs_to_reach,
     round_down,
 )
-from thalweg.conditioning.curvature import distances
 from thalweg.conditioning.rates import certain_rate
 from thalweg.data.dataset import Dataset
 from thalweg.descent.fit import fit
 from thalweg.diagnosis.landscape import Landscape
-from thalweg.optimizers.registry import RULES, make_rule
+from thalweg.optimizers.choice import make_rule
+from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import Rule, declared
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Run
@@ -59,7 +59,7 @@ class Choice(NamedTuple):
     @property
     def settings(self) -> dict[str, Any]:
         """The keyword arguments for :func:`thalweg.fit`, defaults left out."""
-        asked = Settings.of(
+        return Settings.of(
             optimizer=type(self.rule).__name__,
             **self.rule._asdict(),
             **dict(self.batches),
@@ -67,9 +67,7 @@ class Choice(NamedTuple):
             standardize=self.standardize,
             seed=self.seed,
             intercept=self.intercept,
-        )
-        own = {"optimizer": asked.optimizer, "lr": asked.lr, **asked.own_changes}
-        return {**own, "epochs": self.epochs, **asked.changed()}
+        ).call()
 
     @property
     def as_batches(self) -> Batches:
@@ -115,6 +113,11 @@ def drawn_start(landscape: Landscape, seed: int) -> Array:
     return initial_parameters(Generator(seed, 0), d, landscape.intercept)[0]
 
 
+def is_closed_form(rule: Rule) -> bool:
+    """Tell whether the epochs that a rule needs are worked out, and not tried."""
+    return isinstance(rule, SGD) and rule.weight_decay == 0.0 and not rule.maximize
+
+
 def needed_epochs(rule: Rule, landscape: Landscape, start: Array, limit: int) -> int | None:
     """Give the first epoch of batch descent at whose end the loss is at the goal.
 
@@ -126,9 +129,9 @@ def needed_epochs(rule: Rule, landscape: Landscape, start: Array, limit: int) ->
         None where the goal is not reached, or not within ``limit`` epochs; for a rule that has
         to be run, not within :data:`PROBED`.
     """
-    if isinstance(rule, SGD) and rule.weight_decay == 0.0 and not rule.maximize:
-        away = distances(landscape.curvature, start[None, :], landscape.solution)[0]
-        return epochs_to_reach(rule, landscape.curvature, away, landscape.allowed_excess, limit)
+    if isinstance(rule, SGD) and is_closed_form(rule):
+        away, excess = landscape.away(start), landscape.allowed_excess
+        return epochs_to_reach(rule, landscape.curvature, away, excess, limit)
     return probe(rule, landscape, start, min(limit, PROBED))
 
 
@@ -189,7 +192,7 @@ def batch_descents(
     landscape: Landscape, base: Choice, *, fresh: bool, try_as_is: bool
 ) -> Iterator[Candidate]:
     """List settings of batch descent, the smallest change that treats the cause first."""
-    here = landscape.standardized if base.standardize else landscape
+    here = landscape.seen(standardize=base.standardize)
     standard = base._replace(standardize=True)
     needed = None
     if not fresh:
@@ -220,8 +223,7 @@ def _retuned(here: Landscape, base: Choice, change: str) -> Iterator[Candidate]:
     """Keep the rule, choose its learning rate: by the curvature for SGD, by trying for others."""
     rule = base.rule
     if isinstance(rule, SGD):
-        start = drawn_start(here, base.seed)
-        away = distances(here.curvature, start[None, :], here.solution)[0]
+        away = here.away(drawn_start(here, base.seed))
         # Weight decay moves the goal, and climbing leaves it.
         change += " without weight decay" * (rule.weight_decay > 0.0)
         change += ", descending" * rule.maximize
@@ -253,8 +255,7 @@ def _rates(here: Landscape, base: Choice) -> list[float]:
 def _by_curvature(
     there: Landscape, base: Choice, *, momentum: bool, words: str
 ) -> Iterator[Candidate]:
-    start = drawn_start(there, base.seed)
-    away = distances(there.curvature, start[None, :], there.solution)[0]
+    away = there.away(drawn_start(there, base.seed))
     if momentum:
         rule, needed = best_momentum(there.curvature, away, there.allowed_excess)
     else:
@@ -266,8 +267,7 @@ def _by_curvature(
 def last_resort(landscape: Landscape, base: Choice) -> Candidate:
     """Give the fastest rule there is all the epochs that are affordable."""
     there = landscape.standardized
-    start = drawn_start(there, base.seed)
-    away = distances(there.curvature, start[None, :], there.solution)[0]
+    away = there.away(drawn_start(there, base.seed))
     rule, _ = best_momentum(there.curvature, away, there.allowed_excess)
     if rule.momentum == 0.0:
         rule = SGD(lr=round_down(1.9 / there.curvature.largest), momentum=0.9)

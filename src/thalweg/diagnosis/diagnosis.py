@@ -17,12 +17,18 @@ from thalweg.arrays import Array
 from thalweg.batches import batches_of
 from thalweg.checks import check_flag
 from thalweg.conditioning.convergence import LONGEST, best_plain
-from thalweg.conditioning.curvature import Curvature, dependencies, distances
+from thalweg.conditioning.curvature import Curvature, dependencies
 from thalweg.conditioning.rates import stable_rate
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.diagnosis import explanation, other_loss
-from thalweg.diagnosis.candidates import Choice, certain_rate_of, drawn_start, needed_epochs
+from thalweg.diagnosis.candidates import (
+    Choice,
+    certain_rate_of,
+    drawn_start,
+    is_closed_form,
+    needed_epochs,
+)
 from thalweg.diagnosis.classification import Classification, Verdict, classify
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.diagnosis.recommendation import Recommendation, recommend
@@ -105,7 +111,7 @@ class Diagnosis:
         return self.curvature_standardized.condition_number
 
     @cached_property
-    def dependent(self) -> tuple[tuple[str, ...], ...]:
+    def dependencies(self) -> tuple[tuple[str, ...], ...]:
         """The columns that are combinations of others: each, then those it is made of."""
         found = dependencies(self.landscape.triangle[:-1, :-1])
         return tuple(
@@ -122,8 +128,8 @@ class Diagnosis:
     @property
     def scaled_landscape(self) -> Landscape:
         """The loss in the coordinates that the optimiser saw."""
-        standardized = self.run is not None and self.run.scaling is not None
-        return self.landscape.standardized if standardized else self.landscape
+        run = self.run
+        return self.landscape.seen(standardize=run is not None and run.scaling is not None)
 
     @property
     def rule_stable_learning_rate(self) -> float | None:
@@ -154,8 +160,7 @@ class Diagnosis:
         """Whether ``epochs_needed`` was worked out, not tried: None then means never."""
         if self.run is not None and self.choice is None:
             return False
-        rule = self.choice.rule if self.choice else SGD()
-        return isinstance(rule, SGD) and rule.weight_decay == 0.0 and not rule.maximize
+        return self.choice is None or is_closed_form(self.choice.rule)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -310,7 +315,7 @@ def _of_data(summary: Summary, rows: Dataset | None, *, intercept: bool) -> Diag
 def _of_run(summary: Summary, rows: Dataset | None, run: Run) -> Diagnosis:
     landscape = Landscape.of(rows or summary, intercept=run.settings.intercept)
     choice = Choice.of(run.asked)
-    walked = landscape.standardized if run.scaling is not None else landscape
+    walked = landscape.seen(standardize=run.scaling is not None)
     needed = None
     if choice is not None:
         needed = needed_epochs(choice.rule, walked, run.scaled_path[0], LONGEST)
@@ -342,8 +347,7 @@ def _of_another_loss(summary: Summary, rows: Dataset | None, run: Run) -> Diagno
 
 
 def _plain(landscape: Landscape, start: Array) -> tuple[SGD, int | None]:
-    away = distances(landscape.curvature, start[None, :], landscape.solution)[0]
-    return best_plain(landscape.curvature, away, landscape.allowed_excess)
+    return best_plain(landscape.curvature, landscape.away(start), landscape.allowed_excess)
 
 
 def _check(run: Run, summary: Summary) -> None:
@@ -370,7 +374,7 @@ def message(run: Run) -> str:
     if run.outcome is Outcome.STOPPED or settings.loss != "mse":
         return run.outcome.value if run.outcome is Outcome.STOPPED else other_loss.message(run)
     landscape = Landscape.of(run.data or run.summary, intercept=settings.intercept)
-    walked = landscape.standardized if run.scaling is not None else landscape
+    walked = landscape.seen(standardize=run.scaling is not None)
     if run.outcome is Outcome.DIVERGED:
         choice = Choice.of(settings)
         bound = stable_rate(walked.curvature, choice.rule) if choice else None

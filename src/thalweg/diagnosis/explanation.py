@@ -121,7 +121,7 @@ def _data_alone(d: Diagnosis) -> str:
 def _parameters(d: Diagnosis) -> str:
     """Say where the parameters that are farthest off ended, and where they should have."""
     ends, exact, errors = d.run.parameters, d.landscape.solution, d.landscape.standard_errors  # type: ignore[union-attr]  # there is a run
-    if not np.isfinite(ends).all() or d.verdict is Verdict.DIVERGED or d.dependent:
+    if not np.isfinite(ends).all() or d.verdict is Verdict.DIVERGED or d.dependencies:
         return ""
     away = np.abs(ends - exact)
     usable = np.isfinite(errors).all() and (errors > 0).all() and not d.landscape.fits_exactly
@@ -217,17 +217,19 @@ def _suspects(d: Diagnosis) -> str:
 
 
 def _dependence(d: Diagnosis) -> str:
-    if not d.dependent:
+    if not d.dependencies:
         return ""
     parts = []
-    for name, *others in d.dependent[:_SHOWN]:
+    for name, *others in d.dependencies[:_SHOWN]:
         if not others:
             parts.append(f"{name} is zero in every row")
         elif others == ["bias"]:
             parts.append(f"{name} is constant, as the bias is")
         else:
             parts.append(f"{name} is a combination of {listed(others)}")
-    more = f", and so are {len(d.dependent) - _SHOWN} more" if len(d.dependent) > _SHOWN else ""
+    more = (
+        f", and so are {len(d.dependencies) - _SHOWN} more" if len(d.dependencies) > _SHOWN else ""
+    )
     return (
         f"{capital('; '.join(parts))}{more}: many settings of these parameters have the same "
         f"loss, so the loss converges, but where the parameters end depends on where they start."

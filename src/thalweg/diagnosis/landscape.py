@@ -16,7 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
-from thalweg.conditioning.curvature import Curvature, curvature_of, mean_squared_error
+from thalweg.conditioning.curvature import (
+    Curvature,
+    curvature_of,
+    distances,
+    mean_squared_error,
+)
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
 from thalweg.summary.exact import exact_triangle
@@ -104,6 +109,10 @@ class Landscape:
             is_standardized=True,
         )
 
+    def seen(self, *, standardize: bool) -> Landscape:
+        """Give the same rows as an optimiser sees them, their features standardised or not."""
+        return self.standardized if standardize else self
+
     @cached_property
     def curvature(self) -> Curvature:
         """The curvature of the loss; it is the same everywhere."""
@@ -158,6 +167,11 @@ class Landscape:
         scaled = self.triangle * np.sqrt(m / self.n)
         names = [f"p{j}" for j in range(m - 1)]
         return Dataset(scaled[:, :-1], scaled[:, -1], features=names, target="loss")
+
+    def away(self, start: Array) -> Array:
+        """Give the signed distance of a point to the solution along each direction: (p,)."""
+        (away,) = distances(self.curvature, start[None, :], self.solution)
+        return np.asarray(away)
 
     def loss(self, parameters: ArrayLike) -> Any:
         """Evaluate the mean squared error at points (…, p): shape (…)."""

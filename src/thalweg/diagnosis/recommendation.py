@@ -155,7 +155,7 @@ def _with_epochs(candidate: Candidate, epochs: int) -> Candidate:
 
 def _run_once(landscape: Landscape, rows: Dataset | None, candidate: Candidate) -> Recommendation:
     choice = candidate.choice
-    here = landscape.standardized if choice.standardize else landscape
+    here = landscape.seen(standardize=choice.standardize)
     if rows is not None:
         run = fit(rows, **choice.settings)
         losses = landscape.loss(run.path)

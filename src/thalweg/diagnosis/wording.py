@@ -13,7 +13,7 @@ import numpy as np
 from thalweg.conditioning.convergence import round_down
 from thalweg.conditioning.curvature import Curvature
 from thalweg.numbers import number
-from thalweg.settings import class_name
+from thalweg.optimizers.choice import class_name
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run

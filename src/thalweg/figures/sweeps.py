@@ -17,7 +17,7 @@ from thalweg.figures.data import describe
 from thalweg.figures.labels import Units, log_ticks
 from thalweg.figures.theme import NEUTRAL, SURFACE_COLORS, lay_out, style
 from thalweg.numbers import number
-from thalweg.sweeps.sweep import Sweep, is_absent, plain
+from thalweg.sweeps.sweep import Sweep, is_absent
 
 _STABLE = "rgba(0, 153, 136, 0.12)"  # the palette's green, thin enough for both themes
 
@@ -203,7 +203,7 @@ def _medians(lr: Array, loss: Array) -> tuple[Array, Array]:
 
 def _levels(values: NDArray[Any]) -> tuple[list[Any], list[int]]:
     """Give the different values in order, and the place of each run's."""
-    members = [plain(value) for value in values]
+    members = values.tolist()
     levels = sorted(set(members), key=lambda value: (isinstance(value, str), value))
     return levels, [levels.index(value) for value in members]
 

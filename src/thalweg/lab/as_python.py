@@ -6,11 +6,16 @@ Not here: the same run as a plain PyTorch script (:mod:`thalweg.export`).
 from __future__ import annotations
 
 from thalweg.data.dataset import Dataset
-from thalweg.lab.messages import Settings, Source
-from thalweg.settings import Settings as Asked
+from thalweg.lab.messages import Keywords, Source
+from thalweg.settings import Settings
 
 
-def as_python(source: Source, rows: Dataset, settings: Settings) -> str:
+def asked_of(settings: Keywords) -> Settings:
+    """Check the settings of a run, all but its start."""
+    return Settings.of(**{name: value for name, value in settings.items() if name != "start"})
+
+
+def as_python(source: Source, rows: Dataset, settings: Keywords) -> str:
     """Write the settings of a run as a few lines of Python.
 
     Examples
@@ -23,9 +28,7 @@ def as_python(source: Source, rows: Dataset, settings: Settings) -> str:
     run = thalweg.fit(data, optimizer='nadam', lr=0.1, eps=0.5, epochs=250)
     print(run)
     """
-    asked = Asked.of(**{name: value for name, value in settings.items() if name != "start"})
-    given = {"optimizer": asked.optimizer, "lr": asked.lr, **asked.own_changes}
-    given |= {"epochs": asked.epochs, **asked.changed()}
+    given = asked_of(settings).call()
     if settings.get("start") is not None:
         given["start"] = settings["start"]
     words = ", ".join(f"{name}={value!r}" for name, value in given.items())

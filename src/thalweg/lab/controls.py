@@ -22,8 +22,6 @@ _SPAN = (1e-5, 100.0)
 _BEYOND = (1e-3, 1e2)
 """How far below and above the stable rate the slider of a rule goes that has one."""
 
-# Where a slider begins and ends, for settings whose range does not say. Zero on a logarithmic
-# slider is its own place, left of the smallest value.
 _START = "Where the descent begins: drawn from the seed, or a point of your own."
 
 
@@ -47,16 +45,14 @@ def controls() -> dict[str, Any]:
     }
 
 
-def learning_rate_span(rule: type[Rule], stable: float | None) -> tuple[float, float]:
+def learning_rate_span(stable: float | None) -> tuple[float, float]:
     """Say from where to where the learning rate's slider goes: whole decades.
 
     Examples
     --------
-    >>> from thalweg.optimizers.nadam import NAdam
-    >>> from thalweg.optimizers.sgd import SGD
-    >>> learning_rate_span(NAdam, None)
+    >>> learning_rate_span(None)
     (1e-05, 100.0)
-    >>> learning_rate_span(SGD, 5e-10)
+    >>> learning_rate_span(5e-10)
     (1e-13, 1e-07)
     """
     if stable is None or not 0.0 < stable < math.inf:

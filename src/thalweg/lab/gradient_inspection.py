@@ -15,7 +15,7 @@ from thalweg.arrays import Array, design_matrix
 from thalweg.batches import batches_of
 from thalweg.data.dataset import Dataset
 from thalweg.errors import MissingExtra
-from thalweg.losses import make_loss, value_and_slope
+from thalweg.losses import MSE, torch_module, value_and_slope
 from thalweg.runs.run import Run
 
 TERMS = 15
@@ -73,15 +73,10 @@ def autograd(rows: Dataset, run: Run, epoch: int) -> dict[str, Any]:
         import torch
     except ImportError as error:
         raise MissingExtra("The gradient by autograd", "torch") from error
-    losses: dict[str, torch.nn.Module] = {
-        "mse": torch.nn.MSELoss(),
-        "l1": torch.nn.L1Loss(),
-        "huber": torch.nn.HuberLoss(delta=run.settings.delta),
-    }
     epochs, index = _recorded(run, epoch)
     X, y, w = (torch.tensor(values) for values in (rows.X, rows.y, run.path[index]))
     w.requires_grad_()
-    loss = losses[run.settings.loss](X @ w[1:] + w[0], y)
+    loss = torch_module(run.asked.loss_function)(X @ w[1:] + w[0], y)
     (gradient,) = torch.autograd.grad(loss, w)
     return {"epoch": epochs[index], "autograd": gradient.numpy()}
 
@@ -94,7 +89,7 @@ def _recorded(run: Run, epoch: int) -> tuple[Array, int]:
 
 def _slopes(run: Run, residual: Array) -> Array:
     """Give the loss's slope at each residual."""
-    loss = make_loss(run.settings.loss, run.settings.delta)
-    if run.settings.loss == "mse":
+    loss = run.asked.loss_function
+    if isinstance(loss, MSE):
         return 2.0 * residual
     return np.array([value_and_slope(loss, float(each))[1] for each in residual])

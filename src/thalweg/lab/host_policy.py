@@ -39,7 +39,7 @@ class HostPolicy(NamedTuple):
 
     @classmethod
     def at(cls, host: str) -> HostPolicy:
-        """Make the door of a server that listens at ``host``."""
+        """Make the policy of a server that listens at ``host``."""
         if is_loopback(host):
             return cls(frozenset({"127.0.0.1", "localhost", "::1", host.lower()}), False, None)
         names = {host.lower(), socket.gethostname().lower(), "localhost", "127.0.0.1", "::1"}
@@ -134,14 +134,14 @@ class Guard:
     Parameters
     ----------
     app : ASGI application
-    door : HostPolicy
+    host_policy : HostPolicy
     policy : str
         The content security policy.
     """
 
-    def __init__(self, app: ASGIApp, door: HostPolicy, policy: str) -> None:
+    def __init__(self, app: ASGIApp, host_policy: HostPolicy, policy: str) -> None:
         self.app = app
-        self.door = door
+        self.host_policy = host_policy
         self.headers = {
             "Content-Security-Policy": policy,
             "X-Content-Type-Options": "nosniff",
@@ -175,13 +175,13 @@ class Guard:
 
     def _refuse(self, scope: Scope, headers: Headers) -> str | None:
         hosts = headers.getlist("host")
-        if len(hosts) != 1 or not self.door.knows(hosts[0]):
+        if len(hosts) != 1 or not self.host_policy.knows(hosts[0]):
             return "This address is not the lab's: open the one that it printed."
         reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         origin = headers.get("origin")
         if not same_origin(origin, hosts[0]) and not (reads and origin is None):
             return "Only the lab's own page may ask for this."
-        if not self.door.fits(_cookie(headers, hosts[0])) and not self._has_token(scope):
+        if not self.host_policy.fits(_cookie(headers, hosts[0])) and not self._has_token(scope):
             return "The lab asks for its token: open the address that it printed."
         return None
 
@@ -190,17 +190,17 @@ class Guard:
         if scope["type"] != "http" or scope["path"] != "/":
             return False
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])
-        return self.door.fits(given[0])
+        return self.host_policy.fits(given[0])
 
     def _entry(self, scope: Scope) -> RedirectResponse | None:
         """Keep the token in a cookie and take it out of the address, where it would be seen."""
-        if self.door.token is None or scope["type"] != "http" or scope["path"] != "/":
+        if self.host_policy.token is None or scope["type"] != "http" or scope["path"] != "/":
             return None
         if not scope["query_string"] or not self._has_token(scope):
             return None
         entry = RedirectResponse("/", 303)
         name = cookie_name(Headers(scope=scope)["host"])
-        entry.set_cookie(name, self.door.token, httponly=True, samesite="strict", path="/")
+        entry.set_cookie(name, self.host_policy.token, httponly=True, samesite="strict", path="/")
         return entry
 
 

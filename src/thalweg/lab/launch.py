@@ -1,7 +1,6 @@
-"""The lab: a page on which the descent moves with the hand.
+"""What ``thalweg.lab.serve`` and ``thalweg lab`` call; cheap to import.
 
-A thin layer over the library: the browser says which settings and rows, the library fits, and
-what it did goes back as one binary frame. Not here: any mathematics.
+Not here: the web server (:mod:`thalweg.lab.serving`).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 from thalweg.errors import InvalidSetting, nearest
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
-from thalweg.settings import kind_of
+from thalweg.plain import plain
+from thalweg.settings import DEFAULTS, kind_of
 
 VERSION = 1
 MAGIC = b"THW" + bytes([VERSION])
@@ -75,7 +76,7 @@ class View:
     ranges: tuple[tuple[float, float], tuple[float, float]] | None = None
 
 
-Settings: TypeAlias = dict[str, Any]
+Keywords: TypeAlias = dict[str, Any]
 """Keyword arguments of :func:`thalweg.fit`, of the kinds that a page may send."""
 
 
@@ -106,7 +107,7 @@ class Request:
     id: int
     type: str
     source: Source | None = None
-    runs: tuple[Settings, ...] = ()
+    runs: tuple[Keywords, ...] = ()
     view: View = View()
     epoch: int = 0
     autograd: bool = False
@@ -195,7 +196,7 @@ def find_id(text: str) -> int:
     return number if isinstance(number, int) and 0 <= number < 2**53 else 0
 
 
-def read_settings(given: object) -> Settings:
+def read_settings(given: object) -> Keywords:
     """Take the settings of one run: known names, plain kinds; their values are the library's."""
     settings = _object("runs", given)
     unknown = sorted(set(settings) - set(_SETTINGS))
@@ -208,7 +209,7 @@ def read_settings(given: object) -> Settings:
         )
     read = {name: _SETTINGS[name](name, value) for name, value in settings.items()}
     hyperparameters = read.pop("hyperparameters", {})
-    rule = RULES[read.get("optimizer", "nadam")]
+    rule = RULES[read.get("optimizer", DEFAULTS["optimizer"])]
     for name in hyperparameters:
         if name not in declared(rule).settings or name == "lr":
             raise _wrong(
@@ -365,9 +366,7 @@ OFFERED = (
     "optimizer", "lr", "epochs", "batch_size", "shuffle", "drop_last", "loss", "delta", "seed",
     "standardize",
 )  # fmt: skip
-"""The settings of ``fit`` that a page may send."""
-ABSENT = ("batch_sampler", "intercept", "engine", "dtype", "record", "tolerance", "tolerance_on")
-"""Those that it may not: it always fits a bias, in float64, and walks all the epochs."""
+"""The settings of ``fit`` that a page may send: it always fits a bias, and walks all the epochs."""
 
 _MOST = {"epochs": 10**6, "batch_size": 2**31, "seed": 2**53}
 
@@ -390,19 +389,6 @@ def answer(request_id: int, kind: str, **contents: Any) -> str:
 def error(request_id: int, text: str) -> str:
     """Write the answer to a request that could not be served."""
     return answer(request_id, "error", text=text)
-
-
-def plain(value: Any) -> Any:
-    """Turn values into what JSON has: lists for arrays, null for what is not finite."""
-    if isinstance(value, float | np.floating):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [plain(each) for each in value]
-    return value.item() if isinstance(value, np.generic) else value
 
 
 class Frame:

@@ -1,6 +1,6 @@
 """What one page works on: its rows, the runs it asked for, the plane it looks at.
 
-Each connection has a page_state of its own and shares nothing that can change with another. The
+Each connection has a state of its own and shares nothing that can change with another. The
 mathematics is the library's; here its results are put into frames. Not here: what a request may
 say (:mod:`thalweg.lab.messages`), threads and sockets (:mod:`thalweg.lab.pages`).
 """
@@ -26,14 +26,12 @@ from thalweg.diagnosis.landscape import Landscape
 from thalweg.errors import InvalidData, InvalidSetting
 from thalweg.figures.downsample import downsample, sample
 from thalweg.figures.labels import Units
-from thalweg.lab.as_python import as_python
+from thalweg.lab.as_python import as_python, asked_of
 from thalweg.lab.controls import learning_rate_span
-from thalweg.lab.messages import COLUMNS, Frame, Settings, Source, View
+from thalweg.lab.messages import COLUMNS, Frame, Keywords, Source, View
 from thalweg.loss_surface.surface import Surface, surface
-from thalweg.losses import MSE, NAMES, make_loss, mean_loss
-from thalweg.optimizers.registry import make_rule
+from thalweg.losses import MSE, NAMES, mean_loss
 from thalweg.runs.run import Run
-from thalweg.settings import Settings as FitSettings
 from thalweg.summary.scaling import Scaling, scaling_of
 
 WORK = 3e8
@@ -48,7 +46,6 @@ _SCATTER_ROWS = 2_000
 _PREDICTED_ROWS = 400
 _NEAR = 0.01
 """An axis that is a smaller share of its coordinates than this has ticks that nobody can read."""
-_REGIME = ("batch_size", "shuffle", "drop_last")
 _EDITABLE_NUMBERS = 4_000  # rows that a page gets whole, to edit and to put into its address
 
 
@@ -150,14 +147,13 @@ class PageState:
             self._runs.clear()
             self._plane = None
 
-    def work(self, settings: Settings) -> float:
+    def work(self, settings: Keywords) -> float:
         """Estimate the multiplications of a fit, and refuse one that a page would wait for."""
         n, d = self.data.rows.X.shape
-        epochs: int = settings.get("epochs", 250)
-        regime = {name: settings[name] for name in _REGIME if name in settings}
-        batches = batches_of(FitSettings.of(**regime), n)
+        asked = asked_of(settings)
+        epochs, batches = asked.epochs, batches_of(asked, n)
         work: float = epochs * (n * (d + 1.0) + 20.0 * batches.steps_per_epoch(n))
-        if batches.sees_all(n) and isinstance(make_loss(settings.get("loss", "mse")), MSE):
+        if batches.sees_all(n) and isinstance(asked.loss_function, MSE):
             work = epochs * (d + 1.0) ** 2
         if work > WORK:
             raise InvalidSetting(
@@ -168,7 +164,7 @@ class PageState:
             )
         return work
 
-    def run(self, settings: Settings) -> Run:
+    def run(self, settings: Keywords) -> Run:
         """Fit, or remember the fit."""
         key = json.dumps(settings, sort_keys=True)
         with self._lock:
@@ -185,7 +181,7 @@ class PageState:
                     self._runs.popitem(last=False)
         return run
 
-    def move(self, request_id: int, settings: Settings, *, describe: bool = False) -> bytes:
+    def move(self, request_id: int, settings: Keywords, *, describe: bool = False) -> bytes:
         """Give one run on the plane that was shown last: what a page draws while the hand moves."""
         run = self.run(settings)
         if self._plane is None:
@@ -202,14 +198,13 @@ class PageState:
         return frame.encode(header)
 
     def show(
-        self, request_id: int, runs: tuple[Settings, ...], view: View, *, describe: bool = False
+        self, request_id: int, runs: tuple[Keywords, ...], view: View, *, describe: bool = False
     ) -> bytes:
         """Give runs on a plane that suits them: what a page draws when the hand rests."""
         made = [self.run(settings) for settings in runs]
         self._plane = plane = _plane(self.data, made, view)
         frame = Frame()
         drawn = [self._put_run(frame, run, plane, _RESTING_POINTS) for run in made]
-        rule = make_rule(made[0].settings.optimizer, made[0].settings.lr)
         stable = self._stable_rate(made[0])
         header = {
             "id": request_id,
@@ -217,7 +212,7 @@ class PageState:
             "runs": drawn,
             "plane": _put_plane(frame, plane, self.data.rows),
             "stable_rate": stable,
-            "lr_span": learning_rate_span(type(rule), stable),
+            "lr_span": learning_rate_span(stable),
             "python": as_python(self.data.source, self.data.rows, runs[0]),
         }
         if describe:
@@ -225,14 +220,11 @@ class PageState:
         return frame.encode(header)
 
     def _stable_rate(self, run: Run) -> float | None:
-        landscape = self.data.landscape
         settings = run.asked
         if settings.loss != "mse" or not self._sees_all(run):
             return None
-        if settings.standardize:
-            landscape = landscape.standardized
-        rule = make_rule(settings.optimizer, settings.lr, settings.hyperparameters)
-        return stable_rate(landscape.curvature, rule)
+        landscape = self.data.landscape.seen(standardize=settings.standardize)
+        return stable_rate(landscape.curvature, settings.rule)  # a page names no other
 
     def _put_run(self, frame: Frame, run: Run, plane: Surface, limit: int) -> dict[str, Any]:
         """Add what a page draws of a run: the path on the plane, its heights, the losses."""
@@ -277,10 +269,8 @@ class PageState:
         """
         if not (self._sees_all(run) and run.epochs):
             return np.arange(1.0, run.epochs + 1.0), run.loss
-        loss = make_loss(run.settings.loss, run.settings.delta)
-        last = squared
+        loss, last, rows = run.asked.loss_function, squared, self.data.rows
         if not isinstance(loss, MSE):
-            rows = self.data.rows
             last = mean_loss(loss, run.predict(rows.X) - rows.y)
         return np.arange(run.epochs + 1.0), np.append(run.loss, last)
 

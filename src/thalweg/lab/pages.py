@@ -33,7 +33,7 @@ from thalweg.lab.downloads import DOWNLOADS, explanation
 from thalweg.lab.gradient_inspection import autograd, inspect_gradient
 from thalweg.lab.messages import Source, View
 from thalweg.lab.page_state import HEAVY, LabData, PageState
-from thalweg.lab.uploads import UPLOAD_BYTES, Table, Uploads, rows_of, too_large
+from thalweg.lab.uploads import UPLOAD_BYTES, ReadTable, Uploads, rows_of, too_large
 
 PAGES = 200
 """How many pages may be open at once."""
@@ -73,12 +73,12 @@ class Bucket:
 
 
 class Page:
-    """One open page: its socket, its page_state, its files, its slow requests."""
+    """One open page: its socket, its state, its files, its slow requests."""
 
     def __init__(self, websocket: WebSocket, data: LabData, uploads: Uploads) -> None:
         self.id = secrets.token_urlsafe(16)
         self.websocket = websocket
-        self.page_state = PageState(data)
+        self.state = PageState(data)
         self.uploads = uploads
         self.uploading = asyncio.Lock()
         self.waiting: asyncio.Queue[messages.Request] = asyncio.Queue(WAITING)
@@ -137,7 +137,7 @@ class Lab:
                     await slow
 
     async def _greet(self, page: Page) -> None:
-        described = await self._off(self.light, page.page_state.data.describe)
+        described = await self._off(self.light, page.state.data.describe)
         await page.websocket.send_text(
             messages.answer(
                 0,
@@ -202,7 +202,7 @@ class Lab:
             return None
         match request.type:
             case "data":
-                described = await self._off(self.light, page.page_state.data.describe)
+                described = await self._off(self.light, page.state.data.describe)
                 return messages.answer(request.id, "data", data=described)
             case "move" | "show":
                 return await self._fit(page, request)
@@ -222,25 +222,25 @@ class Lab:
             ) from error
 
     async def _fit(self, page: Page, request: messages.Request) -> bytes:
-        bench = page.page_state
+        state = page.state
         fresh = request.source is not None
         if request.type == "move":
-            work = partial(bench.move, request.id, request.runs[0], describe=fresh)
+            work = partial(state.move, request.id, request.runs[0], describe=fresh)
         else:
-            work = partial(bench.show, request.id, request.runs, request.view, describe=fresh)
-        return await self._off(self._lane(bench, request.runs), work)
+            work = partial(state.show, request.id, request.runs, request.view, describe=fresh)
+        return await self._off(self._lane(state, request.runs), work)
 
     async def _finish(self, page: Page, request: messages.Request) -> str:
         """Serve what is slow."""
-        bench = page.page_state
+        state = page.state
         if request.type == "data":
             table = await self._read(page, request.source)
             source = request.source or Source("chapters")
-            bench.use(await self._off(self.heavy, LabData, table.rows, source, table.notes))
-            described = await self._off(self.heavy, bench.data.describe)
+            state.use(await self._off(self.heavy, LabData, table.rows, source, table.notes))
+            described = await self._off(self.heavy, state.data.describe)
             return messages.answer(request.id, "data", data=described)
-        rows, settings = bench.data.rows, request.runs[0]
-        run = await self._off(self._lane(bench, request.runs[:1]), bench.run, settings)
+        rows, settings = state.data.rows, request.runs[0]
+        run = await self._off(self._lane(state, request.runs[:1]), state.run, settings)
         if request.type == "explain":
             found = await self._off(self.heavy, explanation, rows, run)
             return messages.answer(request.id, "explain", **found)
@@ -248,8 +248,8 @@ class Lab:
         found = await self._off(self.heavy, work, rows, run, request.epoch)
         return messages.answer(request.id, "moment", **found)
 
-    def _lane(self, bench: PageState, runs: tuple[messages.Settings, ...]) -> CapacityLimiter:
-        work = sum(bench.work(settings) for settings in runs)
+    def _lane(self, state: PageState, runs: tuple[messages.Keywords, ...]) -> CapacityLimiter:
+        work = sum(state.work(settings) for settings in runs)
         return self.heavy if work > HEAVY else self.light
 
     async def _off(self, limiter: CapacityLimiter, work: Callable[..., T], *arguments: Any) -> T:
@@ -261,16 +261,16 @@ class Lab:
     async def _use_quickly(self, page: Page, source: Source) -> bool:
         """Take rows that are at hand; tell where they must be read first."""
         if source.kind == "chapters":
-            page.page_state.use(await self._off(self.light, chapters))
+            page.state.use(await self._off(self.light, chapters))
         elif source.kind == "rows":
-            page.page_state.use(await self._off(self.light, written_out, source))
+            page.state.use(await self._off(self.light, written_out, source))
         elif source.kind == "file" and self.file is not None and not source.target:
-            page.page_state.use(self.first)
+            page.state.use(self.first)
         else:
             return False
         return True
 
-    async def _read(self, page: Page, source: Source | None) -> Table:
+    async def _read(self, page: Page, source: Source | None) -> ReadTable:
         if source is not None and source.kind == "upload":
             return await page.uploads.rows(source)
         if source is None or self.file is None:
@@ -331,9 +331,9 @@ class Lab:
             page = self._page(request)
             body = await _limited(request.stream(), messages.MESSAGE_CHARACTERS)
             asked = messages.parse(body.decode())
-            bench = page.page_state
-            lane = self._lane(bench, asked.runs)
-            runs = [await self._off(lane, bench.run, settings) for settings in asked.runs]
+            state = page.state
+            lane = self._lane(state, asked.runs)
+            runs = [await self._off(lane, state.run, settings) for settings in asked.runs]
             names = [*asked.names, *(f"run {i + 1}" for i in range(len(asked.names), len(runs)))]
             content = await self._off(self.heavy, kind.make, runs, names[: len(runs)])
         except (ThalwegError, UnicodeDecodeError) as error:

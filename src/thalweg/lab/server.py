@@ -51,14 +51,14 @@ class _Static(StaticFiles):
         return response
 
 
-def application(make: Callable[[], Lab], door: HostPolicy) -> Starlette:
+def application(make: Callable[[], Lab], host_policy: HostPolicy) -> Starlette:
     """Put the lab behind its guard.
 
     Parameters
     ----------
     make : callable
         Gives the lab; called once, on a thread, when a page first asks for more than files.
-    door : HostPolicy
+    host_policy : HostPolicy
         Whom it lets in.
     """
     plotly = get_plotlyjs()
@@ -105,5 +105,5 @@ def application(make: Callable[[], Lab], door: HostPolicy) -> Starlette:
             WebSocketRoute("/socket", socket),
             Mount("/static", _Static(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, door=door, policy=policy)],
+        middleware=[Middleware(Guard, host_policy=host_policy, policy=policy)],
     )

@@ -31,12 +31,12 @@ _MESSAGE_BYTES = 4 << 20  # beyond it the socket is closed; up to it a sentence 
 def serve_until_interrupted(
     file: str | os.PathLike[str] | None, *, host: str, port: int | None, open_browser: bool
 ) -> None:
-    """Serve the lab: see :func:`thalweg.lab.launch`."""
+    """Serve the lab: see :func:`thalweg.lab.serve`."""
     made = None if file is None else make_lab(Path(file))  # what is wrong with it is said at once
-    door = HostPolicy.at(host)
+    host_policy = HostPolicy.at(host)
     listener = listen(host, port)
-    address = page_address(host, listener.getsockname()[1], door)
-    server = uvicorn.Server(configuration(lambda: _ready(made or make_lab(None)), door))
+    address = page_address(host, listener.getsockname()[1], host_policy)
+    server = uvicorn.Server(configuration(lambda: _ready(made or make_lab(None)), host_policy))
     sys.stdout.write(f"Thalweg lab: {address} (Ctrl+C ends it)\n")
     sys.stdout.flush()
     if open_browser:
@@ -63,10 +63,10 @@ def make_lab(file: Path | None) -> Lab:
     return Lab(LabData(table.rows, source, table.notes), file=file, columns=table.columns)
 
 
-def configuration(make: Callable[[], Lab], door: HostPolicy) -> uvicorn.Config:
+def configuration(make: Callable[[], Lab], host_policy: HostPolicy) -> uvicorn.Config:
     """Say how the web server runs."""
     return uvicorn.Config(
-        application(make, door),
+        application(make, host_policy),
         log_level="warning",
         access_log=False,  # an address may hold the token
         server_header=False,
@@ -101,11 +101,11 @@ def listen(host: str, port: int | None) -> socket.socket:
     )
 
 
-def page_address(host: str, port: int, door: HostPolicy) -> str:
+def page_address(host: str, port: int, host_policy: HostPolicy) -> str:
     """Write the address of the page, with its token where it needs one."""
     name = socket.gethostname() if host in ("", "0.0.0.0", "::") else host  # noqa: S104  # compared
     name = f"[{name}]" if ":" in name else name
-    return f"http://{name}:{port}/" + (f"?token={door.token}" if door.token else "")
+    return f"http://{name}:{port}/" + (f"?token={host_policy.token}" if host_policy.token else "")
 
 
 def _ready(lab: Lab) -> Lab:

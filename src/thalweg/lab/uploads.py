@@ -29,7 +29,7 @@ FILES = 4
 """How many files of one page are kept; an older one gives way."""
 
 
-class Table(NamedTuple):
+class ReadTable(NamedTuple):
     """What was read of a file: the rows, all its columns, and what to know about the reading."""
 
     rows: Dataset
@@ -114,7 +114,7 @@ class Uploads:
         """Count a letter in the texts of a file."""
         return await _read({"task": "count", "path": str(self._known(token)), "letter": letter})
 
-    async def rows(self, source: Source) -> Table:
+    async def rows(self, source: Source) -> ReadTable:
         """Read the chosen columns of a file."""
         path = self._known(source.upload)
         return await rows_of(path, source, self._files[source.upload])
@@ -148,7 +148,7 @@ async def columns_of(path: Path) -> dict[str, Any]:
     return await _read({"task": "columns", "path": str(path)})
 
 
-async def rows_of(path: Path, source: Source, name: str) -> Table:
+async def rows_of(path: Path, source: Source, name: str) -> ReadTable:
     """Read the chosen columns of a file; those that suggest themselves where none are chosen."""
     with tempfile.TemporaryDirectory(prefix="thalweg-lab-") as folder:
         out = Path(folder) / "rows.npy"
@@ -165,7 +165,7 @@ async def rows_of(path: Path, source: Source, name: str) -> Table:
     data = Dataset(
         rows[:, :-1], rows[:, -1], features=read["features"], target=read["target"], name=name
     )
-    return Table(data, read["columns"], tuple(read["notes"]))
+    return ReadTable(data, read["columns"], tuple(read["notes"]))
 
 
 async def _read(task: dict[str, Any]) -> dict[str, Any]:

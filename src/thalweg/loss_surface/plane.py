@@ -12,14 +12,16 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
+from thalweg.conditioning.curvature import curvature_of, signed
 from thalweg.data.names import unique_names
 from thalweg.errors import InvalidData, InvalidSetting, nearest
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
+    from thalweg.summary.summary import Summary
 
-Range: TypeAlias = tuple[float, float]
-Path: TypeAlias = "Run | Array"
+Interval: TypeAlias = tuple[float, float]
+RunOrPath: TypeAlias = "Run | Array"
 """A descent's path: a run, or the bare parameters, shape (k, p)."""
 Along: TypeAlias = tuple[str, str] | Literal["curvature", "path"]
 """Two parameters by name, or a pair of directions that the data or a path give."""
@@ -34,11 +36,11 @@ _FAR = 100.0  # times the starting loss: what a diverging path does beyond it wi
 
 
 def name_ranges(
-    given: Mapping[str, Range],
+    given: Mapping[str, Interval],
     names: tuple[str, ...],
     features: tuple[str, ...],
-    ranges: tuple[Range, Range] | None,
-) -> dict[str, Range]:
+    ranges: tuple[Interval, Interval] | None,
+) -> dict[str, Interval]:
     """Take ranges by keyword, as :func:`keywords_of` names them.
 
     Parameters
@@ -103,7 +105,7 @@ def keywords_of(names: tuple[str, ...], features: tuple[str, ...]) -> dict[str, 
 
 
 def choose_directions(
-    along: object, named: Mapping[str, Range], names: tuple[str, ...], *, has_path: bool
+    along: object, named: Mapping[str, Interval], names: tuple[str, ...], *, has_path: bool
 ) -> Along:
     """Settle what the two axes are."""
     if len(names) < 2:
@@ -146,7 +148,7 @@ def choose_directions(
 
 
 def _two_names(
-    along: object, named: Mapping[str, Range], names: tuple[str, ...]
+    along: object, named: Mapping[str, Interval], names: tuple[str, ...]
 ) -> tuple[str, str]:
     pair = tuple(along) if isinstance(along, Sequence) else (along,)
     unknown = [name for name in pair if name not in names]
@@ -160,7 +162,7 @@ def _two_names(
     return pair[0], pair[1]
 
 
-def read_paths(path: Path | Sequence[Path] | None, p: int) -> list[Array]:
+def read_paths(path: RunOrPath | Sequence[RunOrPath] | None, p: int) -> list[Array]:
     """Read one path or several, each of shape (k, p), leaving out points that are not finite."""
     if path is None:
         return []
@@ -186,14 +188,14 @@ def _read_path(path: object, p: int) -> Array:
     )
 
 
-def curvature_directions(factor: Array) -> Array:
+def curvature_directions(summary: Summary, *, intercept: bool) -> Array:
     """Give the directions of the largest and the smallest curvature of the loss: (2, p).
 
-    They are the extreme right singular vectors of the triangle of [1, X]: the same as the
-    Hessian's eigenvectors, without squaring its condition number.
+    The smallest is that of the directions that the data determine; where they determine one
+    alone, the second direction is one along which the loss does not change.
     """
-    _, _, right = np.linalg.svd(factor[:, :-1])
-    return _signed(right[[0, -1]])
+    found = curvature_of(summary, intercept=intercept)
+    return found.directions[[0, max(found.rank - 1, 1)]]
 
 
 def main_directions(paths: Sequence[Array]) -> Array:
@@ -202,18 +204,10 @@ def main_directions(paths: Sequence[Array]) -> Array:
     # Rows of zeros: the factorisation then spans all p directions however few the points.
     moves = np.concatenate([*(path - path[-1] for path in paths), np.zeros((p, p))])
     _, _, right = np.linalg.svd(np.linalg.qr(moves, mode="r") if len(moves) > 2 * p else moves)
-    return _signed(right[:2])
+    return signed(right[:2])
 
 
-def _signed(directions: Array) -> Array:
-    """Turn each direction so that its largest component is positive: the same on any machine."""
-    largest = np.abs(directions).argmax(axis=1)
-    signs = np.sign(directions[np.arange(len(directions)), largest])
-    signed: Array = directions * signs[:, np.newaxis]
-    return signed
-
-
-def check_range(name: str, limits: object) -> Range:
+def check_range(name: str, limits: object) -> Interval:
     """Refuse what is not a pair of finite numbers, the lower first, a finite way apart."""
     try:
         low, high = (float(limit) for limit in limits)  # type: ignore[attr-defined]  # checked by trying
@@ -239,7 +233,7 @@ def automatic_range(
     solution: Array,
     paths: Sequence[Array],
     reach: float,
-) -> Range:
+) -> Interval:
     """Say from where to where an axis goes so that it shows the solution and the paths.
 
     Parameters

@@ -25,8 +25,8 @@ from thalweg.kinds import Whole
 from thalweg.loss_surface.grid import evaluate, log10_beyond
 from thalweg.loss_surface.plane import (
     Along,
-    Path,
-    Range,
+    Interval,
+    RunOrPath,
     automatic_range,
     check_range,
     choose_directions,
@@ -37,7 +37,7 @@ from thalweg.loss_surface.plane import (
     read_paths,
 )
 from thalweg.summary.exact import exact_triangle
-from thalweg.summary.solution import warn_of_dependence
+from thalweg.summary.solution import Solution, warn_of_dependence
 from thalweg.summary.summary import Summary
 
 CURVATURE = ("steepest direction", "flattest direction")
@@ -175,10 +175,10 @@ def surface(
     points: int = 100,
     along: Along | None = None,
     through: ArrayLike | None = None,
-    path: Path | Sequence[Path] | None = None,
-    ranges: tuple[Range, Range] | None = None,
+    path: RunOrPath | Sequence[RunOrPath] | None = None,
+    ranges: tuple[Interval, Interval] | None = None,
     intercept: bool = True,
-    **parameters: Range,
+    **parameters: Interval,
 ) -> Surface:
     """Give the decimal logarithms of the mean squared error over a plane of the parameters.
 
@@ -244,7 +244,7 @@ def surface(
     factor, exact = exact_triangle(known, intercept=intercept)
     warn_of_dependence(exact, summary.n)
     solution = exact.parameters
-    origin, titles, directions = _place(chosen, names, factor, solution, paths)
+    origin, titles, directions = _place(chosen, names, summary, exact, paths)
     if through is not None:
         origin = check_parameters("through", through, len(names))
     # Axes of parameters show their values; the others show distances from the origin.
@@ -291,17 +291,22 @@ def _known(
 
 
 def _place(
-    chosen: Along, names: tuple[str, ...], factor: Array, solution: Array, paths: Sequence[Array]
+    chosen: Along,
+    names: tuple[str, ...],
+    summary: Summary,
+    exact: Solution,
+    paths: Sequence[Array],
 ) -> tuple[Array, tuple[str, str], Array]:
     """Find the plane's point, the names of its directions, and the directions, shape (2, p)."""
     if chosen == "curvature":
-        return solution, CURVATURE, curvature_directions(factor)
+        directions = curvature_directions(summary, intercept=exact.intercept)
+        return exact.parameters, CURVATURE, directions
     if chosen == "path":
         return paths[0][-1], MAIN, main_directions(paths)
     directions = np.zeros((2, len(names)))
     for axis in (0, 1):
         directions[axis, names.index(chosen[axis])] = 1.0
-    return solution, chosen, directions
+    return exact.parameters, chosen, directions
 
 
 def _finite(path: Array) -> Array:

@@ -36,7 +36,17 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, get_type_hints
 
 from thalweg.distinct import distinct
-from thalweg.kinds import ANY, FRACTION, POSITIVE_OR_ZERO, Flag, Kind, Number, Span, TwoNumbers
+from thalweg.kinds import (
+    ANY,
+    FRACTION,
+    POSITIVE,
+    POSITIVE_OR_ZERO,
+    Flag,
+    Kind,
+    Number,
+    Span,
+    TwoNumbers,
+)
 
 Pair: TypeAlias = tuple[float, float]
 Slots: TypeAlias = tuple[float, ...]
@@ -60,7 +70,7 @@ R = TypeVar("R", bound=type)
 
 # --- Settings that several rules share ------------------------------------------------------------
 
-LR = Number("The learning rate: how far a step goes.", range=POSITIVE_OR_ZERO)
+LR = Number("The learning rate: how far a step goes.", "try {lr}", range=POSITIVE, example=0.01)
 WEIGHT_DECAY = Number(
     "How strongly all parameters are drawn towards zero.",
     range=POSITIVE_OR_ZERO,

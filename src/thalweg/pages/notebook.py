@@ -7,7 +7,7 @@ loaded and no script runs. Not here: figures (:mod:`thalweg.figures`), whole pag
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
+from thalweg.errors import and_more
 from thalweg.numbers import number
 from thalweg.runs.observed import Observed
 
@@ -40,7 +41,7 @@ def run_html(run: Run) -> str:
         ("Optimiser", _optimizer(settings)),
         *_asked(run, settings),
         ("Outcome", run.outcome.value),
-        ("Ended at", _listed(ended)),
+        ("Ended at", and_more(ended, SHOWN)),
     ]
     if run.epochs:
         for name, values in (("Loss", run.loss), ("Gradient norm", run.gradient_norm)):
@@ -49,7 +50,7 @@ def run_html(run: Run) -> str:
     line = loss_line(run.loss)
     if line:
         body.append(_row("Loss by epoch", _left(line)))
-    return _table(f"Run: {run.target} from {_listed(run.features)}", body)
+    return _table(f"Run: {run.target} from {and_more(run.features, SHOWN)}", body)
 
 
 def _asked(run: Run, settings: Settings | Observed) -> list[tuple[str, str]]:
@@ -85,8 +86,8 @@ def summary_html(summary: Summary) -> str:
     rows = [
         ("Rows", f"{summary.n:,}"),
         ("Target", summary.target),
-        ("Features", _listed(summary.features)),
-        ("Parameters", _listed(parameter_names(summary.features))),
+        ("Features", and_more(summary.features, SHOWN)),
+        ("Parameters", and_more(parameter_names(summary.features), SHOWN)),
     ]
     body = [_row(name, _left(escape(text))) for name, text in rows]
     return _table("Summary: enough for loss, gradient and exact solution", body)
@@ -169,11 +170,6 @@ def _regime(settings: Settings) -> str:
     size = "all" if settings.batch_size is None else f"{settings.batch_size:,}"
     also = [name for name in ("shuffle", "drop_last") if getattr(settings, name)]
     return ", ".join([size, *also])
-
-
-def _listed(texts: Sequence[str]) -> str:
-    shown = ", ".join(texts[:SHOWN])
-    return shown if len(texts) <= SHOWN else f"{shown} and {len(texts) - SHOWN:,} more"
 
 
 # --- The table ------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from thalweg.losses import DELTA_DEFAULT
+
 
 class ParameterGroup(NamedTuple):
     """One group of parameters of an optimiser, as PyTorch has them."""
@@ -44,7 +46,7 @@ class Observed:
 
     groups: tuple[ParameterGroup, ...]
     loss: str = "mse"
-    delta: float = 1.0
+    delta: float = DELTA_DEFAULT
     intercept: bool = True
     dtype: str = "float32"
 

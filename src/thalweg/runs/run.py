@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thalweg.arrays import Array
-from thalweg.data.arrays import as_features
+from thalweg.data.array_likes import as_features
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra

@@ -42,10 +42,12 @@ from numpy.typing import NDArray
 from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
+from thalweg.data.names import unique_names
 from thalweg.errors import InvalidSetting, ThalwegError, UnreadableFile
+from thalweg.optimizers.choice import TORCH_ONLY, TorchRule
 from thalweg.optimizers.registry import RULES
 from thalweg.runs.run import InitialState, Outcome, Run
-from thalweg.settings import DEFAULTS, TORCH_ONLY, Settings, TorchRule
+from thalweg.settings import DEFAULTS, Settings
 from thalweg.summary.scaling import Scaling
 from thalweg.torch_random import Generator
 
@@ -259,16 +261,7 @@ def _column_names(run: Run) -> list[str]:
     wanted = ["epoch", "step", *_PER_EPOCH, *run.names]
     if run.scaling is not None:
         wanted += [f"scaled_{name}" for name in run.names]
-    names: list[str] = []
-    taken: set[str] = set()
-    for name in wanted:
-        free, count = name, 1
-        while free.casefold() in taken:
-            count += 1
-            free = f"{name}_{count}"
-        taken.add(free.casefold())
-        names.append(free)
-    return names
+    return list(unique_names(wanted, same=str.casefold))
 
 
 def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:
@@ -295,7 +288,7 @@ def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:
         data=None,
         scaling=None if scaling is None else Scaling(*map(_decode, scaling)),
         stored_summary=_summary_from(description),
-        initial_state=_beginning_from(description["initial_state"]),
+        initial_state=_initial_from(description["initial_state"]),
     )
     return Stored(run, description["data_digest"])
 
@@ -354,7 +347,7 @@ def _describe_initial(initial: InitialState) -> dict[str, Any]:
     }
 
 
-def _beginning_from(description: Mapping[str, Any] | None) -> InitialState | None:
+def _initial_from(description: Mapping[str, Any] | None) -> InitialState | None:
     if description is None:
         return None
     return InitialState(

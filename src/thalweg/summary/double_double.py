@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from thalweg.arrays import Array
 from thalweg.native import native
 
-Number: TypeAlias = tuple[float, float]
+DoubleDouble: TypeAlias = tuple[float, float]
 # A pivot, relative to its column, that is this small may be one of a dependent column.
 SUSPICIOUS = 2.0**-40
 
@@ -53,7 +53,7 @@ fused: Any = intrinsic(_declare_fused)
 
 
 @native()
-def plus(a: Number, b: Number) -> Number:
+def plus(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
     """Add two numbers."""
     high = a[0] + b[0]
     part = high - a[0]
@@ -63,13 +63,13 @@ def plus(a: Number, b: Number) -> Number:
 
 
 @native()
-def minus(a: Number, b: Number) -> Number:
+def minus(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
     """Subtract ``b`` from ``a``."""
     return plus(a, (-b[0], -b[1]))
 
 
 @native()
-def times(a: Number, b: Number) -> Number:
+def times(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
     """Multiply two numbers."""
     high = a[0] * b[0]
     low = fused(a[0], b[0], -high) + (a[0] * b[1] + a[1] * b[0])
@@ -78,7 +78,7 @@ def times(a: Number, b: Number) -> Number:
 
 
 @native()
-def over(a: Number, b: Number) -> Number:
+def over(a: DoubleDouble, b: DoubleDouble) -> DoubleDouble:
     """Divide ``a`` by ``b``: a quotient in working precision, corrected twice by what remains."""
     first = a[0] / b[0]
     rest = minus(a, times((first, 0.0), b))
@@ -88,7 +88,7 @@ def over(a: Number, b: Number) -> Number:
 
 
 @native()
-def root(a: Number) -> Number:
+def root(a: DoubleDouble) -> DoubleDouble:
     """Take the square root of a positive number: one step of Newton's method."""
     first = math.sqrt(a[0])
     rest = minus(a, times((first, 0.0), (first, 0.0)))

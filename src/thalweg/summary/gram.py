@@ -8,7 +8,6 @@ the kernel (:mod:`thalweg.summary.gram_kernel`), blocks and their tree
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,9 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.data.arrays import check_finite
+from thalweg.data.array_likes import check_finite
 from thalweg.data.identity import BLOCK_ROWS
 from thalweg.errors import InvalidData
+from thalweg.native import processors
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.double_double import Matrix, add_matrix, within
 from thalweg.summary.gram_kernel import BLOCK, add_gram, symmetric
@@ -156,7 +156,7 @@ def in_blocks(work: Callable[[Any, Any], Part], X: Any, y: Any) -> Iterator[Part
         return work(X[block], y[block])
 
     n = len(y)
-    threads = 1 if n <= BLOCK_ROWS else _processors()
+    threads = 1 if n <= BLOCK_ROWS else processors()
     if threads == 1:
         yield from map(of_block, range(0, n, BLOCK_ROWS))
         return
@@ -218,10 +218,3 @@ def _check_norms(high: Array, largest: Array) -> None:
             expected=f"columns with a norm between {LEAST:g} and {MOST:g}",
             advice="measure that column in another unit",
         )
-
-
-def _processors() -> int:
-    """Count the processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.errors import ThalwegWarning, sentence
+from thalweg.errors import ThalwegWarning, and_more, sentence
 from thalweg.summary.double_double import Matrix, Order, least_squares, quadratic_form
 from thalweg.summary.gram_kernel import ERROR
 
@@ -152,9 +152,7 @@ def warn_of_dependence(solution: Solution, n: int) -> None:
     if not dependent:
         return
     p = len(solution.parameters)
-    shown = ", ".join(map(repr, dependent[:NAMES_SHOWN]))
-    if len(dependent) > NAMES_SHOWN:
-        shown += f" and {len(dependent) - NAMES_SHOWN} more"
+    shown = and_more(map(repr, dependent), NAMES_SHOWN)
     few = f"{n:,} rows for {p:,} parameters and " if n < p else ""
     warnings.warn(
         sentence(

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
 from thalweg.checks import check_flag, check_parameters
-from thalweg.data.arrays import as_pair, as_real_arrays
+from thalweg.data.array_likes import as_pair, as_real_arrays
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.names import default_features
@@ -38,7 +38,7 @@ from thalweg.summary.solution import (
 )
 
 
-class FullBatch(NamedTuple):
+class SquaredError(NamedTuple):
     """What batch descent on the mean squared error needs of the rows.
 
     Attributes
@@ -106,7 +106,7 @@ class Summary:
         self.rows_digest: str | None = None
         self._gram = matrix
         # Worked out once for each intercept; a summary does not change.
-        self._full_batches: dict[bool, FullBatch] = {}
+        self._squared_errors: dict[bool, SquaredError] = {}
         self._solutions: dict[bool, Solution] = {}
         self.refined: dict[bool, Solution] = {}  # by the rows, where these were asked
 
@@ -342,15 +342,15 @@ class Summary:
         """
         return self.full_batch(check_flag("intercept", intercept)).triangle
 
-    def full_batch(self, intercept: bool) -> FullBatch:
+    def full_batch(self, intercept: bool) -> SquaredError:
         """Give R with the number of rows and the target's variance, worked out once."""
-        found = self._full_batches.get(intercept)
+        found = self._squared_errors.get(intercept)
         if found is None:
             R = triangle(*self.matrix(intercept=intercept), DEPENDENCE)
             R.flags.writeable = False
             about_mean = (R if intercept else self.full_batch(True).triangle)[1:, -1]
-            found = FullBatch(R, float(self.n), float(about_mean @ about_mean) / self.n)
-            self._full_batches[intercept] = found
+            found = SquaredError(R, float(self.n), float(about_mean @ about_mean) / self.n)
+            self._squared_errors[intercept] = found
         return found
 
     def matrix(self, *, intercept: bool = True) -> Matrix:

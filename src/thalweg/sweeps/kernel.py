@@ -29,6 +29,8 @@ from thalweg.descent.kernel import (
     next_powers,
     powers_at,
     schedule,
+    slot_count,
+    slots_of,
     update,
 )
 from thalweg.descent.plan import DIVERGENCE
@@ -58,7 +60,7 @@ class SweepTrace(NamedTuple):
 # A tile is one array of rows of LANES numbers, at distances known when it is compiled: only then
 # can the compiler tell that they do not overlap without asking at each loop. First the rows that
 # a run has once:
-LR, LOSS, LIMIT, SPREAD, CARRIED, NOW = 0, LANES, 2 * LANES, 3 * LANES, 4 * LANES, 6 * LANES
+LR, LOSS, LIMIT, SPREAD, SCALARS, STEP = 0, LANES, 2 * LANES, 3 * LANES, 4 * LANES, 6 * LANES
 SHARED = 12 * LANES
 # Then a block for each parameter: its value, gradient and residual, and what the rule remembers.
 GRADIENT, RESIDUAL, MEMORY, BLOCK = LANES, 2 * LANES, 3 * LANES, 6 * LANES
@@ -77,7 +79,7 @@ class Runs(NamedTuple):
     lr: Array  # (runs,)
     starts: Array  # (runs, p)
     memory_start: Array  # (slots, runs)
-    numbers_start: Array  # (2, runs)
+    scalars_start: Array  # (2, runs)
     parameters: Array  # (runs, p), written
     loss: Array  # (runs,), written
     epochs: NDArray[np.int64]  # (runs,), written
@@ -85,7 +87,7 @@ class Runs(NamedTuple):
     path: Array  # (runs, (epochs + 1) * p), written; of size 0 where it is not asked for
 
 
-class Span(NamedTuple):
+class Leg(NamedTuple):
     """What one call of the kernel walks."""
 
     first: int  # run, the first of the tile
@@ -95,12 +97,7 @@ class Span(NamedTuple):
     epochs: int  # the epochs of the sweep; when they are reached, every run is at its end
 
 
-def slots(rule: Any) -> int:
-    """Say how many numbers a rule remembers of each parameter."""
-    return len(declared(type(rule)).slots)
-
-
-def initial_state(rule: Any, lr: Array) -> tuple[Array, Array]:
+def memory_at_start(rule: Any, lr: Array) -> tuple[Array, Array]:
     """Give what a rule remembers before the first step: (slots, runs) and (2, runs)."""
     known = declared(type(rule))
     memory, scalars = np.zeros((len(known.slots), lr.size)), np.zeros((2, lr.size))
@@ -119,12 +116,12 @@ def with_lr(rule: Any, lr: float) -> Any:
 
 def recall_lane(rule: Any, block: Array, lane: int) -> Slots:
     """Read what the rule remembers of one run's parameter."""
-    return tuple(block[MEMORY + lane :: LANES][: slots(rule)])
+    return tuple(block[MEMORY + lane :: LANES][: slot_count(rule)])
 
 
 def keep_lane(rule: Any, block: Array, lane: int, remembered: Slots) -> None:
     """Write what :func:`recall_lane` reads."""
-    block[MEMORY + lane :: LANES][: slots(rule)] = remembered
+    block[MEMORY + lane :: LANES][: slot_count(rule)] = remembered
 
 
 @overload(with_lr, **CHOSEN)
@@ -171,20 +168,14 @@ def _keep_3(rule: Any, block: Array, lane: int, remembered: Slots) -> None:
 _KEEP: dict[int, Callable[..., None]] = {0: _keep_0, 1: _keep_1, 2: _keep_2, 3: _keep_3}
 
 
-@overload(slots, **CHOSEN)
-def _choose_slots(rule):  # type: ignore[no-untyped-def]
-    count = len(declared(rule.instance_class).slots)
-    return lambda rule: count
-
-
 @overload(recall_lane, **CHOSEN)
 def _choose_recall(rule, block, lane):  # type: ignore[no-untyped-def]
-    return _RECALL[len(declared(rule.instance_class).slots)]
+    return _RECALL[slots_of(rule.instance_class)]
 
 
 @overload(keep_lane, **CHOSEN)
 def _choose_keep(rule, block, lane, remembered):  # type: ignore[no-untyped-def]
-    return _KEEP[len(declared(rule.instance_class).slots)]
+    return _KEEP[slots_of(rule.instance_class)]
 
 
 @exact
@@ -194,14 +185,14 @@ def block_of(tile: Array, j: int) -> Array:
 
 
 @exact
-def check_shapes(rule: Any, R: Array, runs: Runs, tile: Array, points: Array, span: Span) -> None:
+def check_shapes(rule: Any, R: Array, runs: Runs, tile: Array, points: Array, leg: Leg) -> None:
     """Refuse arrays that the walk would read or write beyond their ends."""
     count, p = runs.starts.shape
     read = (
         R.shape == (p + 1, p + 1)
         and runs.lr.shape == (count,)
-        and runs.memory_start.shape == (slots(rule), count)
-        and runs.numbers_start.shape == (2, count)
+        and runs.memory_start.shape == (slot_count(rule), count)
+        and runs.scalars_start.shape == (2, count)
     )
     written = (
         runs.parameters.shape == (count, p)
@@ -209,14 +200,14 @@ def check_shapes(rule: Any, R: Array, runs: Runs, tile: Array, points: Array, sp
         and runs.epochs.shape == (count,)
         and runs.diverged.shape == (count,)
         and tile.shape == (SHARED + p * BLOCK,)
-        and (runs.path.size == 0 or runs.path.shape == (count, (span.epochs + 1) * p))
+        and (runs.path.size == 0 or runs.path.shape == (count, (leg.epochs + 1) * p))
         and (runs.path.size == 0 or points.shape == (POINTS * p, ROW))
     )
     inside = (
-        span.first >= 0
-        and 0 < span.lanes <= LANES
-        and span.lanes <= count - span.first
-        and 0 <= span.begin < span.until <= span.epochs
+        leg.first >= 0
+        and 0 < leg.lanes <= LANES
+        and leg.lanes <= count - leg.first
+        and 0 <= leg.begin < leg.until <= leg.epochs
     )
     if not (read and written and inside):
         raise ValueError("the arrays of a sweep do not fit one another")
@@ -228,8 +219,8 @@ def load(tile: Array, runs: Runs, first: int, lanes: int) -> None:
     for lane in range(lanes):
         run = first + lane
         tile[LR + lane] = runs.lr[run]
-        tile[CARRIED + lane] = runs.numbers_start[0, run]
-        tile[CARRIED + LANES + lane] = runs.numbers_start[1, run]
+        tile[SCALARS + lane] = runs.scalars_start[0, run]
+        tile[SCALARS + LANES + lane] = runs.scalars_start[1, run]
         for j in range(runs.starts.shape[1]):
             block = block_of(tile, j)
             block[lane] = runs.starts[run, j]
@@ -276,12 +267,12 @@ def plan_step(tile: Array, rule: Any, step: int, bases: Pair, powers: Pair, lane
     """Schedule the step of every run."""
     for lane in range(lanes):
         own = with_lr(rule, tile[LR + lane])
-        carried = (tile[CARRIED + lane], tile[CARRIED + LANES + lane])
-        now, carried = schedule(own, float(step), bases, powers, carried)
-        tile[CARRIED + lane], tile[CARRIED + LANES + lane] = carried
-        tile[NOW + lane], tile[NOW + LANES + lane] = now[0], now[1]
-        tile[NOW + 2 * LANES + lane], tile[NOW + 3 * LANES + lane] = now[2], now[3]
-        tile[NOW + 4 * LANES + lane], tile[NOW + 5 * LANES + lane] = now[4], now[5]
+        scalars = (tile[SCALARS + lane], tile[SCALARS + LANES + lane])
+        made, scalars = schedule(own, float(step), bases, powers, scalars)
+        tile[SCALARS + lane], tile[SCALARS + LANES + lane] = scalars
+        tile[STEP + lane], tile[STEP + LANES + lane] = made[0], made[1]
+        tile[STEP + 2 * LANES + lane], tile[STEP + 3 * LANES + lane] = made[2], made[3]
+        tile[STEP + 4 * LANES + lane], tile[STEP + 5 * LANES + lane] = made[4], made[5]
         tile[SPREAD + lane] = 0.0
 
 
@@ -289,12 +280,12 @@ def plan_step(tile: Array, rule: Any, step: int, bases: Pair, powers: Pair, lane
 def scheduled(tile: Array, lane: int) -> Coefficients:
     """Read what the updates of a run's step need."""
     return (
-        tile[NOW + lane],
-        tile[NOW + LANES + lane],
-        tile[NOW + 2 * LANES + lane],
-        tile[NOW + 3 * LANES + lane],
-        tile[NOW + 4 * LANES + lane],
-        tile[NOW + 5 * LANES + lane],
+        tile[STEP + lane],
+        tile[STEP + LANES + lane],
+        tile[STEP + 2 * LANES + lane],
+        tile[STEP + 3 * LANES + lane],
+        tile[STEP + 4 * LANES + lane],
+        tile[STEP + 5 * LANES + lane],
     )
 
 
@@ -304,9 +295,10 @@ def make_step(tile: Array, rule: Any, p: int, lanes: int) -> None:
     for j in range(p):
         block = block_of(tile, j)
         for lane in range(lanes):
-            own, now = with_lr(rule, tile[LR + lane]), scheduled(tile, lane)
+            own, coefficients = with_lr(rule, tile[LR + lane]), scheduled(tile, lane)
             remembered = recall_lane(rule, block, lane)
-            w, remembered = update(own, now, block[lane], block[GRADIENT + lane], remembered)
+            gradient = block[GRADIENT + lane]
+            w, remembered = update(own, coefficients, block[lane], gradient, remembered)
             keep_lane(rule, block, lane, remembered)
             block[lane] = w
             tile[SPREAD + lane] += w * 0.0  # NaN as soon as one parameter is not finite
@@ -376,14 +368,14 @@ def write_points(points: Array, runs: Runs, first: int, lanes: int, epoch: int, 
 
 def walk_tile(
     version: int, rule: Any, R: Array, n: float, variance: float, runs: Runs, tile: Array,
-    points: Array, span: Span,
+    points: Array, leg: Leg,
 ) -> int:  # fmt: skip
     """Walk the runs of a tile from one epoch to another, and count those that walk on.
 
     A tile is walked from epoch 0 to the last in one call or in many, with the same result.
     """
-    check_shapes(rule, R, runs, tile, points, span)
-    first, lanes, epoch, until, epochs = span
+    check_shapes(rule, R, runs, tile, points, leg)
+    first, lanes, epoch, until, epochs = leg
     recording, p, kept = runs.path.size > 0, runs.starts.shape[1], 0
     if epoch == 0:
         load(tile, runs, first, lanes)
@@ -419,7 +411,7 @@ def walk_tile(
 
 def sweep_descend(
     R: Array,
-    n: int,
+    n: float,
     variance: float,
     rule: Any,
     lr: Array,
@@ -434,7 +426,7 @@ def sweep_descend(
     ----------
     R : ndarray, shape (p + 1, p + 1)
         The triangle of ``[1, X, y]``, or of ``[X, y]``: see :meth:`thalweg.Summary.triangle`.
-    n : int
+    n : float
         The rows behind it.
     variance : float
         Their target's variance, for noticing divergence.
@@ -470,12 +462,12 @@ def sweep_descend(
 
 def _runs(rule: Any, lr: Array, starts: Array, epochs: int, paths: bool) -> Runs:
     count, p = starts.shape
-    memory_start, numbers_start = initial_state(rule, np.ascontiguousarray(lr, np.float64))
+    memory_start, scalars_start = memory_at_start(rule, np.ascontiguousarray(lr, np.float64))
     return Runs(
         lr=np.ascontiguousarray(lr, np.float64),
         starts=np.ascontiguousarray(starts, np.float64),
         memory_start=memory_start,
-        numbers_start=numbers_start,
+        scalars_start=scalars_start,
         parameters=np.full((count, p), np.nan),
         loss=np.full(count, np.nan),
         epochs=np.zeros(count, np.int64),
@@ -504,8 +496,8 @@ def _walk(rule: Any, R: Array, n: float, variance: float, epochs: int, runs: Run
         for begin in range(0, epochs, piece):
             if stopped.is_set() or (walking == 0 and not recording):
                 return
-            span = Span(first, lanes, begin, min(begin + piece, epochs), epochs)
-            walking = kernel(rule, R, n, variance, runs, *work, span)
+            leg = Leg(first, lanes, begin, min(begin + piece, epochs), epochs)
+            walking = kernel(rule, R, n, variance, runs, *work, leg)
 
     with ThreadPoolExecutor(processors()) as pool:
         try:
@@ -519,5 +511,5 @@ def _walk(rule: Any, R: Array, n: float, variance: float, epochs: int, runs: Run
 def _tile_kernel(rule: Any) -> Callable[..., int]:
     """Give :func:`walk_tile` for a rule, compiled or from the disk."""
     runs = _runs(type(rule)(), VECTOR, MATRIX, 1, paths=True)
-    example = (MATRIX, 1.0, 1.0, runs, *_work(1, True), Span(0, 1, 0, 1, 1))
+    example = (MATRIX, 1.0, 1.0, runs, *_work(1, True), Leg(0, 1, 0, 1, 1))
     return kernel_of(walk_tile, (type(rule),), example)

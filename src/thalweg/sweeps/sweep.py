@@ -25,11 +25,12 @@ from thalweg.descent.fit import fit
 from thalweg.descent.task import PATH_BYTES, Task, prepare
 from thalweg.errors import InvalidSetting
 from thalweg.kinds import POSITIVE, Number
+from thalweg.optimizers.choice import TorchRule
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome, Run
-from thalweg.settings import DEFAULTS, Settings, TorchRule, kind_of
+from thalweg.settings import DEFAULTS, Settings, kind_of
 from thalweg.summary.exact import exact_loss
 from thalweg.sweeps.kernel import SweepTrace, sweep_descend
 from thalweg.torch_random import Generator, initial_parameters
@@ -345,12 +346,8 @@ def _check_memory(runs: int, epochs: int, p: int, paths: bool) -> None:
 def _walk(task: Task, rates: Array, starts: Array, paths: bool) -> SweepTrace:
     """Walk one group: every learning rate from every start."""
     plan = task.plan
-    summary = plan.data.summary
-    about_mean = summary.triangle()[1:, -1]
     return sweep_descend(
-        summary.triangle(intercept=plan.intercept),
-        summary.n,
-        float(about_mean @ about_mean) / summary.n,
+        *plan.data.summary.full_batch(plan.intercept),
         plan.rule,
         np.repeat(rates, len(starts)),
         np.tile(starts, (len(rates), 1)),
@@ -412,11 +409,6 @@ def _column(values: Sequence[Any]) -> NDArray[Any]:
     column = np.empty(len(values), dtype=object)
     column[:] = values
     return column
-
-
-def plain(value: object) -> Any:
-    """Turn NumPy's numbers and words into Python's."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def is_absent(value: object) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.checks import is_number
 from thalweg.errors import InvalidData
+from thalweg.kinds import is_number
 
 
 def as_pair(data: object) -> tuple[Any, Any]:
@@ -112,7 +112,7 @@ def _as_float64(argument: str, values: object) -> Array:
     if array.dtype.kind in "iuf":
         return array.astype(np.float64, copy=False)
     if array.dtype.kind == "O":
-        odd = next((v for v in array.flat if not _is_number(v)), None)
+        odd = next((v for v in array.flat if not (v is None or is_number(v))), None)
         if odd is None:
             try:
                 return array.astype(np.float64)
@@ -138,11 +138,6 @@ def _from_tensor(argument: str, tensor: Any) -> Any:
         )
     tensor = tensor.detach().cpu()
     return tensor.double() if tensor.is_floating_point() else tensor  # bfloat16 has no other way
-
-
-def _is_number(value: object) -> bool:
-    """Tell a real number, or a missing one, from the rest; a truth value is not a number."""
-    return value is None or is_number(value)
 
 
 def _not_numbers(argument: str, got: str) -> InvalidData:

@@ -153,10 +153,10 @@ def test_a_token_is_drawn_for_every_address_that_others_can_reach() -> None:
 
 
 def test_at_all_addresses_a_host_is_an_address_or_the_machine_s_own_name() -> None:
-    door = HostPolicy.at("0.0.0.0")  # noqa: S104  # not bound
-    assert door.knows("192.168.1.5:8765")
-    assert door.knows("[fe80::1]:8765")
-    assert not door.knows("evil.example:8765")
+    host_policy = HostPolicy.at("0.0.0.0")  # noqa: S104  # not bound
+    assert host_policy.knows("192.168.1.5:8765")
+    assert host_policy.knows("[fe80::1]:8765")
+    assert not host_policy.knows("evil.example:8765")
     assert not HostPolicy.at("192.168.1.5").knows("192.168.1.6")
 
 

@@ -1,8 +1,8 @@
 """Linear regression by gradient descent: fitted, kept whole, and shown.
 
 Everything public is here; a name is imported when it is first used, so that
-``import thalweg`` stays quick. No module bears the name of a public function: whichever was
-imported last would hide the other.
+``import thalweg`` stays quick. No module directly in here bears the name of a public function:
+whichever was imported last would hide the other.
 """
 
 from importlib import import_module

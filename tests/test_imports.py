@@ -1,4 +1,4 @@
-"""Imports run one way, from the command line down to the errors: the contract in pyproject.toml."""
+"""Imports run one way, from the command line down to the errors, as the design document says."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def test_the_doors_of_rooms_have_no_code() -> None:
             is_words = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             is_all = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
             assert is_words or is_all or isinstance(node, ast.Import | ast.ImportFrom), door
+
+
+def test_the_design_document_names_every_file() -> None:
+    """In the row of its room; but for the optimisers, of which there is a file each."""
+    rows = (ROOT / "docs" / "design.md").read_text().split("## The rooms")[1].splitlines()
+    for file in (ROOT / "src" / "thalweg").rglob("*.py"):
+        if file.stem.startswith("__") or "\n@optimizer(" in file.read_text():
+            continue
+        room = file.parent.name
+        told = [row for row in rows if room == "thalweg" or f"`{room}/`" in row]
+        assert any(f"`{file.name}`" in row for row in told), file

@@ -1,8 +1,8 @@
 """Linear regression by gradient descent: fitted, kept whole, and shown.
 
 Everything public is here; a name is imported when it is first used, so that
-``import thalweg`` stays quick. No module bears the name of a public function: whichever was
-imported last would hide the other.
+``import thalweg`` stays quick. No module directly in here bears the name of a public function:
+whichever was imported last would hide the other.
 """
 
 from importlib import import_module
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from thalweg.data.dataset import Dataset as Dataset
     from thalweg.data.files import read as read
     from thalweg.data.files import scan as scan
+    from thalweg.data.scanning import Scan as Scan
     from thalweg.data.texts import count_letters as count_letters
     from thalweg.descent.fit import fit as fit
     from thalweg.diagnosis.diagnosis import Diagnosis as Diagnosis
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from thalweg.gradient_check import gradients as gradients
     from thalweg.loss_surface.surface import Surface as Surface
     from thalweg.loss_surface.surface import surface as surface
+    from thalweg.progress import Progress as Progress
     from thalweg.runs.run import Outcome as Outcome
     from thalweg.runs.run import Run as Run
     from thalweg.runs.run_file import load as load
@@ -38,7 +40,9 @@ _HOMES = {
     "Dataset": "data.dataset",
     "Diagnosis": "diagnosis.diagnosis",
     "Outcome": "runs.run",
+    "Progress": "progress",
     "Run": "runs.run",
+    "Scan": "data.scanning",
     "Solution": "summary.solution",
     "Summary": "summary.summary",
     "Surface": "loss_surface.surface",
@@ -62,7 +66,9 @@ __all__ = [
     "Dataset",
     "Diagnosis",
     "Outcome",
+    "Progress",
     "Run",
+    "Scan",
     "Solution",
     "Summary",
     "Surface",

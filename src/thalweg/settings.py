@@ -17,7 +17,7 @@ from typing import Any
 from thalweg.errors import InvalidSetting
 from thalweg.kinds import POSITIVE, PRECISIONS, Choice, Flag, Kind, Number, Whole
 from thalweg.losses import DELTA, DELTA_DEFAULT, LOSSES, MSE, Loss, make_loss
-from thalweg.optimizers.choice import TorchRule as TorchRule  # a setting, for who asks
+from thalweg.optimizers.choice import TorchRule as TorchRule  # the plan takes it from here
 from thalweg.optimizers.choice import choose_rule
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import LR, Rule, declared

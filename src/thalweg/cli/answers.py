@@ -18,7 +18,6 @@ from rich.table import Table
 from thalweg.cli.app import errors
 from thalweg.data.names import unique_names
 from thalweg.numbers import number
-from thalweg.plain import plain
 
 if TYPE_CHECKING:
     from thalweg.arrays import Array
@@ -74,6 +73,8 @@ def as_object(features: Sequence[str], parameters: Array, *, intercept: bool) ->
 
 def say_json(answer: dict[str, object]) -> None:
     """Write one JSON object; what is not finite has no number in JSON and becomes null."""
+    from thalweg.plain import plain  # NumPy: only for an answer
+
     typer.echo(json.dumps(plain(answer), indent=2))
 
 

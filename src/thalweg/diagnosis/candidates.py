@@ -30,7 +30,7 @@ from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import Rule, declared
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Run
-from thalweg.settings import Settings
+from thalweg.settings import DEFAULTS, Settings
 from thalweg.summary.scaling import scaling_of
 from thalweg.torch_random import Generator, initial_parameters
 
@@ -81,16 +81,12 @@ class Choice(NamedTuple):
             return None
         known = declared(RULES[settings.optimizer]).settings
         own = {k: v for k, v in settings.hyperparameters.items() if k in known}
-        batches = (
-            ("batch_size", settings.batch_size, None),
-            ("shuffle", settings.shuffle, False),
-            ("drop_last", settings.drop_last, False),
-        )
+        batches = {name: getattr(settings, name) for name in ("batch_size", "shuffle", "drop_last")}
         return cls(
             rule=make_rule(settings.optimizer, settings.lr, own),
             epochs=settings.epochs,
             standardize=settings.standardize,
-            batches=tuple((name, value) for name, value, default in batches if value != default),
+            batches=tuple((name, v) for name, v in batches.items() if v != DEFAULTS[name]),
             seed=settings.seed,
             intercept=settings.intercept,
         )

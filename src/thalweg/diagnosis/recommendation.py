@@ -30,6 +30,7 @@ from thalweg.diagnosis.candidates import (
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Run
+from thalweg.settings import DEFAULTS
 
 _ROW_VISITS = 2_000_000  # what trying settings of mini-batch descent may cost, in all
 _ATTEMPTS = 3  # with half as many epochs again each time
@@ -86,7 +87,7 @@ def recommend(
     """
     asked = choice.epochs if choice else 0
     patience = max(PATIENCE, 4 * asked)
-    base = choice or Choice(SGD(), 250, intercept=landscape.intercept)
+    base = choice or Choice(SGD(), DEFAULTS["epochs"], intercept=landscape.intercept)
     best: Recommendation | None = None
     if not base.as_batches.sees_all(landscape.n):
         if rows is not None:

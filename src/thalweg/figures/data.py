@@ -16,13 +16,13 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.figures.animation import Part, add_animation, points_until
 from thalweg.figures.downsample import compact, sample
-from thalweg.figures.labels import Runs, name_runs
+from thalweg.figures.labels import Runs, describe, name_runs
 from thalweg.figures.theme import NEUTRAL, lay_out, style
+from thalweg.figures.traces import dashed
 from thalweg.summary.exact import exact_solution
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
-    from thalweg.summary.summary import Summary
 
 _ROWS = 20_000  # drawn at most: more are one blot, and slow
 _PREDICTED = 400  # rows of predicted against actual: each frame repeats them
@@ -68,15 +68,6 @@ def data_figure(data: Data, *, feature: str | None = None, theme: str = "light")
     return figure
 
 
-def describe(data: Dataset | Summary | None, drawn: int | None = None) -> str:
-    """Say what the rows are, and how many of them are drawn."""
-    if data is None:
-        return ""
-    n = len(data) if isinstance(data, Dataset) else data.n
-    count = f"{n:,} rows" if drawn is None or n <= drawn else f"{drawn:,} of {n:,} rows"
-    return f"{data.name}, {count}" if data.name else count
-
-
 def fit_figure(
     data: Data, runs: Runs, *, exact: bool = True, first_style: int = 0, theme: str = "light"
 ) -> go.Figure:
@@ -117,12 +108,12 @@ def fit_figure(
         chosen = sample(len(rows), _PREDICTED)
         X, drawn = rows.X[chosen], _PREDICTED
         ends = np.array([rows.y.min(), rows.y.max()])
-        figure.add_trace(_line(ends, ends, "predicted = actual"))
+        figure.add_trace(dashed(ends, ends, "predicted = actual"))
     across = X[:, 0] if one else rows.y[chosen]
     if exact and one:
         intercept = all(run.settings.intercept for run in named.values())
         solution = exact_solution(rows, intercept=intercept)
-        figure.add_trace(_line(across, X @ solution.weights + solution.bias, "exact solution"))
+        figure.add_trace(dashed(across, X @ solution.weights + solution.bias, "exact solution"))
     parts = []
     for index, (name, run) in enumerate(named.items(), first_style):
         parts.append(_moving(run, X, len(figure.data)))
@@ -160,13 +151,6 @@ def _data_trace(rows: Dataset, feature: str) -> go.Scatter:
 def _ends(rows: Dataset) -> Array:
     """Give the feature's smallest and largest value as two rows: a line needs no more."""
     return np.array([[rows.X.min()], [rows.X.max()]])
-
-
-def _line(x: Array, y: Array, name: str) -> go.Scatter:
-    return go.Scatter(
-        x=x, y=y, mode="lines", name=name, line={"color": NEUTRAL, "width": 1.5, "dash": "dash"},
-        hovertemplate=f"{name}<extra></extra>",
-    )  # fmt: skip
 
 
 def _fit_trace(name: str, index: int, x: Array, y: Array, *, one: bool) -> go.Scatter:

@@ -12,23 +12,24 @@ import numpy as np
 import plotly.graph_objects as go
 
 from thalweg.arrays import Array
-from thalweg.conditioning.curvature import principal_axes
+from thalweg.conditioning.curvature import Curvature, principal_axes
 from thalweg.diagnosis.wording import direction_name
 from thalweg.errors import InvalidData
 from thalweg.figures.downsample import downsample
 from thalweg.figures.labels import Units
 from thalweg.figures.surfaces import contour_figure
-from thalweg.figures.theme import NEUTRAL, lay_out, style
+from thalweg.figures.theme import lay_out, style
+from thalweg.figures.traces import CASING, dashed
 from thalweg.loss_surface.surface import surface
 from thalweg.numbers import number
 
 if TYPE_CHECKING:
+    from thalweg.diagnosis.classification import Classification
     from thalweg.diagnosis.diagnosis import Diagnosis
 
 _ENDS = ("steepest direction", "flattest direction")
 _LINES = 6  # directions drawn by epoch, at most: as many as there are colours
 _POINTS = 2000
-_CASING = "#ffffff"  # under a line on the map: no colour stands out from all of the scale
 _LEAST = 1e-12  # of the largest distance: below, a logarithm would only show rounding
 
 
@@ -83,7 +84,7 @@ def directions_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figur
     )
     ends = [plane.project(np.array([axis.start, axis.end])) for axis in (axes[0], axes[-1])]
     for line in ends:
-        figure.add_trace(_line(line, _CASING, "solid", 4.0))
+        figure.add_trace(_line(line, CASING, "solid", 4.0))
     for index, (name, axis, line) in enumerate(zip(_ENDS, (axes[0], axes[-1]), ends, strict=True)):
         look = style(index + 1)  # 0 is the run's
         trace = _line(line, look.color, look.dash, 2.2)
@@ -148,36 +149,11 @@ def distances_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figure
             expected="one of a run, whose distances there are",
             advice="pass thalweg.explain(run)",
         )
-    spectrum = diagnosis.scaled_landscape.curvature
-    apart = np.sqrt(seen.excess)
-    figure = go.Figure()
-    for index, direction in enumerate(_chosen(seen.excess, spectrum.rank)):
-        name = direction_name(spectrum, direction)
-        away = apart[:, direction]
-        away = np.where(np.isfinite(away) & (away > 0.0), away, np.nan)
-        drawn = downsample(np.log(away)[:, np.newaxis], _POINTS)
-        look = style(index)
-        figure.add_trace(
-            go.Scatter(
-                x=seen.epochs[drawn],
-                y=away[drawn],
-                mode="lines",
-                name=name,
-                line={"color": look.color, "dash": look.dash, "width": 2.2},
-                hovertemplate=f"<b>{name}</b><br>epoch %{{x:,}}<br>%{{y:,.4~g}}<extra></extra>",
-            )
-        )
-    near = float(np.sqrt(diagnosis.landscape.allowed_excess))
-    figure.add_trace(
-        go.Scatter(
-            x=[0.0, float(seen.epochs[-1])],
-            y=[near, near],
-            mode="lines",
-            name="goal" if diagnosis.landscape.fits_exactly else "1 % above the exact loss",
-            line={"color": NEUTRAL, "width": 1.5, "dash": "dash"},
-            hoverinfo="skip",
-        )
-    )
+    apart, landscape = np.sqrt(seen.excess), diagnosis.landscape
+    figure = go.Figure(_distances(diagnosis.scaled_landscape.curvature, seen, apart))
+    near, last = float(np.sqrt(landscape.allowed_excess)), float(seen.epochs[-1])
+    goal = "goal" if landscape.fits_exactly else "1 % above the exact loss"
+    figure.add_trace(dashed([0.0, last], [near, near], goal))
     lay_out(
         figure,
         theme_name=theme,
@@ -195,6 +171,27 @@ def distances_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figure
         range=_range(apart, near),
     )
     return figure
+
+
+def _distances(spectrum: Curvature, seen: Classification, apart: Array) -> list[go.Scatter]:
+    """Draw the distance (k, p) along each direction that tells something."""
+    traces = []
+    for index, direction in enumerate(_chosen(seen.excess, spectrum.rank)):
+        name, look = direction_name(spectrum, direction), style(index)
+        away = apart[:, direction]
+        away = np.where(np.isfinite(away) & (away > 0.0), away, np.nan)
+        drawn = downsample(np.log(away)[:, np.newaxis], _POINTS)
+        traces.append(
+            go.Scatter(
+                x=seen.epochs[drawn],
+                y=away[drawn],
+                mode="lines",
+                name=name,
+                line={"color": look.color, "dash": look.dash, "width": 2.2},
+                hovertemplate=f"<b>{name}</b><br>epoch %{{x:,}}<br>%{{y:,.4~g}}<extra></extra>",
+            )
+        )
+    return traces
 
 
 def _chosen(excess: Array, rank: int) -> list[int]:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
+from thalweg.errors import InvalidData
 from thalweg.losses import NAMES
 from thalweg.numbers import number, power_of_ten
 
 if TYPE_CHECKING:
-    from thalweg.data.dataset import Dataset
     from thalweg.runs.run import Run
     from thalweg.summary.summary import Summary
 
@@ -49,6 +50,19 @@ def name_runs(runs: Runs | None) -> dict[str, Run]:
     return dict(zip(counted, members, strict=True))
 
 
+def need_runs(runs: Runs) -> dict[str, Run]:
+    """Name the runs, of which there must be one at least."""
+    named = name_runs(runs)
+    if not named:
+        raise InvalidData(
+            "runs",
+            got="no run",
+            expected="at least one",
+            advice="pass what thalweg.fit returned",
+        )
+    return named
+
+
 def _differences(run: Run, alike: Sequence[Run]) -> str:
     """Name the settings by which a run differs from others of its optimiser and learning rate."""
     settings = [r.settings.keywords() for r in alike]
@@ -60,6 +74,21 @@ def _differences(run: Run, alike: Sequence[Run]) -> str:
     ]
     words = {"batch_size": "batch {}" if own.get("batch_size") else "all rows"}
     return "".join(f", {words.get(key, key + ' {}').format(own.get(key))}" for key in telling[:2])
+
+
+def describe(data: Dataset | Summary | None, drawn: int | None = None) -> str:
+    """Say what the rows are, and how many of them are drawn."""
+    if data is None:
+        return ""
+    n = len(data) if isinstance(data, Dataset) else data.n
+    count = f"{n:,} rows" if drawn is None or n <= drawn else f"{drawn:,} of {n:,} rows"
+    return f"{data.name}, {count}" if data.name else count
+
+
+def describe_runs(named: dict[str, Run]) -> str:
+    """Say which rows the runs were fitted to, where they are the same."""
+    names = {run.source.name for run in named.values() if run.source is not None}
+    return names.pop() if len(names) == 1 else ""
 
 
 class Units:

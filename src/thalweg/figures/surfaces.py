@@ -13,18 +13,15 @@ import plotly.graph_objects as go
 from thalweg.arrays import Array
 from thalweg.data.inputs import Data
 from thalweg.figures.animation import DRAWN, Part, add_animation, points_until
-from thalweg.figures.data import describe
-from thalweg.figures.descent import STAR, add_path, star
 from thalweg.figures.downsample import compact, downsample
-from thalweg.figures.labels import Runs, Units, log_ticks, name_runs, percent
+from thalweg.figures.labels import Runs, Units, describe, log_ticks, name_runs, percent
 from thalweg.figures.theme import SURFACE_COLORS, Style, lay_out, style
+from thalweg.figures.traces import CASING, STAR, add_path, hover, star
 from thalweg.loss_surface.surface import Surface, surface
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
     from thalweg.summary.summary import Summary
-
-_CASING = "#ffffff"  # under a path on the map: no colour stands out from all of the scale
 
 
 class _Track(NamedTuple):
@@ -172,7 +169,7 @@ def contour_figure(
     for track in _tracks(plane, named, first_style):
         parts += add_path(
             figure, track.label, track.look, track.flat, track.epochs,
-            _details(track), _hover(plane, track), ghost=_CASING,
+            _details(track), _hover(plane, track), ghost=CASING,
         )  # fmt: skip
     figure.add_trace(star(plane.project(plane.solution), *plane.along))
     lay_out(
@@ -395,11 +392,5 @@ def _details(track: _Track) -> Any:
 
 
 def _hover(plane: Surface, track: _Track) -> str:
-    first, second = plane.along
-    text = (
-        f"<b>{track.label}</b><br>epoch %{{customdata[0]:,.6~g}}<br>{first} %{{x:,.6~g}}<br>"
-        f"{second} %{{y:,.6~g}}<br>loss %{{customdata[1]:,.6~g}}"
-    )
-    if track.below is None:
-        return text
-    return text + "<br>on the plane below %{customdata[2]:,.6~g}"
+    text = hover(track.label, *plane.along)
+    return text if track.below is None else f"{text}<br>on the plane below %{{customdata[2]:,.6~g}}"

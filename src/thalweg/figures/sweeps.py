@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
-from thalweg.figures.data import describe
-from thalweg.figures.labels import Units, log_ticks
+from thalweg.figures.labels import Units, describe, log_ticks
 from thalweg.figures.theme import NEUTRAL, SURFACE_COLORS, lay_out, style
+from thalweg.figures.traces import dashed
 from thalweg.numbers import number
 from thalweg.sweeps.sweep import Sweep, is_absent
 
@@ -67,10 +67,7 @@ def rates_figure(sweep: Sweep, *, theme: str = "light") -> go.Figure:
             hovertemplate="lr %{x:.3g}: diverged<extra></extra>",
         )  # fmt: skip
     ends = [float(lr.min()), float(lr.max())]
-    figure.add_scatter(
-        x=ends, y=[sweep.exact_loss] * 2, mode="lines", name="exact solution",
-        line={"color": NEUTRAL, "dash": "dash", "width": 1.5}, hoverinfo="skip",
-    )  # fmt: skip
+    figure.add_trace(dashed(ends, [sweep.exact_loss] * 2, "exact solution"))
     lay_out(
         figure,
         theme_name=theme,

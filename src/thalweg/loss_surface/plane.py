@@ -18,6 +18,7 @@ from thalweg.errors import InvalidData, InvalidSetting, nearest
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
+    from thalweg.summary.solution import Solution
     from thalweg.summary.summary import Summary
 
 Interval: TypeAlias = tuple[float, float]
@@ -227,12 +228,7 @@ def check_range(name: str, limits: object) -> Interval:
 
 
 def automatic_range(
-    factor: Array,
-    direction: Array,
-    origin: Array,
-    solution: Array,
-    paths: Sequence[Array],
-    reach: float,
+    factor: Array, direction: Array, origin: Array, exact: Solution, paths: Sequence[Array]
 ) -> Interval:
     """Say from where to where an axis goes so that it shows the solution and the paths.
 
@@ -242,18 +238,18 @@ def automatic_range(
         The triangle of [1, X, y].
     direction, origin : ndarray, shape (p,)
         Of the axis.
-    solution : ndarray, shape (p,)
-        The exact one.
+    exact : Solution
+        Around it, where there is no extent, as far as changes the predictions by the target's
+        deviation.
     paths : sequence of ndarray, shape (k, p)
-    reach : float
-        How far to look on either side where that has no extent.
 
     Returns
     -------
     pair of float
         Distances from the origin along the direction.
     """
-    middle = float((solution - origin) @ direction)
+    reach = _reach(factor, direction, exact)
+    middle = float((exact.parameters - origin) @ direction)
     seen = [(_near(path, factor) - origin) @ direction for path in paths]
     low = min([middle, *(float(along.min()) for along in seen)])
     high = max([middle, *(float(along.max()) for along in seen)])
@@ -273,11 +269,11 @@ def _near(path: Array, factor: Array) -> Array:
     return near
 
 
-def reach_along(factor: Array, direction: Array, solution: Array, *, intercept: bool) -> float:
+def _reach(factor: Array, direction: Array, exact: Solution) -> float:
     """Say how far along a direction the predictions are wrong by the target's deviation."""
-    target = factor[int(intercept) :, -1]  # the first row holds the target's mean
+    target = factor[int(exact.intercept) :, -1]  # the first row holds the target's mean
     deviation = np.linalg.norm(target) or np.linalg.norm(factor[:, -1]) or 1.0
     change = np.linalg.norm(factor[:, :-1] @ direction)
     if change <= 1e-12 * np.linalg.norm(factor[:, :-1]):  # flat: the loss sets no scale there
-        return float(np.linalg.norm(solution)) or 1.0
+        return float(np.linalg.norm(exact.parameters)) or 1.0
     return float(deviation / change)

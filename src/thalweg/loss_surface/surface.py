@@ -33,7 +33,6 @@ from thalweg.loss_surface.plane import (
     curvature_directions,
     main_directions,
     name_ranges,
-    reach_along,
     read_paths,
 )
 from thalweg.summary.exact import exact_triangle
@@ -243,7 +242,6 @@ def surface(
     chosen = choose_directions(along, named, names, has_path=len(paths) > 0)
     factor, exact = exact_triangle(known, intercept=intercept)
     warn_of_dependence(exact, summary.n)
-    solution = exact.parameters
     origin, titles, directions = _place(chosen, names, summary, exact, paths)
     if through is not None:
         origin = check_parameters("through", through, len(names))
@@ -254,9 +252,8 @@ def surface(
         if given is not None:
             limits[axis] = check_range(titles[axis], given)
         else:
-            reach = reach_along(factor, directions[axis], solution, intercept=intercept)
-            limits[axis] = automatic_range(factor, directions[axis], origin, solution, paths, reach)
-            limits[axis] += offset[axis]
+            found = automatic_range(factor, directions[axis], origin, exact, paths)
+            limits[axis] = np.add(found, offset[axis])
     first, second, grid, triangle, floor, beyond = evaluate(
         factor, origin, directions, offset, limits, summary.n, points
     )
@@ -271,7 +268,7 @@ def surface(
         origin=origin,
         directions=directions,
         offset=offset,
-        solution=solution,
+        solution=exact.parameters,
         factor=factor,
         triangle=triangle,
         n=summary.n,

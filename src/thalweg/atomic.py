@@ -2,7 +2,7 @@
 
 Whatever Thalweg leaves on disk (counts, runs, reports, summaries) is written through here, so
 that a full disk, an error or a power cut leaves what stood there before.
-Not here: what the bytes mean.
+Not here: what the bytes mean, what else is read or written (:mod:`thalweg.data.outputs`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from thalweg.errors import UnwritableFile
+from thalweg.regular import other_kind
 
 
 @contextmanager
@@ -63,13 +64,26 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     _sync_folder(target.parent)
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Refuse a place where :func:`write_atomically` could not begin, by beginning there.
+
+    Raises
+    ------
+    UnwritableFile
+        Where no file can be made. Nothing is left behind.
+    """
+    _, temporary, descriptor = _open_beside(path)
+    os.close(descriptor)
+    temporary.unlink()
+
+
 def _open_beside(path: str | os.PathLike[str]) -> tuple[Path, Path, int]:
     """Make the temporary file: where it shall go, where it is, its descriptor."""
     try:
         target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file():
-            kind = "a folder" if target.is_dir() else "a device or a pipe"
-            raise _unwritable(path, f"the name of {kind}")
+        with suppress(FileNotFoundError):  # a new file
+            if kind := other_kind(target):
+                raise _unwritable(path, f"the name of {kind}")
         # A short name of its own: the target's may already be as long as a name can be.
         temporary = target.with_name(f".thalweg-{secrets.token_hex(8)}.tmp")
         # 0o666 less the umask: what any new file gets. O_EXCL: never somebody else's file.

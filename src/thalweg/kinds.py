@@ -8,8 +8,10 @@ settings there are (:mod:`thalweg.settings`, :mod:`thalweg.optimizers`).
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from thalweg.errors import InvalidSetting, nearest
@@ -189,6 +191,33 @@ class Flag(Kind):
         """Give the bool."""
         is_flag = isinstance(value, bool) or _is_numpys_flag(value)
         return bool(value) if is_flag else None
+
+
+@dataclass(frozen=True)
+class FlagOrFunction(Flag):
+    """True, False, or a function that is called instead of what True does."""
+
+    expected = "True, False or a function"
+
+    def normal(self, value: Any) -> Any:
+        """Give the bool, or the function as it is."""
+        return value if callable(value) else super().normal(value)
+
+
+@dataclass(frozen=True)
+class File(Kind):
+    """The name of a file, as a path; bytes are none."""
+
+    advice: str = "name the file in text or with pathlib.Path"
+    expected = "the path of a file"
+
+    def normal(self, value: Any) -> Path | None:
+        """Give the path."""
+        named = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+        return Path(named) if isinstance(named, str) else None
+
+
+FILE, FILE_OR_NONE = File(""), File("", optional=True)
 
 
 @dataclass(frozen=True)

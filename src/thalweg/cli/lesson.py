@@ -29,7 +29,9 @@ def lesson(
     from rich.progress import Progress
 
     from thalweg.atomic import write_atomically
+    from thalweg.data.outputs import check_outputs
 
+    check_outputs([out], [])
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task("loading PyTorch", total=None)
         from thalweg.pages import lesson as lesson_
@@ -73,8 +75,10 @@ def count(
     out: Out = None,
 ) -> None:
     """Count a letter in the chapters of a text, as a CSV table."""
+    from thalweg.data.outputs import check_outputs
     from thalweg.data.texts import count_files, write_counts
 
+    check_outputs([out], files)
     counts = count_files(
         files,
         letter=letter,

@@ -69,6 +69,9 @@ def report(
     ),
 ) -> None:
     """Write one HTML page about one or several runs."""
+    from thalweg.data.outputs import check_outputs
+
+    check_outputs([out], runs)
     write_report({name: thalweg.load(path) for name, path in _named(runs).items()}, out)
 
 
@@ -87,7 +90,9 @@ def export(
 ) -> None:
     """Write a run as a plain PyTorch script that reproduces it."""
     from thalweg.checks import check_choice
+    from thalweg.data.outputs import check_outputs
     from thalweg.export import to_pytorch
 
     check_choice("to", to, ("pytorch",))
+    check_outputs([out], [run])
     write(to_pytorch(thalweg.load(run)), out)

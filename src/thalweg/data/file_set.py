@@ -63,6 +63,8 @@ class FileSet:
         What they are, for titles.
     source : str
         What they are called in errors.
+    origin : tuple of Path
+        The files and folders that were named, wherever the process goes from here.
     choice : Choice
         The columns chosen; positions are those in the first file.
     size : int
@@ -89,7 +91,11 @@ class FileSet:
         check_format(delimiter, decimal)
         self.paths = list_files(path)
         first = self.paths[0]
-        self.name = Path(path).name if isinstance(path, str | os.PathLike) else first.parent.name
+        if isinstance(path, str | os.PathLike):
+            self.name, given = Path(path).name, [path]
+        else:
+            self.name, given = first.parent.name, list(path)
+        self.origin = tuple(Path(each).absolute() for each in given)
         self.source = str(first) if len(self.paths) == 1 else self.name
         self._choose = choose
         self._all_columns = features is None

@@ -6,6 +6,8 @@ Not here: which places are free (test_outputs), how a file is written (test_atom
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_type_hints
 
@@ -140,3 +142,65 @@ def test_a_checkpoint_may_be_the_run_that_is_gone_on_with() -> None:
 def test_a_pipe_is_not_waited_for(line: tuple[str, ...]) -> None:
     os.mkfifo("pipe")
     is_refused(run(*line), "pipe: got a device or a pipe, expected a")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        FIT,
+        (*FIT, "--json"),
+        ("solve", "river.csv", "-y", "flow"),
+        ("predict", "run.parquet", "river.csv"),
+        ("explain", "run.parquet"),
+        ("export", "run.parquet"),
+        ("count", "river.csv"),
+        ("--version",),
+        ("fit", "--help"),
+    ],
+)
+def test_an_answer_for_which_there_is_no_room_is_one_sentence(
+    line: tuple[str, ...],
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(
+            [sys.executable, "-m", "thalweg", *line],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert said.returncode == 2
+    assert said.stderr == (
+        "thalweg: standard output: got no space left on device, expected a place where an answer "
+        "can be written; make room there, or send the answer elsewhere\n"
+    )
+
+
+def test_a_reader_that_has_gone_is_told_nothing() -> None:
+    for line in (("solve", "river.csv", "-y", "flow"), ("predict", "run.parquet", "river.csv")):
+        reading, writing = os.pipe()
+        os.close(reading)
+        said = subprocess.run(
+            [sys.executable, "-m", "thalweg", *line],
+            stdout=writing, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        os.close(writing)
+        assert (said.returncode, said.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("line", [line for line in WRITES.values() if line[0] != "lesson"])
+def test_a_full_disk_leaves_what_stood_there(line: tuple[str, ...], folder: Path) -> None:
+    Path("written").write_text("earlier")
+    before = contents(folder)
+    limited = (
+        "import resource, sys\nfrom thalweg.cli.main import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))\n"
+        "main(sys.argv[1:])"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", limited, *line, "written"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert said.returncode == 2, said
+    assert said.stderr.startswith("thalweg: written: got file too large, expected a place where a")
+    assert len(said.stderr.splitlines()) == 1
+    assert contents(folder) == before
+    if line[0] == "fit" and line[-1] != "--checkpoint":
+        assert "exact solution" in said.stdout  # the fit is not lost

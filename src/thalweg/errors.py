@@ -73,7 +73,7 @@ class ThalwegError(Exception):
         self._advice = advice
         if not expected:
             self.argument = self.got = self.expected = self.advice = ""
-            super().__init__(argument)
+            super().__init__(printable(argument))
             return
         self.argument, self.got, self.expected = argument, got, expected
         self.advice = self._advised(as_keyword)
@@ -83,8 +83,10 @@ class ThalwegError(Exception):
         """Say the sentence with each suggested setting as ``setting(name, value)`` writes it."""
         if not self.expected:
             return str(self)
-        return sentence(
-            self.argument, got=self.got, expected=self.expected, advice=self._advised(setting)
+        return printable(
+            sentence(
+                self.argument, got=self.got, expected=self.expected, advice=self._advised(setting)
+            )
         )
 
     def _advised(self, setting: Callable[[str, object], str]) -> str:
@@ -147,6 +149,17 @@ def sentence(argument: str, *, got: str, expected: str, advice: str) -> str:
     'lr: got -1.0, expected a positive number; try lr=0.01'
     """
     return f"{argument}: got {got}, expected {expected}; {advice}"
+
+
+def printable(text: str) -> str:
+    r"""Give a text that can be written anywhere: bytes of a file's name may be none of any text.
+
+    Examples
+    --------
+    >>> printable("caf\udce9.csv")
+    'caf\\udce9.csv'
+    """
+    return text.encode(errors="backslashreplace").decode()
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

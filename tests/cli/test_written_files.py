@@ -5,12 +5,16 @@ Not here: which places are free (test_outputs), how a file is written (test_atom
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import get_type_hints
 
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 import thalweg
@@ -204,3 +208,64 @@ def test_a_full_disk_leaves_what_stood_there(line: tuple[str, ...], folder: Path
     assert contents(folder) == before
     if line[0] == "fit" and line[-1] != "--checkpoint":
         assert "exact solution" in said.stdout  # the fit is not lost
+
+
+def test_there_may_be_no_room_for_the_sentence_either() -> None:
+    with Path("/dev/full").open("w") as full:
+        for line in (("solve", "none.csv", "-y", "flow"), FIT):
+            said = subprocess.run(
+                [sys.executable, "-m", "thalweg", *line], stdout=full, stderr=full, check=False
+            )
+            assert said.returncode == 2
+
+
+ODD = os.fsdecode(b"caf\xe9")  # a name that is no text in UTF-8
+
+
+@pytest.fixture
+def odd() -> str:
+    """A folder with a table of each kind, its name and theirs no text; the name of the CSV file."""
+    table = pyarrow.csv.read_csv("river.csv")
+    for folder in ("csv", "parquet", "feather", "gz"):
+        Path(f"{folder}{ODD}").mkdir()
+    pyarrow.parquet.write_table(table, "river.parquet")
+    Path("river.parquet").rename(f"parquet{ODD}/{ODD}")
+    pyarrow.feather.write_feather(table, "river.feather")
+    Path("river.feather").rename(f"feather{ODD}/{ODD}")
+    Path(f"gz{ODD}", ODD).write_bytes(gzip.compress(TABLE.encode()))
+    Path(f"csv{ODD}", ODD).write_text(TABLE)
+    return f"csv{ODD}/{ODD}"
+
+
+@pytest.mark.usefixtures("odd")
+@pytest.mark.parametrize("kind", ["csv", "parquet", "feather", "gz"])
+def test_tables_are_read_whose_names_are_no_text(kind: str) -> None:
+    expected = run("solve", "river.csv", "-y", "flow")
+    for given in (f"{kind}{ODD}", f"{kind}{ODD}/{ODD}"):
+        assert run("solve", given, "-y", "flow") == expected
+
+
+def test_files_are_written_and_read_whose_names_are_no_text(odd: str) -> None:
+    fit = ("fit", odd, "-y", "flow", "--epochs", "3")
+    kept, out, report = f"kept{ODD}", f"out{ODD}", f"report{ODD}"
+    for line in (
+        (*fit, "--checkpoint", kept, "--out", out, "--report", report),
+        (*fit, "--resume", kept),
+        ("predict", out, odd, "--out", f"flow{ODD}"),
+        ("report", kept, out, "--out", f"both{ODD}"),
+        ("explain", out),
+        ("explain", odd, "-y", "flow"),
+        ("export", out, "--out", f"again{ODD}"),
+        ("count", odd, "--out", f"counts{ODD}"),
+    ):
+        said = run(*line)
+        assert said.code == 0, said
+    assert thalweg.load(out).epochs == 3
+    said = run("count", odd)
+    assert (said.code, said.out.splitlines()[1]) == (0, r"caf\udce9,26,0")
+
+
+def test_a_name_that_is_no_text_is_said_in_a_sentence() -> None:
+    for line in (("solve", ODD, "-y", "flow"), ("export", ODD), (*FIT, "--out", f"{ODD}/a")):
+        is_refused(run(*line), "got no such file")
+    is_refused(run("solve", "river.csv", "-y", ODD), r"target: got 'caf\udce9', expected a column")

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from thalweg.cli.app import app, errors
 from thalweg.cli.options import Out
+from thalweg.errors import printable
 
 
 @app.command()
@@ -53,7 +54,7 @@ def lesson(
     console.print(table)
     agreed = sum(row.agrees for row in replayed.comparisons)
     console.print(f"{agreed} of {len(replayed.comparisons)} numbers agree, the data's included.")
-    console.print(f"The page is {out.resolve()}", soft_wrap=True)
+    console.print(printable(f"The page is {out.resolve()}"), markup=False, soft_wrap=True)
     if open_:
         webbrowser.open(out.resolve().as_uri())
 

@@ -14,7 +14,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, TextIO
 
 import typer
@@ -33,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with _warnings_in_a_line(), _stdout_written():
             app(arguments)
     except ThalwegError as error:
-        said = f"thalweg: {error.worded(_as_option)}"
-        errors.print(said, style="red", markup=False, soft_wrap=True)
+        with suppress(OSError):  # stderr may be full too: the exit code is left
+            said = f"thalweg: {error.worded(_as_option)}"
+            errors.print(said, style="red", markup=False, soft_wrap=True)
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
         errors.print("thalweg: interrupted", markup=False)

@@ -15,7 +15,7 @@ from thalweg.cli.answers import say_json, write, write_report
 from thalweg.cli.app import app, errors
 from thalweg.cli.options import Decimal, Delimiter, Features, Json, Missing, Out, RunPath
 from thalweg.cli.rows import rows_of, scan_of
-from thalweg.errors import InvalidSetting
+from thalweg.errors import InvalidSetting, printable
 from thalweg.progress import Bar
 
 
@@ -78,8 +78,8 @@ def report(
 def _named(paths: list[Path]) -> dict[str, Path]:
     """Call files by what comes before the suffix, or by all of their paths if those are alike."""
     chosen = list(dict.fromkeys(paths))
-    stems = {path.stem: path for path in chosen}
-    return stems if len(stems) == len(chosen) else {str(path): path for path in chosen}
+    stems = {printable(path.stem): path for path in chosen}
+    return stems if len(stems) == len(chosen) else {printable(str(path)): path for path in chosen}
 
 
 @app.command()

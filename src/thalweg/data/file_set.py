@@ -18,7 +18,7 @@ from thalweg.data.paths import AnyPath, list_files
 from thalweg.data.rows import batch_rows
 from thalweg.data.scanning import ArrowBatch
 from thalweg.data.tables import Table, open_table, readable
-from thalweg.errors import InvalidData, UnreadableFile
+from thalweg.errors import InvalidData, UnreadableFile, printable
 
 Chooser: TypeAlias = Callable[[Sequence[Column], Sequence[str] | None, str], Choice]
 """Chooses among a table's columns, given the features wanted and what the table is called."""
@@ -92,11 +92,12 @@ class FileSet:
         self.paths = list_files(path)
         first = self.paths[0]
         if isinstance(path, str | os.PathLike):
-            self.name, given = Path(path).name, [path]
+            name, given = Path(path).name, [path]
         else:
-            self.name, given = first.parent.name, list(path)
+            name, given = first.parent.name, list(path)
         self.origin = tuple(Path(each).absolute() for each in given)
-        self.source = str(first) if len(self.paths) == 1 else self.name
+        self.name = printable(name)
+        self.source = printable(str(first)) if len(self.paths) == 1 else self.name
         self._choose = choose
         self._all_columns = features is None
         self._target, self._delimiter, self._decimal = target, delimiter, decimal

@@ -25,6 +25,7 @@ from thalweg.errors import (
     InvalidSetting,
     ThalwegWarning,
     UnreadableFile,
+    printable,
 )
 from thalweg.regular import read_whole
 
@@ -156,13 +157,13 @@ def count_files(
     """
     _single_letter(letter, fold_accents=fold_accents)  # before any file is read
     texts = read_texts(paths)
-    names = [Path(path).name for path in paths]
+    names = [printable(Path(path).name) for path in paths]
     if split is not None:
         heading = _compiled(split)
         chapters = [
             chapter
             for path, text in zip(paths, texts, strict=True)
-            for chapter in _cut(text, heading, os.fspath(path))
+            for chapter in _cut(text, heading, printable(os.fspath(path)))
         ]
         names = [name for name, _ in chapters]
         texts = [text for _, text in chapters]

@@ -368,19 +368,22 @@ def _choose_engine(
 def _check_batches(own: Mapping[str, Any]) -> None:
     given = {name: own.get(name) for name in ("batch_size", "shuffle", "drop_last")}
     also = ", ".join(name for name, value in given.items() if value)
+    options = ", ".join(f"{{{name}}}" for name, value in given.items() if value)
     if own.get("batch_sampler") is not None and also:
         raise InvalidSetting(
             "batch_sampler",
             got=f"batches written out, and {also} too",
             expected="one or the other",
-            advice=f"leave out {also}: the sampler says which rows each step sees",
+            advice=f"leave out {options}: the sampler says which rows each step sees",
+            suggest=dict.fromkeys(given, ...),
         )
     if given["drop_last"] and given["batch_size"] is None:
         raise InvalidSetting(
             "drop_last",
             got="True without a batch_size",
             expected="a batch_size whose last, short batch could be dropped",
-            advice="add batch_size, or leave drop_last out",
+            advice="add {batch_size}, or leave {drop_last} out",
+            suggest={"batch_size": ..., "drop_last": ...},
         )
 
 
@@ -415,7 +418,7 @@ def choose_rule(optimizer: object, lr: object, given: Mapping[str, Any]) -> Rule
     if rule is not None:
         plain = given
         if given:
-            _check_names(given, rule)
+            check_names(given, rule)
             plain = {k: v for k, v in given.items() if k not in _TORCH_FLAGS}
         made: Rule = make_rule(rule, rate, plain)
         if len(plain) == len(given):
@@ -458,19 +461,30 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and not hasattr(value, "requires_grad") else value
 
 
-def _check_names(given: Iterable[str], rule: type[Rule]) -> None:
-    """Refuse settings that neither ``fit`` nor the optimiser has, all of them at once."""
+def check_names(
+    given: Iterable[str],
+    rule: type[Rule],
+    *,
+    function: str = "fit",
+    own: Iterable[str] | None = None,
+) -> None:
+    """Refuse settings that neither a function nor the optimiser has, all of them at once.
+
+    ``own`` are those that the function has itself; left out, those of ``fit``.
+    """
     known = [name for name in declared(rule).defaults if name != "lr"] + sorted(_TORCH_FLAGS)
     unknown = [name for name in given if name not in known]
     if not unknown:
         return
-    valid = [*DEFAULTS, "start", "progress", "checkpoint", "every", "resume", *known]
+    if own is None:
+        own = (*DEFAULTS, "start", "progress", "checkpoint", "every", "resume")
+    valid = [*own, *known]
     advice = "; ".join(
         f"for {name!r} {_advise(name, valid)}" if len(unknown) > 1 else _advise(name, valid)
         for name in unknown
     )
     raise InvalidSetting(
-        "fit",
+        function,
         got=f"unknown setting{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}",
         expected=f"its own settings and those of {rule.__name__}",
         advice=advice,

@@ -373,6 +373,31 @@ MISTAKES = [
     (("predict", "river.csv", "river.csv"), "river.csv: got another kind of file"),
     (("explain", "a.parquet", "b.parquet"), "explain: got 2 files, expected one run file"),
     (("export", "river.csv", "--to", "jax"), "to: got 'jax'"),
+    (
+        ("fit", "river.csv", "-y", "flow", "--drop-last"),
+        "drop_last: got True without a batch_size, expected a batch_size whose last, short batch "
+        "could be dropped; add --batch-size, or leave --drop-last out\n",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--batch-size", "99", "--drop-last"),
+        "batch_size: got 99 for 20 rows, with drop_last, expected at most 20, or no step would be "
+        "left; lower --batch-size, or leave --drop-last out\n",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--shuffle", "--set", "batch_sampler=[[0]]"),
+        "batch_sampler: got batches written out, and shuffle too, expected one or the other; "
+        "leave out --shuffle: the sampler says which rows each step sees\n",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--delta", "3"),
+        "delta: got 3.0 with loss='mse', expected loss='huber', which alone has one; leave "
+        "--delta out\n",
+    ),
+    (
+        ("solve", "river.csv", "-y", "flow", "-x", "flow"),
+        "features: got ['flow'] with target 'flow', expected at least one name, each once, and "
+        "not the target's; leave --features out to take every column but the target\n",
+    ),
 ]
 
 

@@ -49,10 +49,12 @@ def _as_option(name: str, value: object) -> str:
     --------
     >>> _as_option("features", ["a", "b c"]), _as_option("read.missing", "drop")
     ("--features 'a,b c'", '--missing drop')
-    >>> _as_option("start", 0)
-    'start=0'
+    >>> _as_option("start", 0), _as_option("drop_last", ...)
+    ('start=0', '--drop-last')
     """
     option = _options_by_name().get(name.rpartition(".")[2])
+    if value is ...:
+        return option or name
     values = value if isinstance(value, list) else [str(value)]
     # Names that hold a comma are more than --features can say.
     if option is None or (len(values) > 1 and any("," in part for part in values)):

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from thalweg.arrays import Array
+from thalweg.checks import check_choice
 from thalweg.data.columns import Column
 from thalweg.data.source import Rows
-from thalweg.errors import InvalidData, InvalidSetting, ThalwegWarning, nearest
+from thalweg.errors import InvalidData, ThalwegWarning
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,13 +34,7 @@ def batch_rows(columns: int) -> int:
 
 def check_missing(missing: str) -> None:
     """Refuse a word that says nothing about missing values."""
-    if missing not in ("error", "drop"):
-        raise InvalidSetting(
-            "missing",
-            got=repr(missing),
-            expected="'error' or 'drop'",
-            advice=nearest(str(missing), ["error", "drop"]),
-        )
+    check_choice("missing", missing, ("error", "drop"))
 
 
 class MissingFilter:

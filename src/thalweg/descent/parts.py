@@ -213,8 +213,13 @@ def _listed(keywords: dict[str, Any], names: list[str]) -> str:
 
 
 def _other_fit(*, got: str, expected: str) -> InvalidSetting:
-    advice = "resume with the data and the settings of the first call, or leave resume out"
-    return InvalidSetting("resume", got=got, expected=expected, advice=advice)
+    return InvalidSetting(
+        "resume",
+        got=got,
+        expected=expected,
+        advice="resume with the data and the settings of the first call, or leave {resume} out",
+        suggest={"resume": ...},
+    )
 
 
 def _same_start(path_start: Array, began: InitialState, task: Task) -> bool:

@@ -29,12 +29,13 @@ from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome, Run
-from thalweg.settings import DEFAULTS, Settings, TorchRule, kind_of
+from thalweg.settings import DEFAULTS, Settings, TorchRule, check_names, kind_of
 from thalweg.summary.exact import exact_loss
 from thalweg.sweeps.kernel import SweepTrace, sweep_descend
 from thalweg.torch_random import Generator, initial_parameters
 
 _FOR_ALL = ("epochs", "seed", "intercept", "standardize")  # the same in all the runs
+_SWEPT = ("lr", "optimizer", "start", "paths", *_FOR_ALL)
 _RATE = Number("", "try numpy.geomspace(1e-4, 1, 50)", range=POSITIVE)
 
 
@@ -259,19 +260,23 @@ def _groups(
             settings = Settings.of(optimizer=each, lr=lr, **dict(zip(own, values, strict=True)))
             _check_batch_descent(settings)
             groups.append(settings)
-    if unused:  # none of the optimisers has it: with fit's own sentence
-        Settings.of(optimizer=names[0], **{name: given[name] for name in unused})
+    if unused:  # none of the optimisers has it
+        check_names(unused, RULES[_name(names[0])], function="sweep", own=_SWEPT)
     return tuple(groups)
 
 
 def _own(optimizer: str | type, given: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out the settings that only other optimisers have."""
-    name = optimizer.__name__ if isinstance(optimizer, type) else optimizer
-    rule = RULES.get(name.lower()) if isinstance(name, str) else None
+    rule = RULES.get(_name(optimizer))
     if rule is None:
         return dict(given)
     known = (*DEFAULTS, *declared(rule).settings)
     return {name: value for name, value in given.items() if name in known}
+
+
+def _name(optimizer: str | type) -> str:
+    name = optimizer.__name__ if isinstance(optimizer, type) else optimizer
+    return name.lower() if isinstance(name, str) else ""
 
 
 def _is_several(value: object) -> bool:
@@ -287,8 +292,7 @@ def _check_batch_descent(settings: Settings) -> None:
             expected=f"one of {', '.join(map(repr, RULES))}",
             advice="walk the others one at a time with thalweg.fit",
         )
-    swept = ("optimizer", "lr", "epochs", "seed", "intercept", "standardize")
-    own = (*swept, *settings.hyperparameters)
+    own = ("optimizer", "lr", *_FOR_ALL, *settings.hyperparameters)
     other = [name for name in settings.changed() if name not in own]
     if other:
         raise InvalidSetting(

@@ -1,14 +1,17 @@
 """Files appear whole or not at all, whatever happens while they are written."""
 
 import errno
+import fcntl
 import io
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from thalweg.atomic import write_atomically
+from thalweg.atomic import check_writable, write_atomically
 from thalweg.errors import UnwritableFile
 
 
@@ -58,6 +61,82 @@ def test_a_new_file_gets_the_permissions_of_any_new_file(tmp_path: Path) -> None
     finally:
         os.umask(mask)
     assert stat.S_IMODE((tmp_path / "counts.csv").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o400])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "run.parquet"
+    path.touch()
+    path.chmod(mode)
+    with write_atomically(path) as file:
+        file.write(b"later")
+        (temporary,) = (other for other in tmp_path.iterdir() if other != path)
+        assert stat.S_IMODE(temporary.stat().st_mode) == 0o600  # private, as the other may be
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    killed = (
+        "import os, signal, sys\nfrom thalweg.atomic import write_atomically\n"
+        "with write_atomically(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", killed, tmp_path / "killed"], check=False)
+    (left,) = names_in(tmp_path)
+    folder, link, pipe = (f".thalweg-{digit * 16}.tmp" for digit in "abc")
+    os.mkfifo(tmp_path / pipe)
+    (tmp_path / folder).mkdir()
+    (tmp_path / link).symlink_to("x")
+    others = [f"{left}.old", f"x{left}", ".thalweg-1.tmp", left.replace(".tmp", "0.tmp")]
+    for name in others:
+        (tmp_path / name).touch()
+    with write_atomically(tmp_path / "first") as first:
+        with write_atomically(tmp_path / "second") as second:  # the first is being written
+            second.write(b"2")
+        first.write(b"1")
+    assert names_in(tmp_path) == sorted([*others, folder, link, pipe, "first", "second"])
+    assert (tmp_path / "first").read_bytes() == b"1"
+
+
+def test_a_file_that_is_swept_before_it_is_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, locked = fcntl.flock, list[int]()
+
+    def swept(descriptor: int, operation: int) -> None:
+        if not locked:
+            (made,) = tmp_path.iterdir()
+            made.unlink()
+        locked.append(descriptor)
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", swept)
+    with write_atomically(tmp_path / "a") as file:
+        file.write(b"1")
+    assert (tmp_path / "a").read_bytes() == b"1"
+    assert len(locked) == 2
+
+
+def test_a_file_is_not_swept_in_the_moment_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename, busy = os.replace, list[Path]()
+
+    def replace(source: Path, target: Path) -> None:
+        busy.append(target)
+        if len(busy) == 1:
+            with write_atomically(tmp_path / "other"):
+                pass
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    with write_atomically(tmp_path / "a"):
+        pass
+    assert names_in(tmp_path) == ["a", "other"]
+
+
+def test_a_check_leaves_nothing_behind(tmp_path: Path) -> None:
+    check_writable(tmp_path / "a")
+    assert names_in(tmp_path) == []
 
 
 def test_a_writer_that_closes_the_file_does_no_harm(tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ def test_what_merely_counts_as_true_is_no_flag(call: Callable[[Any], Any], given
     [
         ("every", lambda v: thalweg.fit(DATA, epochs=2, every=v), [0, -1, "1", np.nan, SECOND]),
         ("start", lambda v: thalweg.fit(DATA, epochs=2, start=v), ["", [], [10**400, 1], {}]),
+        ("checkpoint", lambda v: thalweg.fit(DATA, epochs=2, checkpoint=v), [3, b"a", True, ["a"]]),
+        ("resume", lambda v: thalweg.fit(DATA, epochs=2, resume=v), [3, b"a", False, RUN]),
+        ("progress", lambda v: thalweg.fit(DATA, epochs=2, progress=v), ["no", 1, None, [], RUN]),
+        ("path", thalweg.load, [3, b"a", None, RUN, ["a"]]),
+        ("path", RUN.save, [3, b"a", None, ["a"]]),
         ("points", lambda v: thalweg.surface(DATA, points=v), [1, 2.5, "9", True, 10**9, SECOND]),
         ("path", lambda v: thalweg.surface(DATA, path=v), ["run", {}, 3, [[1.0]], object()]),
         ("along", lambda v: thalweg.surface(DATA, along=v), ["", "axis", ("bias",), 3]),

@@ -69,6 +69,7 @@ def batches_of(settings: Settings, n: int) -> Batches:
             "batch_size",
             got=f"{settings.batch_size} for {n} rows, with drop_last",
             expected=f"at most {n}, or no step would be left",
-            advice="lower batch_size or leave drop_last out",
+            advice="lower {batch_size}, or leave {drop_last} out",
+            suggest={"batch_size": ..., "drop_last": ...},
         )
     return Batches(settings.batch_size, settings.shuffle, settings.drop_last)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from thalweg.errors import InvalidData, InvalidSetting, nearest
+from thalweg.errors import LISTED, InvalidData, InvalidSetting, nearest
 from thalweg.kinds import Flag
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Refuse what is not one of ``choices``."""
     if value not in choices:
         expected = "one of " + ", ".join(map(repr, choices))
-        advice = nearest(str(value), choices)
+        advice = nearest(str(value), choices, LISTED)
         raise InvalidSetting(name, got=repr(value), expected=expected, advice=advice)
 
 

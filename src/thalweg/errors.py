@@ -36,7 +36,8 @@ class ThalwegError(Exception):
         What to do. A setting to pass stands in it as its name in braces, ``try {lr}``, after
         the function that takes it where that is another, ``use {read.missing}``.
     suggest : mapping of str to object, optional
-        The values of those settings; what the advice does not name is left out.
+        The values of those settings; what the advice does not name is left out. The value ``...``
+        has the setting named alone, ``leave {lr} out``.
 
     Attributes
     ----------
@@ -67,13 +68,15 @@ class ThalwegError(Exception):
         advice: str = "",
         suggest: Mapping[str, object] | None = None,
     ) -> None:
+        self._advice, self._named = advice, dict(suggest or {})
         self.suggest = {
-            name: value for name, value in (suggest or {}).items() if f"{{{name}}}" in advice
+            name: value
+            for name, value in self._named.items()
+            if f"{{{name}}}" in advice and value is not ...
         }
-        self._advice = advice
         if not expected:
             self.argument = self.got = self.expected = self.advice = ""
-            super().__init__(argument)
+            super().__init__(printable(argument))
             return
         self.argument, self.got, self.expected = argument, got, expected
         self.advice = self._advised(as_keyword)
@@ -83,26 +86,32 @@ class ThalwegError(Exception):
         """Say the sentence with each suggested setting as ``setting(name, value)`` writes it."""
         if not self.expected:
             return str(self)
-        return sentence(
-            self.argument, got=self.got, expected=self.expected, advice=self._advised(setting)
+        return printable(
+            sentence(
+                self.argument, got=self.got, expected=self.expected, advice=self._advised(setting)
+            )
         )
 
     def _advised(self, setting: Callable[[str, object], str]) -> str:
         def written(place: re.Match[str]) -> str:
             name = place[1]
-            return setting(name, self.suggest[name]) if name in self.suggest else place[0]
+            return setting(name, self._named[name]) if name in self._named else place[0]
 
         return re.sub(r"\{([\w.]+)\}", written, self._advice)
 
 
 def as_keyword(name: str, value: object) -> str:
-    """Write a setting as Python passes it.
+    """Write a setting as Python passes it, or its name alone.
 
     Examples
     --------
     >>> as_keyword("lr", 0.01), as_keyword("read.decimal", ",")
     ('lr=0.01', "thalweg.read(…, decimal=',')")
+    >>> as_keyword("lr", ...)
+    'lr'
     """
+    if value is ...:
+        return name
     function, _, keyword = name.rpartition(".")
     written = f"{keyword}={value!r}"
     return f"thalweg.{function}(…, {written})" if function else written
@@ -162,8 +171,23 @@ def and_more(words: Iterable[str], most: int) -> str:
     return ", ".join(words[:most]) + (f" and {left:,} more" if left > 0 else "")
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Advise the valid name nearest to a misspelt one, or list them all.
+LISTED = "choose one of them"
+"""What to do where all the valid names stand in the sentence already."""
+
+
+def printable(text: str) -> str:
+    r"""Give a text that can be written anywhere: bytes of a file's name may be none of any text.
+
+    Examples
+    --------
+    >>> printable("caf\udce9.csv")
+    'caf\\udce9.csv'
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
+def nearest(name: str, valid: Iterable[str], otherwise: str = "") -> str:
+    """Advise the valid name nearest to a misspelt one, else what is given, or list them all.
 
     Examples
     --------
@@ -171,10 +195,12 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     "did you mean 'nadam'?"
     >>> nearest("zzz", ["adam", "sgd"])
     "choose one of 'adam', 'sgd'"
+    >>> nearest("zzz", ["adam", "sgd"], LISTED)
+    'choose one of them'
     """
     names = list(valid)
     close = get_close_matches(name.lower(), [n.lower() for n in names], n=1, cutoff=0.6)
     if close:
         match = next(n for n in names if n.lower() == close[0])
         return f"did you mean {match!r}?"
-    return "choose one of " + ", ".join(map(repr, names))
+    return otherwise or "choose one of " + ", ".join(map(repr, names))

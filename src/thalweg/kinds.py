@@ -8,11 +8,13 @@ settings there are (:mod:`thalweg.settings`, :mod:`thalweg.optimizers`).
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
-from thalweg.errors import InvalidSetting, nearest
+from thalweg.errors import LISTED, InvalidSetting, nearest
 
 PRECISIONS = ("float32", "float64")
 SHOWN = 200  # characters of a value in an error
@@ -83,10 +85,11 @@ class Kind:
     optional: bool = False
     example: Any = None
 
-    @property
-    def expected(self) -> str:
-        """What an error says is expected."""
-        raise NotImplementedError
+    expected: ClassVar[str] = ""
+
+    def expects(self, value: object) -> str:
+        """Say what an error expects in place of a value."""
+        return self.expected
 
     def normal(self, value: Any) -> Any:
         """Give the value as Python's own; None where it is not of this kind."""
@@ -108,7 +111,7 @@ class Kind:
             raise InvalidSetting(
                 name,
                 got=_shown(value),
-                expected=self.expected,
+                expected=self.expects(value),
                 advice=advice,
                 suggest={name: self.example},
             )
@@ -126,9 +129,8 @@ class Number(Kind):
     range: Range = ANY
     span: Span = UNIT_SPAN
 
-    @property
-    def expected(self) -> str:
-        """What an error says is expected."""
+    def expects(self, value: object) -> str:
+        """Say what an error expects in place of a value."""
         return str(self.range)
 
     def normal(self, value: Any) -> float | None:
@@ -150,33 +152,49 @@ class Whole(Kind):
     low: int | None = None
     high: int | None = None
 
-    @property
-    def expected(self) -> str:
-        """What an error says is expected."""
-        if self.low is None:
-            return "a whole number"
-        if self.high is None:
-            return f"a whole number of at least {self.low}"
-        return f"a whole number from {_as_power(self.low)} to {_as_power(self.high)}"
+    def expects(self, value: object) -> str:
+        """Say what an error expects; the end of a computer's word only where it is passed."""
+        number = _as_whole(value)
+        below, above = (False, False) if number is None else self._outside(number)
+        low = "" if self.low in _WORDS and not below else _bound(self.low)
+        high = "" if self.high in _WORDS and not above else _bound(self.high)
+        if low and high:
+            return f"a whole number from {low} to {high}"
+        if low or high:
+            return f"a whole number of at {f'least {low}' if low else f'most {high}'}"
+        return "a whole number"
 
     def normal(self, value: Any) -> int | None:
         """Give the int."""
-        if type(value) is not int:
-            if not isinstance(value, Integral) or isinstance(value, bool):
-                return None
-            try:
-                value = int(value)
-            except TypeError:  # NumPy calls its durations whole numbers
-                return None
-        below = self.low is not None and value < self.low
-        above = self.high is not None and value > self.high
-        return None if below or above else value
+        number = _as_whole(value)
+        return None if number is None or any(self._outside(number)) else number
+
+    def _outside(self, number: int) -> tuple[bool, bool]:
+        """Tell whether a number lies below, or above."""
+        return (
+            self.low is not None and number < self.low,
+            self.high is not None and number > self.high,
+        )
 
 
-def _as_power(bound: int) -> str:
-    """Write a bound; that of a computer's word as a power of two."""
-    words = {-(2**63): "-2**63", 2**63 - 1: "2**63 - 1", 2**64 - 1: "2**64 - 1"}
-    return words.get(bound, str(bound))
+def _as_whole(value: Any) -> int | None:
+    """Give a whole number as Python's own."""
+    if type(value) is int:
+        return value
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        return None
+    try:
+        return int(value)
+    except TypeError:  # NumPy calls its durations whole numbers
+        return None
+
+
+def _bound(bound: int | None) -> str:
+    return "" if bound is None else _WORDS.get(bound, str(bound))
+
+
+# The bounds of a computer's words, as they are written.
+_WORDS = {-(2**63): "-2**63", 2**63 - 1: "2**63 - 1", 2**64 - 1: "2**64 - 1"}
 
 
 @dataclass(frozen=True)
@@ -192,17 +210,43 @@ class Flag(Kind):
 
 
 @dataclass(frozen=True)
+class FlagOrFunction(Flag):
+    """True, False, or a function that is called instead of what True does."""
+
+    expected = "True, False or a function"
+
+    def normal(self, value: Any) -> Any:
+        """Give the bool, or the function as it is."""
+        return value if callable(value) else super().normal(value)
+
+
+@dataclass(frozen=True)
+class File(Kind):
+    """The name of a file, as a path; bytes are none."""
+
+    advice: str = "name the file in text or with pathlib.Path"
+    expected = "the path of a file"
+
+    def normal(self, value: Any) -> Path | None:
+        """Give the path."""
+        named = os.fspath(value) if isinstance(value, str | os.PathLike) else None
+        return Path(named) if isinstance(named, str) else None
+
+
+FILE, FILE_OR_NONE = File(""), File("", optional=True)
+
+
+@dataclass(frozen=True)
 class Choice(Kind):
     """One word of several; or, where ``also`` is given, a value of that kind."""
 
     choices: tuple[str, ...] = ()
     also: Kind | None = None
 
-    @property
-    def expected(self) -> str:
-        """What an error says is expected."""
+    def expects(self, value: object) -> str:
+        """Say what an error expects in place of a value."""
         words = "one of " + ", ".join(map(repr, self.choices))
-        return words if self.also is None else f"{words}, or {self.also.expected}"
+        return words if self.also is None else f"{words}, or {self.also.expects(value)}"
 
     def normal(self, value: Any) -> Any:
         """Give the word, or the other kind's value."""
@@ -212,9 +256,8 @@ class Choice(Kind):
 
     def advise(self, value: object) -> str:
         """Give the nearest word."""
-        if self.advice and not isinstance(value, str):
-            return self.advice
-        return nearest(str(value), self.choices)
+        otherwise = self.advice or LISTED
+        return nearest(value, self.choices, otherwise) if isinstance(value, str) else otherwise
 
 
 @dataclass(frozen=True)
@@ -224,9 +267,8 @@ class TwoNumbers(Kind):
     ranges: tuple[Range, Range] = (ANY, ANY)
     spans: tuple[Span, Span] = (UNIT_SPAN, UNIT_SPAN)
 
-    @property
-    def expected(self) -> str:
-        """What an error says is expected."""
+    def expects(self, value: object) -> str:
+        """Say what an error expects in place of a value."""
         first, second = self.ranges
         return f"a pair, each {first}" if first == second else f"a pair, {first} and {second}"
 

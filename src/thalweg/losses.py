@@ -181,7 +181,8 @@ def make_loss(loss: object, delta: object = None) -> Loss:
             expected="loss='huber', which alone has one"
             if own is None
             else "the loss's own, or none",
-            advice="leave delta out",
+            advice="leave {delta} out",
+            suggest={"delta": ...},
         )
     return Huber(given) if chosen is Huber else chosen()
 

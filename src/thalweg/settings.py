@@ -342,19 +342,22 @@ def _choose_engine(
 def _check_batches(own: Mapping[str, Any]) -> None:
     given = {name: own.get(name) for name in ("batch_size", "shuffle", "drop_last")}
     also = ", ".join(name for name, value in given.items() if value)
+    options = ", ".join(f"{{{name}}}" for name, value in given.items() if value)
     if own.get("batch_sampler") is not None and also:
         raise InvalidSetting(
             "batch_sampler",
             got=f"batches written out, and {also} too",
             expected="one or the other",
-            advice=f"leave out {also}: the sampler says which rows each step sees",
+            advice=f"leave out {options}: the sampler says which rows each step sees",
+            suggest=dict.fromkeys(given, ...),
         )
     if given["drop_last"] and given["batch_size"] is None:
         raise InvalidSetting(
             "drop_last",
             got="True without a batch_size",
             expected="a batch_size whose last, short batch could be dropped",
-            advice="add batch_size, or leave drop_last out",
+            advice="add {batch_size}, or leave {drop_last} out",
+            suggest={"batch_size": ..., "drop_last": ...},
         )
 
 

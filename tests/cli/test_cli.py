@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import math
 import os
@@ -15,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -25,18 +22,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import thalweg
-from thalweg.cli import main as cli
+from command_line import Said, call, run
 from thalweg.cli import rows
 from thalweg.data.scanning import Scan
 
 CORPUS = "salammbo_fr_ch{:02}.txt"
-
-
-def call(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "thalweg", *map(str, arguments)],
-        cwd=cwd, capture_output=True, text=True, check=False,
-    )  # fmt: skip
 
 
 def test_version() -> None:
@@ -105,27 +95,6 @@ def test_the_lesson_writes_its_page_and_table(tmp_path: Path) -> None:
 
 
 # --- Own data -------------------------------------------------------------------------------------
-
-
-class Said(NamedTuple):
-    """What a command line came to."""
-
-    code: int
-    out: str
-    err: str
-
-
-def run(*arguments: str | Path) -> Said:
-    """Run a command line in this process."""
-    out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
-    code: Any = 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            cli.main([str(argument) for argument in arguments])
-        except SystemExit as exit_:
-            code = exit_.code
-    out.seek(0)
-    return Said(code or 0, out.read(), err.getvalue())
 
 
 ROWS = "length,depth,flow\n" + "".join(
@@ -404,6 +373,31 @@ MISTAKES = [
     (("predict", "river.csv", "river.csv"), "river.csv: got another kind of file"),
     (("explain", "a.parquet", "b.parquet"), "explain: got 2 files, expected one run file"),
     (("export", "river.csv", "--to", "jax"), "to: got 'jax'"),
+    (
+        ("fit", "river.csv", "-y", "flow", "--drop-last"),
+        "drop_last: got True without a batch_size, expected a batch_size whose last, short batch "
+        "could be dropped; add --batch-size, or leave --drop-last out\n",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--batch-size", "99", "--drop-last"),
+        "batch_size: got 99 for 20 rows, with drop_last, expected at most 20, or no step would be "
+        "left; lower --batch-size, or leave --drop-last out\n",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--shuffle", "--set", "batch_sampler=[[0]]"),
+        "batch_sampler: got batches written out, and shuffle too, expected one or the other; "
+        "leave out --shuffle: the sampler says which rows each step sees\n",
+    ),
+    (
+        ("fit", "river.csv", "-y", "flow", "--delta", "3"),
+        "delta: got 3.0 with loss='mse', expected loss='huber', which alone has one; leave "
+        "--delta out\n",
+    ),
+    (
+        ("solve", "river.csv", "-y", "flow", "-x", "flow"),
+        "features: got ['flow'] with target 'flow', expected at least one name, each once, and "
+        "not the target's; leave --features out to take every column but the target\n",
+    ),
 ]
 
 

@@ -473,7 +473,7 @@ def test_what_missing_may_be(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting) as error:
         read(tmp_path, target="y", missing="dorp")  # type: ignore[arg-type] # that is the point
     assert str(error.value) == (
-        "missing: got 'dorp', expected 'error' or 'drop'; did you mean 'drop'?"
+        "missing: got 'dorp', expected one of 'error', 'drop'; did you mean 'drop'?"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,26 @@ REFUSED: dict[str, tuple[Callable[[Path], Given], str]] = {
         lambda _: (([[1.0, 2.0], [3.0, 4.0]],), {}),
         "data: got list without a target, expected X and y, a frame or file with target=, or a "
         "Dataset; pass the target beside it, as in thalweg.fit(X, y)",
+    ),
+    "a list of rows, with a target": (
+        lambda _: (([[1.0, 2.0], [3.0, 4.0]],), {"target": "mass"}),
+        "data: got list without y, expected X and y, a frame or file with target=, or a Dataset; "
+        "pass the target beside it, as in thalweg.fit(X, y)",
+    ),
+    "a dict": (
+        lambda _: (({"a": [1.0, 2.0], "mass": [3.0, 4.0]},), {"target": "mass"}),
+        "data: got dict, expected X and y, a frame or file with target=, or a Dataset; make a "
+        "frame of it, as in pandas.DataFrame(data), with target=",
+    ),
+    "records": (
+        lambda _: ((np.zeros(2, dtype=[("a", float), ("mass", float)]),), {"target": "mass"}),
+        "data: got ndarray of shape (2,), expected X and y, a frame or file with target=, or a "
+        "Dataset; make a frame of it, as in pandas.DataFrame(data), with target=",
+    ),
+    "an open file": (
+        lambda _: ((io.StringIO(),), {"target": "mass"}),
+        "data: got StringIO, an open file, expected X and y, a frame or file with target=, or a "
+        "Dataset; pass the file's name, with target=",
     ),
     "nothing": (
         lambda _: ((None,), {}),

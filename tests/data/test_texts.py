@@ -196,7 +196,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     places = {
         tmp_path / "none.txt": "no such file or directory",
-        tmp_path: "is a directory",
+        tmp_path: "a folder",
         tmp_path / "\0": "embedded null byte",
     }
     for path, got in places.items():

@@ -61,16 +61,44 @@ DATA = thalweg.salammbo()
         ({"lr": [0.1]}, "lr: got [0.1], expected a positive number; try lr=0.01"),
         (
             {"epochs": 0},
-            "epochs: got 0, expected a whole number from 1 to 2**63 - 1; try epochs=250",
+            "epochs: got 0, expected a whole number of at least 1; try epochs=250",
         ),
         (
             {"epochs": 2.5},
-            "epochs: got 2.5, expected a whole number from 1 to 2**63 - 1; try epochs=250",
+            "epochs: got 2.5, expected a whole number of at least 1; try epochs=250",
+        ),
+        (
+            {"epochs": 2**63},
+            f"epochs: got {2**63}, expected a whole number from 1 to 2**63 - 1; try epochs=250",
+        ),
+        (
+            {"seed": -(2**63) - 1},
+            f"seed: got {-(2**63) - 1}, expected a whole number of at least -2**63; any whole "
+            "number that PyTorch's manual_seed takes gives a stream",
+        ),
+        (
+            {"seed": 2**64},
+            f"seed: got {2**64}, expected a whole number of at most 2**64 - 1; any whole number "
+            "that PyTorch's manual_seed takes gives a stream",
+        ),
+        (
+            {"record": 2**63},
+            f"record: got {2**63}, expected one of 'epoch', 'step', or a whole number from 1 to "
+            "2**63 - 1; say 'epoch', 'step', or how many steps lie between two points",
+        ),
+        (
+            {"record": "x"},
+            "record: got 'x', expected one of 'epoch', 'step', or a whole number of at least 1; "
+            "say 'epoch', 'step', or how many steps lie between two points",
+        ),
+        (
+            {"engine": "x"},
+            "engine: got 'x', expected one of 'auto', 'compiled', 'reference'; choose one of them",
         ),
         (
             {"batch_size": 0},
-            "batch_size: got 0, expected a whole number from 1 to 2**63 - 1; leave it out to take "
-            "all the rows",
+            "batch_size: got 0, expected a whole number of at least 1; leave it out to take all "
+            "the rows",
         ),
         ({"shuffle": "yes"}, "shuffle: got 'yes', expected True or False; say one of the two"),
         (
@@ -81,7 +109,7 @@ DATA = thalweg.salammbo()
         (
             {"batch_size": 16, "drop_last": True},
             "batch_size: got 16 for 15 rows, with drop_last, expected at most 15, or no step "
-            "would be left; lower batch_size or leave drop_last out",
+            "would be left; lower batch_size, or leave drop_last out",
         ),
         (
             {"batch_sampler": [[0, 1], [14, 15]]},
@@ -120,9 +148,8 @@ DATA = thalweg.salammbo()
         ),
         (
             {"seed": 1.5},
-            "seed: got 1.5, expected a whole number from -2**63 to "
-            "2**64 - 1; any whole number that PyTorch's manual_seed takes gives a "
-            "stream",
+            "seed: got 1.5, expected a whole number; any whole number that PyTorch's manual_seed "
+            "takes gives a stream",
         ),
         (
             {"start": [1.0]},
@@ -136,13 +163,13 @@ DATA = thalweg.salammbo()
         ),
         (
             {"record": "steps"},
-            "record: got 'steps', expected one of 'epoch', 'step', or a whole number from 1 to "
-            "2**63 - 1; did you mean 'step'?",
+            "record: got 'steps', expected one of 'epoch', 'step', or a whole number of at "
+            "least 1; did you mean 'step'?",
         ),
         (
             {"record": 0},
-            "record: got 0, expected one of 'epoch', 'step', or a whole number from 1 to 2**63 - 1"
-            "; say 'epoch', 'step', or how many steps lie between two points",
+            "record: got 0, expected one of 'epoch', 'step', or a whole number of at least 1; "
+            "say 'epoch', 'step', or how many steps lie between two points",
         ),
         (
             {"record": "step", "epochs": 10**9},

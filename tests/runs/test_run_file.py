@@ -299,7 +299,7 @@ def test_each_kind_of_damage_has_its_sentence(contents: bytes, tmp_path: Path) -
     assert said(tmp_path / "none") == (
         "got no such file or directory, expected a run file; check the path"
     )
-    assert said(tmp_path) == "got is a directory, expected a run file; check the path"
+    assert said(tmp_path) == "got a folder, expected a run file; check the path"
 
 
 def rewritten(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:

@@ -136,8 +136,16 @@ def test_the_best_is_the_least_loss_that_holds(three_features: thalweg.Dataset) 
         ),
         (
             {"lr": 0.1, "momentun": [0.1, 0.9], "optimizer": "sgd"},
-            "fit: got unknown setting 'momentun', expected its own settings and those of SGD; "
+            "sweep: got unknown setting 'momentun', expected its own settings and those of SGD; "
             "did you mean 'momentum'?",
+        ),
+        (
+            {"lr": 0.1, "batch_sizes": 4, "path": True, "optimizer": "sgd"},
+            "sweep: got unknown settings 'batch_sizes', 'path', expected its own settings and "
+            "those of SGD; for 'batch_sizes' choose one of 'lr', 'optimizer', 'start', 'paths', "
+            "'epochs', 'seed', 'intercept', 'standardize', 'momentum', 'dampening', "
+            "'weight_decay', 'nesterov', 'maximize', 'capturable', 'differentiable', 'foreach', "
+            "'fused'; for 'path' did you mean 'paths'?",
         ),
         (
             {"lr": 0.1, "start": [1.0, 2.0]},
@@ -236,6 +244,5 @@ def test_the_map_shows_the_best_of_what_else_varies(three_features: thalweg.Data
     with pytest.raises(errors.InvalidSetting) as caught:
         settings_map_figure(swept, up="beta")
     assert str(caught.value) == (
-        "up: got 'beta', expected one of 'optimizer', 'lr', 'start', 'momentum'; choose one of "
-        "'optimizer', 'lr', 'start', 'momentum'"
+        "up: got 'beta', expected one of 'optimizer', 'lr', 'start', 'momentum'; choose one of them"
     )

@@ -71,9 +71,12 @@ def fit(
     Files of more than 64 MB together are not held in memory but scanned: once for batch descent
     on mse, else once an epoch; --shuffle and PyTorch's own engine need all the rows in memory.
     """
+    from thalweg.data.outputs import check_outputs, kept_run
     from thalweg.diagnosis.diagnosis import message
     from thalweg.optimizers.registry import RULES
 
+    kept, read = kept_run(checkpoint, resume)
+    check_outputs([kept, out, report], [*data, *read])
     asked = as_keywords(settings) | _settings(set_ or [], _options_of(context))
     in_memory = (
         asked["shuffle"]
@@ -92,14 +95,15 @@ def fit(
             resume=resume,
             **asked,
         )
-    if out is not None:
-        run.save(out)
-    if report is not None:
-        write_report({run.settings.optimizer: run}, report)
-    say_run(run, run.solution, json_)
+    try:
+        if out is not None:
+            run.save(out)
+        if report is not None:
+            write_report({run.settings.optimizer: run}, report)
+    finally:  # what is worked out is said, also where a disk is full
+        say_run(run, run.solution, json_)
     ended = message(run)
     if run.outcome is thalweg.Outcome.STOPPED:
-        kept = checkpoint or resume
         go_on = f"go on with --resume {kept}" if kept else "nothing is kept without --checkpoint"
         walked = f"{run.epochs:,} of {run.asked.epochs:,} epochs"
         ended = f"stopped: interrupted after {walked}; {go_on}"
@@ -148,7 +152,9 @@ def predict(
 ) -> None:
     """Predict with a run, for each row of files that have its features: a CSV of one column."""
     from thalweg.atomic import write_atomically
+    from thalweg.data.outputs import check_outputs
 
+    check_outputs([out], [run, *data])
     fitted = thalweg.load(run)
     if out is None:
         with Bar(errors) as bar:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from thalweg.cli.app import app, errors
 from thalweg.cli.options import Out
+from thalweg.errors import printable
 
 
 @app.command()
@@ -29,7 +30,9 @@ def lesson(
     from rich.progress import Progress
 
     from thalweg.atomic import write_atomically
+    from thalweg.data.outputs import check_outputs
 
+    check_outputs([out], [])
     with Progress(console=errors, transient=True) as progress:
         task = progress.add_task("loading PyTorch", total=None)
         from thalweg.pages import lesson as lesson_
@@ -51,7 +54,7 @@ def lesson(
     console.print(table)
     agreed = sum(row.agrees for row in replayed.comparisons)
     console.print(f"{agreed} of {len(replayed.comparisons)} numbers agree, the data's included.")
-    console.print(f"The page is {out.resolve()}", soft_wrap=True)
+    console.print(printable(f"The page is {out.resolve()}"), markup=False, soft_wrap=True)
     if open_:
         webbrowser.open(out.resolve().as_uri())
 
@@ -73,8 +76,10 @@ def count(
     out: Out = None,
 ) -> None:
     """Count a letter in the chapters of a text, as a CSV table."""
+    from thalweg.data.outputs import check_outputs
     from thalweg.data.texts import count_files, write_counts
 
+    check_outputs([out], files)
     counts = count_files(
         files,
         letter=letter,

@@ -1,18 +1,20 @@
 """The command line: thin words around the library.
 
 Results go to stdout, everything else to stderr: progress, and one line for each warning. Exit
-codes: 0; 2 for the user's mistakes, with one sentence; 3 for a fit that diverged; 130 when
-interrupted. Not here: anything worth calling from Python. What a command needs is imported when
-it runs, so that ``--help`` is quick.
+codes: 0; 1 where a pipe's reader has gone; 2 for the user's mistakes and for places where nothing
+can be written, with one sentence; 3 for a fit that diverged; 130 when interrupted. Not here:
+anything worth calling from Python. What a command needs is imported when it runs, so that
+``--help`` is quick.
 """
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, TextIO
 
 import typer
@@ -20,7 +22,7 @@ import typer
 import thalweg
 from thalweg.cli import fitting, lab, lesson, runs  # noqa: F401  # each adds its commands
 from thalweg.cli.app import INTERRUPTED, MISTAKE, app, errors
-from thalweg.errors import ThalwegError, ThalwegWarning, as_keyword
+from thalweg.errors import ThalwegError, ThalwegWarning, UnwritableFile, as_keyword
 
 __all__ = ["app", "main"]
 
@@ -28,11 +30,12 @@ __all__ = ["app", "main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and turn the library's errors into a sentence and an exit code."""
     try:
-        with _warnings_in_a_line():
+        with _warnings_in_a_line(), _stdout_written():
             app(arguments)
     except ThalwegError as error:
-        said = f"thalweg: {error.worded(_as_option)}"
-        errors.print(said, style="red", markup=False, soft_wrap=True)
+        with suppress(OSError):  # stderr may be full too: the exit code is left
+            said = f"thalweg: {error.worded(_as_option)}"
+            errors.print(said, style="red", markup=False, soft_wrap=True)
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
         errors.print("thalweg: interrupted", markup=False)
@@ -46,10 +49,12 @@ def _as_option(name: str, value: object) -> str:
     --------
     >>> _as_option("features", ["a", "b c"]), _as_option("read.missing", "drop")
     ("--features 'a,b c'", '--missing drop')
-    >>> _as_option("start", 0)
-    'start=0'
+    >>> _as_option("start", 0), _as_option("drop_last", ...)
+    ('start=0', '--drop-last')
     """
     option = _options_by_name().get(name.rpartition(".")[2])
+    if value is ...:
+        return option or name
     values = value if isinstance(value, list) else [str(value)]
     # Names that hold a comma are more than --features can say.
     if option is None or (len(values) > 1 and any("," in part for part in values)):
@@ -85,6 +90,30 @@ def _warnings_in_a_line() -> Iterator[None]:
         warnings.simplefilter("always", ThalwegWarning)
         usual, warnings.showwarning = warnings.showwarning, show
         yield
+
+
+@contextmanager
+def _stdout_written() -> Iterator[None]:
+    """Bring what was said to where stdout goes, and say so where it cannot be brought there."""
+    try:
+        try:
+            yield
+        except SystemExit:  # how a command ends
+            sys.stdout.flush()
+            raise
+    except OSError as error:
+        # A failed write has a number and no name; those to files are told by who writes them.
+        if error.errno is None or error.filename is not None or isinstance(error, ThalwegError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it again
+        if isinstance(error, BrokenPipeError):
+            sys.exit(1)
+        raise UnwritableFile(
+            "standard output",
+            got=str(error.strerror).lower(),
+            expected="a place where an answer can be written",
+            advice="make room there, or send the answer elsewhere",
+        ) from error
 
 
 def _version(asked: bool) -> None:

@@ -15,7 +15,7 @@ from thalweg.cli.answers import say_json, write, write_report
 from thalweg.cli.app import app, errors
 from thalweg.cli.options import Decimal, Delimiter, Features, Json, Missing, Out, RunPath
 from thalweg.cli.rows import rows_of, scan_of
-from thalweg.errors import InvalidSetting
+from thalweg.errors import InvalidSetting, printable
 from thalweg.progress import Bar
 
 
@@ -69,14 +69,17 @@ def report(
     ),
 ) -> None:
     """Write one HTML page about one or several runs."""
+    from thalweg.data.outputs import check_outputs
+
+    check_outputs([out], runs)
     write_report({name: thalweg.load(path) for name, path in _named(runs).items()}, out)
 
 
 def _named(paths: list[Path]) -> dict[str, Path]:
     """Call files by what comes before the suffix, or by all of their paths if those are alike."""
     chosen = list(dict.fromkeys(paths))
-    stems = {path.stem: path for path in chosen}
-    return stems if len(stems) == len(chosen) else {str(path): path for path in chosen}
+    stems = {printable(path.stem): path for path in chosen}
+    return stems if len(stems) == len(chosen) else {printable(str(path)): path for path in chosen}
 
 
 @app.command()
@@ -87,7 +90,9 @@ def export(
 ) -> None:
     """Write a run as a plain PyTorch script that reproduces it."""
     from thalweg.checks import check_choice
+    from thalweg.data.outputs import check_outputs
     from thalweg.export import to_pytorch
 
     check_choice("to", to, ("pytorch",))
+    check_outputs([out], [run])
     write(to_pytorch(thalweg.load(run)), out)

@@ -127,7 +127,8 @@ def _wanted(
             "features",
             got=f"{list(wanted)!r} with target {target!r}",
             expected="at least one name, each once, and not the target's",
-            advice="leave features out to take every column but the target",
+            advice="leave {features} out to take every column but the target",
+            suggest={"features": ...},
         )
     return wanted
 

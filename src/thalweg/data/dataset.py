@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,8 @@ class Dataset:
         A read-only copy.
     y : ndarray, shape (n,), float64
         A read-only copy.
+    origin : tuple of Path
+        The files and folders that the rows were read from; none for rows made in memory.
 
     Raises
     ------
@@ -62,6 +65,8 @@ class Dataset:
     >>> Dataset([[1.0], [2.0], [3.0]], [2.0, 4.0, 6.5], features=["hours"], target="pages")
     Dataset(3 rows, features=('hours',), target='pages')
     """
+
+    origin: tuple[Path, ...] = ()
 
     def __init__(
         self,
@@ -144,7 +149,7 @@ class Dataset:
         """
         columns = [Column(name, "", True) for name in (*self.features, self.target)]
         choice = choose(columns, target=self.target, features=features, source=self.source)
-        return Dataset(
+        selected = Dataset(
             self.X[:, choice.positions[:-1]],
             self.y,
             features=choice.features,
@@ -152,6 +157,8 @@ class Dataset:
             units={c: self.units[c] for c in (*choice.features, self.target) if c in self.units},
             name=self.name,
         )
+        selected.origin = self.origin
+        return selected
 
     @cached_property
     def summary(self) -> Summary:

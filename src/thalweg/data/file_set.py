@@ -18,7 +18,7 @@ from thalweg.data.delimited import Delimited, check_format
 from thalweg.data.paths import AnyPath, list_files
 from thalweg.data.scanning import ArrowBatch
 from thalweg.data.tables import Table, open_table, readable
-from thalweg.errors import InvalidData, UnreadableFile, and_more
+from thalweg.errors import InvalidData, UnreadableFile, and_more, printable
 
 Chooser: TypeAlias = Callable[[Sequence[Column], Sequence[str] | None, str], ChosenColumns]
 """Chooses among a table's columns, given the features wanted and what the table is called."""
@@ -63,6 +63,8 @@ class FileSet:
         What they are, for titles.
     source : str
         What they are called in errors.
+    origin : tuple of Path
+        The files and folders that were named, wherever the process goes from here.
     choice : ChosenColumns
         The columns chosen; positions are those in the first file.
     size : int
@@ -89,8 +91,13 @@ class FileSet:
         check_format(delimiter, decimal)
         self.paths = list_files(path)
         first = self.paths[0]
-        self.name = Path(path).name if isinstance(path, str | os.PathLike) else first.parent.name
-        self.source = str(first) if len(self.paths) == 1 else self.name
+        if isinstance(path, str | os.PathLike):
+            name, given = Path(path).name, [path]
+        else:
+            name, given = first.parent.name, list(path)
+        self.origin = tuple(Path(each).absolute() for each in given)
+        self.name = printable(name)
+        self.source = printable(str(first)) if len(self.paths) == 1 else self.name
         self._choose = choose
         self._all_columns = features is None
         self._target, self._delimiter, self._decimal = target, delimiter, decimal

@@ -8,7 +8,7 @@ Arrays, tensors, frames, series, files, PyTorch's datasets. Not here: how each i
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
 from thalweg.data.dataset import Dataset
@@ -134,7 +134,7 @@ def _of_paths(path: Any, y: Any, target: str | None, features: tuple[str, ...] |
 def _of_table(data: Any, target: str | None, features: tuple[str, ...] | None) -> Source:
     """Take a frame, whose target is a column."""
     if not _is_frame(data):
-        raise _alone(data)
+        raise _alone(data, target)
     from thalweg.data.frames import column_names, from_frame  # narwhals: only where frames come
 
     if target is None:
@@ -227,16 +227,21 @@ def _not_values(y: str) -> InvalidData:
     )
 
 
-def _alone(data: Any) -> InvalidData:
+def _alone(data: Any, target: str | None) -> InvalidData:
     """Refuse what is no rows, or rows without a target, saying how the target is passed."""
     shape = getattr(data, "shape", None)
     got = type(data).__name__ + ("" if shape is None else f" of shape {tuple(shape)}")
+    lacking = f"{got} without {'a target' if target is None else 'y'}"
     advice = "pass the target beside it, as in thalweg.fit(X, y)"
     if hasattr(data, "dataset") and hasattr(data, "batch_size"):  # PyTorch's DataLoader
         advice = "pass loader.dataset, and batch_size= and shuffle= as the loader has them"
+    elif isinstance(data, Mapping) or getattr(getattr(data, "dtype", None), "names", None):
+        lacking, advice = got, "make a frame of it, as in pandas.DataFrame(data), with target="
+    elif hasattr(data, "read"):
+        lacking, advice = f"{got}, an open file", "pass the file's name, with target="
     return InvalidData(
         "data",
-        got=f"{got} without a target",
+        got=lacking,
         expected="X and y, a frame or file with target=, or a Dataset",
         advice=advice,
     )

@@ -12,8 +12,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from thalweg.arrays import Array
+from thalweg.checks import check_choice
 from thalweg.data.source import Rows
-from thalweg.errors import InvalidData, InvalidSetting, ThalwegWarning, nearest
+from thalweg.errors import InvalidData, ThalwegWarning
 
 Missing: TypeAlias = Literal["error", "drop"]
 
@@ -22,13 +23,7 @@ SHOWN = 5  # positions of missing values in an error
 
 def check_missing(missing: str) -> None:
     """Refuse a word that says nothing about missing values."""
-    if missing not in ("error", "drop"):
-        raise InvalidSetting(
-            "missing",
-            got=repr(missing),
-            expected="'error' or 'drop'",
-            advice=nearest(str(missing), ["error", "drop"]),
-        )
+    check_choice("missing", missing, ("error", "drop"))
 
 
 class MissingFilter:

@@ -48,10 +48,20 @@ def list_files(path: AnyPath | Sequence[AnyPath]) -> list[Path]:
     inside = [
         file
         for file in sorted(root.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith((".", "_")) for part in file.relative_to(root).parts)
+        if file.is_file() and is_taken(file.relative_to(root))
     ]
     return _some(inside, str(root), "a folder without files")
+
+
+def is_taken(file: Path) -> bool:
+    """Tell whether a file of a folder is one of those it stands for, by its name from there.
+
+    Examples
+    --------
+    >>> is_taken(Path("may/1.csv")), is_taken(Path("_old/1.csv")), is_taken(Path(".out.csv"))
+    (True, False, False)
+    """
+    return not any(part.startswith((".", "_")) for part in file.parts)
 
 
 def _some(files: list[Path], argument: str, got: str) -> list[Path]:

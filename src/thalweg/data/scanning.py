@@ -49,6 +49,8 @@ class Scan:
         What the rows are, for titles.
     source : str
         What they are called in errors.
+    origin : tuple of Path
+        The files and folders that were named.
     units : dict of str to str
         Empty: files name no units.
     size : int
@@ -63,6 +65,7 @@ class Scan:
         self.target = choice.target
         self.name = files.name
         self.source = files.source
+        self.origin = files.origin
         self.units: dict[str, str] = {}
         self.size = files.size
         self.watcher: Watcher | None = None
@@ -109,7 +112,9 @@ class Scan:
         X = np.concatenate([X for X, _ in batches])
         y = np.concatenate([y for _, y in batches])
         batches.clear()  # the rows are held twice for a moment, not three times
-        return Dataset(X, y, features=self.features, target=self.target, name=self.name)
+        rows = Dataset(X, y, features=self.features, target=self.target, name=self.name)
+        rows.origin = self.origin
+        return rows
 
     @contextmanager
     def watched(self, watcher: Watcher) -> Iterator[None]:

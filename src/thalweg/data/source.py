@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from thalweg.arrays import Array
@@ -46,6 +47,11 @@ class Source(Protocol):
     @property
     def source(self) -> str:
         """What the rows are called in errors."""
+        ...
+
+    @property
+    def origin(self) -> tuple[Path, ...]:
+        """The files and folders that the rows were read from; none for rows made in memory."""
         ...
 
     @property

@@ -8,6 +8,7 @@ columns are wanted and in what batches (:mod:`thalweg.data.files`).
 from __future__ import annotations
 
 import lzma
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,16 +69,26 @@ class Table(Protocol):
 class ParquetTable:
     """A table in a Parquet file."""
 
-    name: str
+    path: Path
 
-    def _open(self, columns: int = 1) -> pa.parquet.ParquetFile:
+    @property
+    def name(self) -> str:
+        """What the file is called in errors."""
+        return str(self.path)
+
+    @contextmanager
+    def _open(self, columns: int = 1) -> Iterator[pa.parquet.ParquetFile]:
         # pre_buffer would hold whole row groups, an unbuffered column its whole chunk.
-        return pa.parquet.ParquetFile(
-            self.name,
-            pre_buffer=False,
-            buffer_size=max(LEAST_BUFFER, min(COLUMN_BUFFER, BUFFERS // columns)),
-            page_checksum_verification=True,
-        )
+        with (
+            pa.OSFile(os.fsencode(self.path)) as source,
+            pa.parquet.ParquetFile(
+                source,
+                pre_buffer=False,
+                buffer_size=max(LEAST_BUFFER, min(COLUMN_BUFFER, BUFFERS // columns)),
+                page_checksum_verification=True,
+            ) as file,
+        ):
+            yield file
 
     @property
     def expected_rows(self) -> int:
@@ -119,9 +130,14 @@ class ArrowTable:
     A compressed batch is as large in memory as whoever wrote it made it.
     """
 
-    name: str
+    path: Path
     stream: bool
     expected_rows: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What the file is called in errors."""
+        return str(self.path)
 
     def _open(self, source: Any, fields: list[int] | None = None) -> Any:
         options = pa.ipc.IpcReadOptions(included_fields=fields)
@@ -130,14 +146,14 @@ class ArrowTable:
 
     def columns(self) -> list[Column]:
         """Describe the columns by the file's schema."""
-        with pa.memory_map(self.name) as source:
+        with pa.memory_map(os.fsencode(self.path)) as source:
             return arrow_columns(self._open(source).schema)
 
     def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
         """Give the file's batches with the columns at ``positions``."""
         kept = sorted(positions)
         order = tuple(kept.index(position) for position in positions)
-        with pa.memory_map(self.name) as source:
+        with pa.memory_map(os.fsencode(self.path)) as source:
             if self.stream:
                 self._check_end(source)
             reader = self._open(source, kept)
@@ -172,9 +188,9 @@ def open_table(path: Path, *, target: str, delimiter: str | None, decimal: str) 
     with path.open("rb") as file:
         first = file.read(8)
     if first.startswith(PARQUET):
-        return ParquetTable(name)
+        return ParquetTable(path)
     if first.startswith((ARROW_FILE, ARROW_STREAM)):
-        return ArrowTable(name, stream=first.startswith(ARROW_STREAM))
+        return ArrowTable(path, stream=first.startswith(ARROW_STREAM))
     if first.startswith(FEATHER_1):
         raise _unreadable(name, "Feather version 1", "write it again as version 2")
     compression = next((c for magic, c in COMPRESSIONS.items() if first.startswith(magic)), None)
@@ -196,7 +212,7 @@ def _bytes(path: Path, compression: str | None) -> IO[bytes]:
         return path.open("rb", buffering=0)
     if compression == "xz":
         return cast("IO[bytes]", lzma.open(path))
-    return cast("IO[bytes]", pa.CompressedInputStream(pa.OSFile(str(path)), compression))
+    return cast("IO[bytes]", pa.CompressedInputStream(pa.OSFile(os.fsencode(path)), compression))
 
 
 @contextmanager

@@ -19,12 +19,15 @@ from typing import TextIO
 
 from thalweg.atomic import write_atomically
 from thalweg.data.dataset import Dataset
+from thalweg.data.outputs import check_outputs
 from thalweg.errors import (
     InvalidData,
     InvalidSetting,
     ThalwegWarning,
     UnreadableFile,
+    printable,
 )
+from thalweg.regular import read_whole
 
 
 class LetterCounts(Dataset):
@@ -158,19 +161,21 @@ def count_files(
     """
     _single_letter(letter, fold_accents=fold_accents)  # before any file is read
     texts = read_texts(paths)
-    names = [Path(path).name for path in paths]
+    names = [printable(Path(path).name) for path in paths]
     if split is not None:
         heading = _compiled(split)
         chapters = [
             chapter
             for path, text in zip(paths, texts, strict=True)
-            for chapter in _cut(text, heading, os.fspath(path))
+            for chapter in _cut(text, heading, printable(os.fspath(path)))
         ]
         names = [name for name, _ in chapters]
         texts = [text for _, text in chapters]
-    return count_letters(
+    counts = count_letters(
         texts, letter, fold_accents=fold_accents, alphabetic_only=alphabetic_only, names=names
     )
+    counts.origin = tuple(Path(path).absolute() for path in paths)
+    return counts
 
 
 def read_texts(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
@@ -203,7 +208,7 @@ def write_counts(counts: Dataset, destination: str | os.PathLike[str] | TextIO) 
     Raises
     ------
     UnwritableFile
-        Where no file can be written.
+        Where no file can be written, or one that was counted stands.
 
     Examples
     --------
@@ -220,6 +225,7 @@ def write_counts(counts: Dataset, destination: str | os.PathLike[str] | TextIO) 
     for name, row, value in zip(names, counts.X, counts.y, strict=True):
         writer.writerow([name, *(int(cell) for cell in row), int(value)])
     if isinstance(destination, str | os.PathLike):
+        check_outputs([destination], counts.origin)
         with write_atomically(destination) as file:
             file.write(table.getvalue().encode())
     else:
@@ -304,7 +310,7 @@ def _chapter_names(names: Iterable[str] | None, n: int) -> tuple[str, ...]:
 def _read_text(path: str | os.PathLike[str]) -> str:
     name = os.fspath(path)
     try:
-        content = Path(path).read_bytes()
+        content = read_whole(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         got = (getattr(error, "strerror", None) or str(error)).lower()
         raise _unreadable(name, got, "check the name") from error

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from numpy.typing import ArrayLike
 
 from thalweg.data.inputs import Data, take
+from thalweg.data.outputs import check_outputs, kept_run
 from thalweg.descent.engines import descend
 from thalweg.descent.task import prepare
-from thalweg.kinds import POSITIVE, Number
+from thalweg.kinds import FILE_OR_NONE, POSITIVE, FlagOrFunction, Number
 from thalweg.settings import DEFAULTS, MEANINGS, Settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
+_PROGRESS = FlagOrFunction("", "say True for a bar, or pass the function that is called")
 _EVERY = Number("", "try {every}", range=POSITIVE, example=60)
 
 
@@ -99,7 +101,7 @@ def fit(
     MissingExtra
         If the fit needs PyTorch and it is not installed.
     UnreadableFile, UnwritableFile
-        If ``resume`` is missing or damaged, or ``checkpoint`` cannot be written.
+        If ``resume`` is missing or damaged, or ``checkpoint`` cannot be written or is read.
 
     Notes
     -----
@@ -115,14 +117,17 @@ def fit(
     Run(nadam, epochs=250, loss=3708.13, bias=0.891967, weight=0.0675632, out_of_epochs)
     """
     asked, every = Settings.of(**settings), _EVERY.take("every", every)
+    progress = _PROGRESS.take("progress", progress)
+    resumed = FILE_OR_NONE.take("resume", resume)
+    kept, read = kept_run(FILE_OR_NONE.take("checkpoint", checkpoint), resumed)
     rows = take(data, y, target=target, features=features)
-    if progress or checkpoint is not None or resume is not None:
+    if progress or kept is not None:
         from thalweg.descent.parts import fit_in_parts  # run files: only for a fit that has one
 
+        check_outputs([kept], [*rows.origin, *read])
         return fit_in_parts(
-            rows, start, asked,
-            progress=progress, checkpoint=checkpoint, every=every, resume=resume,
-        )  # fmt: skip
+            rows, start, asked, progress=progress, checkpoint=kept, every=every, resume=resumed
+        )
     task = prepare(rows, start, asked)
     return task.run(descend(task.plan, task.settings))
 

@@ -8,11 +8,11 @@ here: the walking (:mod:`thalweg.descent.engines`), what a checkpoint looks like
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,8 +28,6 @@ from thalweg.runs.run import InitialState, Outcome, ResumeState, Run
 from thalweg.runs.run_file import read, save
 from thalweg.settings import Settings
 
-Path: TypeAlias = str | os.PathLike[str]
-
 
 def fit_in_parts(
     rows: Source,
@@ -43,15 +41,15 @@ def fit_in_parts(
 ) -> Run:
     """Fit as :func:`thalweg.fit` does, to the same bits, with progress and checkpoints.
 
-    The first three are those of :func:`thalweg.descent.task.prepare`; the others are described,
-    with what is raised, at :func:`thalweg.fit`.
+    The first three are those of :func:`thalweg.descent.task.prepare`; ``checkpoint`` is where the
+    run is kept, also where that is ``resume``; the others are described, with what is raised, at
+    :func:`thalweg.fit`.
     """
     with _shown(progress, rows) as show:
-        if checkpoint is not None or resume is not None:
+        if checkpoint is not None:
             rows.digest  # noqa: B018  # of a scan in the summary's pass, not in one of its own
         task = prepare(rows, start, settings)
         earlier = None if resume is None else _matching(resume, task)
-        checkpoint = resume if checkpoint is None else checkpoint
         if earlier is not None and earlier.outcome is not Outcome.STOPPED:
             run = task.run(earlier)
             if checkpoint is not None:
@@ -215,8 +213,13 @@ def _listed(keywords: dict[str, Any], names: list[str]) -> str:
 
 
 def _other_fit(*, got: str, expected: str) -> InvalidSetting:
-    advice = "resume with the data and the settings of the first call, or leave resume out"
-    return InvalidSetting("resume", got=got, expected=expected, advice=advice)
+    return InvalidSetting(
+        "resume",
+        got=got,
+        expected=expected,
+        advice="resume with the data and the settings of the first call, or leave {resume} out",
+        suggest={"resume": ...},
+    )
 
 
 def _same_start(path_start: Array, began: InitialState, task: Task) -> bool:

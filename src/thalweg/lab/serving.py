@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from thalweg.errors import InvalidSetting, UnreadableFile
+from thalweg.errors import InvalidSetting, UnreadableFile, printable
 from thalweg.lab.host_policy import HostPolicy
 from thalweg.lab.server import application
 
@@ -59,7 +59,7 @@ def make_lab(file: Path | None) -> Lab:
             str(file), got="no such file", expected="a table", advice="check the name"
         )
     source = Source("file", drop_missing=True)
-    table = asyncio.run(rows_of(file, source, file.name))
+    table = asyncio.run(rows_of(file, source, printable(file.name)))
     return Lab(LabData(table.rows, source, table.notes), file=file, columns=table.columns)
 
 

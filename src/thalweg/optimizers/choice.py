@@ -76,7 +76,7 @@ def choose_rule(
     if rule is not None:
         plain = given
         if given:
-            _check_names(given, rule, beside)
+            check_names(given, rule, beside)
             plain = {k: v for k, v in given.items() if k not in _TORCH_FLAGS}
         made: Rule = make_rule(name, rate, plain)
         if len(plain) == len(given):
@@ -156,8 +156,10 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and not hasattr(value, "requires_grad") else value
 
 
-def _check_names(given: Iterable[str], rule: type[Rule], beside: Sequence[str]) -> None:
-    """Refuse settings that neither ``fit`` nor the optimiser has, all of them at once."""
+def check_names(
+    given: Iterable[str], rule: type[Rule], beside: Sequence[str], *, function: str = "fit"
+) -> None:
+    """Refuse settings that neither a function nor the optimiser has, all of them at once."""
     known = [name for name in declared(rule).defaults if name != "lr"] + sorted(_TORCH_FLAGS)
     unknown = [name for name in given if name not in known]
     if not unknown:
@@ -168,7 +170,7 @@ def _check_names(given: Iterable[str], rule: type[Rule], beside: Sequence[str]) 
         for name in unknown
     )
     raise InvalidSetting(
-        "fit",
+        function,
         got=f"unknown setting{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}",
         expected=f"its own settings and those of {rule.__name__}",
         advice=advice,

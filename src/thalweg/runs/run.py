@@ -20,7 +20,9 @@ from thalweg.arrays import Array
 from thalweg.data.array_likes import as_features
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
+from thalweg.data.outputs import check_outputs
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra
+from thalweg.kinds import FILE
 from thalweg.runs.observed import Observed
 from thalweg.summary.scaling import Scaling
 
@@ -307,13 +309,17 @@ class Run:
         Raises
         ------
         UnwritableFile
-            Where no file can be written.
+            Where no file can be written, or one stands that the rows were read from.
         InvalidSetting
-            If a setting is not plain data, such as a tensor given to an optimiser.
+            If ``path`` is none, or a setting is not plain data, such as a tensor given to an
+            optimiser.
         """
         from thalweg.runs.run_file import save  # PyArrow: only when a file is written
 
-        save(self, path)
+        place = FILE.take("path", path)
+        rows = self.scan if self.data is None else self.data
+        check_outputs([place], () if rows is None else rows.origin)
+        save(self, place)
 
     def __repr__(self) -> str:
         end = ", ".join(f"{n}={v:.6g}" for n, v in zip(self.names, self.path[-1], strict=True))

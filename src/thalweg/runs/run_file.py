@@ -31,7 +31,6 @@ import os
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -44,8 +43,10 @@ from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
 from thalweg.data.names import unique_names
 from thalweg.errors import InvalidSetting, ThalwegError, UnreadableFile
+from thalweg.kinds import FILE
 from thalweg.optimizers.choice import TORCH_ONLY, TorchRule
 from thalweg.optimizers.registry import RULES
+from thalweg.regular import read_whole
 from thalweg.runs.run import InitialState, Outcome, Run
 from thalweg.settings import DEFAULTS, Settings
 from thalweg.summary.scaling import Scaling
@@ -118,6 +119,8 @@ def load(path: str | os.PathLike[str]) -> Run:
     ------
     UnreadableFile
         If the file is missing, cut, altered, from a newer version, or no run file.
+    InvalidSetting
+        If ``path`` is none.
 
     Examples
     --------
@@ -129,7 +132,7 @@ def load(path: str | os.PathLike[str]) -> Run:
     >>> bool((again.path == run.path).all()), again.outcome is run.outcome
     (True, True)
     """
-    return read(path).run
+    return read(FILE.take("path", path)).run
 
 
 def read(path: str | os.PathLike[str]) -> Stored:
@@ -188,7 +191,7 @@ def _checksum_place(contents: bytes | bytearray) -> slice:
 def _checked_bytes(path: str | os.PathLike[str]) -> bytes:
     """Read a file, and refuse it unless every byte is as it was written."""
     try:
-        contents = Path(path).read_bytes()
+        contents = read_whole(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _unreadable(

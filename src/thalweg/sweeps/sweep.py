@@ -25,7 +25,7 @@ from thalweg.descent.fit import fit
 from thalweg.descent.task import PATH_BYTES, Task, prepare
 from thalweg.errors import InvalidSetting
 from thalweg.kinds import POSITIVE, Number
-from thalweg.optimizers.choice import TorchRule
+from thalweg.optimizers.choice import TorchRule, check_names
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.optimizers.sgd import SGD
@@ -36,6 +36,7 @@ from thalweg.sweeps.kernel import SweepTrace, sweep_descend
 from thalweg.torch_random import Generator, initial_parameters
 
 _FOR_ALL = ("epochs", "seed", "intercept", "standardize")  # the same in all the runs
+_SWEPT = ("lr", "optimizer", "start", "paths", *_FOR_ALL)
 _RATE = Number("", "try numpy.geomspace(1e-4, 1, 50)", range=POSITIVE)
 
 
@@ -251,28 +252,33 @@ def _groups(
                 advice="leave it out, or give it one",
             )
     groups: list[Settings] = []
-    unused = set(given)
+    used: set[str] = set()
     for each in names:
         own = _own(each, given)
-        unused -= set(own)
+        used |= set(own)
         choices = [list(value) if _is_several(value) else [value] for value in own.values()]
         for values in product(*choices):
             settings = Settings.of(optimizer=each, lr=lr, **dict(zip(own, values, strict=True)))
             _check_batch_descent(settings)
             groups.append(settings)
-    if unused:  # none of the optimisers has it: with fit's own sentence
-        Settings.of(optimizer=names[0], **{name: given[name] for name in unused})
+    unused = [name for name in given if name not in used]
+    if unused:  # none of the optimisers has it
+        check_names(unused, RULES[_name(names[0])], _SWEPT, function="sweep")
     return tuple(groups)
 
 
 def _own(optimizer: str | type, given: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out the settings that only other optimisers have."""
-    name = optimizer.__name__ if isinstance(optimizer, type) else optimizer
-    rule = RULES.get(name.lower()) if isinstance(name, str) else None
+    rule = RULES.get(_name(optimizer))
     if rule is None:
         return dict(given)
     known = (*DEFAULTS, *declared(rule).settings)
     return {name: value for name, value in given.items() if name in known}
+
+
+def _name(optimizer: str | type) -> str:
+    name = optimizer.__name__ if isinstance(optimizer, type) else optimizer
+    return name.lower() if isinstance(name, str) else ""
 
 
 def _is_several(value: object) -> bool:
@@ -288,8 +294,7 @@ def _check_batch_descent(settings: Settings) -> None:
             expected=f"one of {', '.join(map(repr, RULES))}",
             advice="walk the others one at a time with thalweg.fit",
         )
-    swept = ("optimizer", "lr", "epochs", "seed", "intercept", "standardize")
-    own = (*swept, *settings.hyperparameters)
+    own = ("optimizer", "lr", *_FOR_ALL, *settings.hyperparameters)
     other = [name for name in settings.changed() if name not in own]
     if other:
         raise InvalidSetting(

@@ -159,6 +159,18 @@ def test_many_rows_are_read_from_a_file(tmp_path: Path) -> None:
         end_of(script, tmp_path, str(tmp_path / "few"))
 
 
+def test_a_script_that_reads_a_file_says_how_it_is_called(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = thalweg.Dataset(np.ones((600, 1)), np.ones(600))
+    script = to_pytorch(thalweg.fit(data, epochs=1))
+    for arguments in ([], ["a.csv", "b.csv"]):
+        with pytest.raises(SystemExit) as caught:
+            end_of(script, tmp_path, *arguments)
+        assert caught.value.code == 2
+        assert capsys.readouterr() == ("", f"usage: python {tmp_path / 'script.py'} ROWS.csv\n")
+
+
 def test_a_loaded_run_has_no_rows_and_reads_them_from_a_file(tmp_path: Path) -> None:
     run = thalweg.fit(CHAPTERS, epochs=20, engine="reference", batch_size=4)
     run.save(tmp_path / "run.parquet")

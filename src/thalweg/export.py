@@ -138,6 +138,9 @@ def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
     else:
         yield "\n".join(
             [
+                "if len(sys.argv) != 2:",
+                '    print(f"usage: python {sys.argv[0]} ROWS.csv", file=sys.stderr)',
+                "    sys.exit(2)",
                 f"features = {_texts(run.features)}",
                 f"target = {run.target!r}",
                 'with open(sys.argv[1], newline="", encoding="utf-8") as file:',

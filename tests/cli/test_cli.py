@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -243,6 +244,26 @@ def test_explain_of_data(river: Path) -> None:
     assert said.code == 0
     assert answer["recommended"] == found.recommended
     assert answer["condition_number"] == found.condition_number
+
+
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_what_is_recommended_is_a_command_that_does_it(river: Path, decimal: str) -> None:
+    table = "length;the depth;flow\n" + ROWS.split("\n", 1)[1].replace(",", ";")
+    Path("the river.csv").write_text(table.replace(".", decimal), encoding="utf-8")
+    said = run(
+        "explain", "the river.csv", "-y", "flow", "-x", "the depth", "--delimiter", ";",
+        "--decimal", decimal,
+    )  # fmt: skip
+    text, command = said.out.split("\nAs a command: ")
+    data = thalweg.read("the river.csv", target="flow", features=["the depth"], decimal=decimal)
+    found = thalweg.explain(data)
+    assert text == found.text + "\n"
+    words = shlex.split(command)
+    assert words[:3] == ["thalweg", "fit", "the river.csv"]
+    answer = json.loads(run(*words[1:], "--json").out)
+    fitted = thalweg.fit(data, **found.recommended)
+    assert answer["bias"] == fitted.bias
+    assert answer["weights"] == {"the depth": fitted.weights[0]}
 
 
 def test_reports_of_one_run_and_of_several(river: Path) -> None:

@@ -310,6 +310,31 @@ def test_a_checkpoint_of_another_fit_is_refused(
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_more_epochs_are_walked_as_the_refusal_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    path = tmp_path / "it's.parquet"
+    monkeypatch.setattr(engines, "CALL_SECONDS", 0.0)
+    monkeypatch.setattr(compiled, "FIRST_NUMBERS", 1)
+    kept = thalweg.fit(
+        CHAPTERS, epochs=50, checkpoint=path, progress=Interrupt(1) if stopped else False
+    )
+    assert (kept.epochs < 50) == stopped
+    with pytest.raises(errors.InvalidSetting) as error:
+        thalweg.fit(CHAPTERS, epochs=70, resume=path)
+    start, more = f"thalweg.load({str(path)!r})", 70 - kept.epochs
+    assert str(error.value) == (
+        "resume: got a checkpoint with epochs=50, expected one with epochs=70, as asked now; to go "
+        f"on from its end, call thalweg.fit in Python with start={start} and epochs={more}"
+    )
+    further = thalweg.fit(CHAPTERS, start=thalweg.load(path), epochs=more)
+    np.testing.assert_array_equal(further.path[-1], thalweg.fit(CHAPTERS, epochs=70).path[-1])
+    if not stopped:
+        with pytest.raises(errors.InvalidSetting, match=ADVICE):  # no more are left to walk
+            thalweg.fit(CHAPTERS, epochs=40, resume=path)
+
+
 def test_another_optimiser_state_at_the_start_is_another_fit(tmp_path: Path) -> None:
     path = tmp_path / "run.parquet"
     first = thalweg.fit(CHAPTERS, epochs=3)

@@ -7,6 +7,7 @@ Not here: reading the files (:mod:`thalweg.cli.rows`), how the answers look
 from __future__ import annotations
 
 import ast
+import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -104,7 +105,11 @@ def fit(
         say_run(run, run.solution, json_)
     ended = message(run)
     if run.outcome is thalweg.Outcome.STOPPED:
-        go_on = f"go on with --resume {kept}" if kept else "nothing is kept without --checkpoint"
+        go_on = (
+            f"go on with --resume {shlex.quote(str(kept))}"
+            if kept
+            else "nothing is kept without --checkpoint"
+        )
         walked = f"{run.epochs:,} of {run.asked.epochs:,} epochs"
         ended = f"stopped: interrupted after {walked}; {go_on}"
     errors.print(ended, markup=False, soft_wrap=True)

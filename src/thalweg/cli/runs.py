@@ -5,6 +5,7 @@ Not here: making one (:mod:`thalweg.cli.fitting`).
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from thalweg.cli.answers import say_json, write, write_report
 from thalweg.cli.app import app, errors
 from thalweg.cli.options import Decimal, Delimiter, Features, Json, Missing, Out, RunPath
 from thalweg.cli.rows import rows_of, scan_of
+from thalweg.cli.settings import as_words
 from thalweg.errors import InvalidSetting, printable
 from thalweg.progress import Bar
 
@@ -59,6 +61,20 @@ def explain(
         )
         return
     typer.echo(found.text)
+    if target is not None:  # a run does not say in which files its rows are
+        asked = (
+            ("--target", target, None), ("--features", features, None),
+            ("--missing", missing, "error"), ("--delimiter", delimiter, None),
+            ("--decimal", decimal, "."),
+        )  # fmt: skip
+        read = [
+            word
+            for option, value, default in asked
+            if value is not None and value != default
+            for word in (option, value)
+        ]
+        command = ["thalweg", "fit", *map(str, what), *read, *as_words(found.recommended)]
+        typer.echo(printable(f"\nAs a command: {shlex.join(command)}"))
 
 
 @app.command()

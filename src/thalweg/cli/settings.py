@@ -7,7 +7,7 @@ Not here: which settings there are (:mod:`thalweg.settings`), options of the com
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
@@ -83,3 +83,23 @@ def as_keywords(given: dict[str, Any]) -> dict[str, Any]:
         else value
         for name, value in given.items()
     }
+
+
+def as_words(settings: Mapping[str, Any]) -> list[str]:
+    """Write keywords of ``fit`` as they are typed.
+
+    Examples
+    --------
+    >>> as_words({"optimizer": "adam", "intercept": False, "shuffle": True, "betas": (0.5, 0.9)})
+    ['--optimizer', 'adam', '--no-intercept', '--shuffle', '--set', 'betas=(0.5, 0.9)']
+    """
+    words: list[str] = []
+    for name, value in settings.items():
+        option = name.replace("_", "-")
+        if name not in DEFAULTS or name in NOT_OFFERED:
+            words += ["--set", f"{name}={value!r}"]
+        elif value is True or value is False:
+            words += [f"--{'' if value else 'no-'}{option}"] if value != DEFAULTS[name] else []
+        else:
+            words += [f"--{option}", str(value)]
+    return words

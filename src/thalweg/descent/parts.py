@@ -180,6 +180,9 @@ def _matching(path: Path, task: Task) -> Trace:
         raise _other_fit(
             got=f"a checkpoint with {_listed(kept, different)}",
             expected=f"one with {_listed(asked, different)}, as asked now",
+            advice=_more_epochs(path, settings.epochs - run.epochs)
+            if different == ["epochs"] and settings.epochs > run.epochs
+            else _SAME,
         )
     if stored.data_digest != task.rows.digest:
         raise _other_fit(got="a checkpoint of other data", expected="one of the data given")
@@ -212,13 +215,19 @@ def _listed(keywords: dict[str, Any], names: list[str]) -> str:
     return ", ".join(f"{name}={keywords[name]!r}" for name in names if name in keywords)
 
 
-def _other_fit(*, got: str, expected: str) -> InvalidSetting:
+_SAME = "resume with the data and the settings of the first call, or leave {resume} out"
+
+
+def _more_epochs(path: Path, more: int) -> str:
+    return (
+        "to go on from its end, call thalweg.fit in Python with "
+        f"start=thalweg.load({str(path)!r}) and epochs={more}"
+    )
+
+
+def _other_fit(*, got: str, expected: str, advice: str = _SAME) -> InvalidSetting:
     return InvalidSetting(
-        "resume",
-        got=got,
-        expected=expected,
-        advice="resume with the data and the settings of the first call, or leave {resume} out",
-        suggest={"resume": ...},
+        "resume", got=got, expected=expected, advice=advice, suggest={"resume": ...}
     )
 
 

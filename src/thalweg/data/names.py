@@ -51,10 +51,10 @@ def unique_names(wanted: Sequence[str], same: Callable[[str], str] = str) -> tup
     >>> unique_names(["a", "A"], same=str.casefold)
     ('a', 'A_2')
     """
-    if len(set(wanted)) == len(wanted):
-        return tuple(wanted)
     names: list[str] = []
     taken, asked = set[str](), set(map(same, wanted))
+    if len(asked) == len(wanted):
+        return tuple(wanted)
     for name in wanted:
         free, count = name, 1
         while same(free) in taken or (count > 1 and same(free) in asked):

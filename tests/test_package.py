@@ -18,7 +18,8 @@ import thalweg
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # where a package is imported by another name
+# Where a package is imported by another name.
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "python_calamine": "python-calamine"}
 NOT_IMPORTED = {"websockets"}  # Uvicorn's, for the page's sockets
 ONLY_WHERE_IT_RUNS = {"IPython"}  # a notebook's own: whoever runs one has it
 

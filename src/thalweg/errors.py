@@ -34,7 +34,8 @@ class ThalwegError(Exception):
         What it was, and what it should be.
     advice : str
         What to do. A setting to pass stands in it as its name in braces, ``try {lr}``, after
-        the function that takes it where that is another, ``use {read.missing}``.
+        the function that takes it where that is another, ``use {read.missing}``; several of them
+        stand under any name, with a dict of all as its value.
     suggest : mapping of str to object, optional
         The values of those settings; what the advice does not name is left out. The value ``...``
         has the setting named alone, ``leave {lr} out``.
@@ -107,13 +108,16 @@ def as_keyword(name: str, value: object) -> str:
     --------
     >>> as_keyword("lr", 0.01), as_keyword("read.decimal", ",")
     ('lr=0.01', "thalweg.read(…, decimal=',')")
+    >>> as_keyword("read.several", {"decimal": ",", "thousands": "."})
+    "thalweg.read(…, decimal=',', thousands='.')"
     >>> as_keyword("lr", ...)
     'lr'
     """
     if value is ...:
         return name
     function, _, keyword = name.rpartition(".")
-    written = f"{keyword}={value!r}"
+    several = value if isinstance(value, dict) else {keyword: value}
+    written = ", ".join(f"{each}={one!r}" for each, one in several.items())
     return f"thalweg.{function}(…, {written})" if function else written
 
 

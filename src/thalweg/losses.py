@@ -136,6 +136,21 @@ DELTA = Number(
 )
 
 
+# Words that users bring from elsewhere.
+_SYNONYMS = {
+    "mae": "l1",
+    "mean_absolute_error": "l1",
+    "absolute_error": "l1",
+    "absolute": "l1",
+    "squared_error": "mse",
+    "mean_squared_error": "mse",
+    "squared": "mse",
+    "l2": "mse",
+    "rmse": "mse",
+    "smooth_l1": "huber",
+}
+
+
 def make_loss(loss: object, delta: object = None) -> Loss:
     """Make a loss from its name, or take one as it is, checked.
 
@@ -164,7 +179,9 @@ def make_loss(loss: object, delta: object = None) -> Loss:
     word = loss if isinstance(loss, str) else _class_of(loss).__name__
     chosen = LOSSES.get(word.lower().removesuffix("loss"))
     if chosen is None or getattr(loss, "reduction", "mean") != "mean":
-        advice = nearest(word, LOSSES) if chosen is None else "pass it with reduction='mean'"
+        meant = _SYNONYMS.get(word.lower())
+        close = f"did you mean {meant!r}?" if meant else nearest(word, LOSSES)
+        advice = close if chosen is None else "pass it with reduction='mean'"
         if not isinstance(loss, str | type):
             advice = advice if chosen is not None else "pass for example 'mse'"
         raise InvalidSetting("loss", got=repr(loss), expected="the name of a loss", advice=advice)

@@ -209,7 +209,7 @@ def test_predictions_are_written_whole_or_not_at_all(river: Path) -> None:
     assert said.code == 2
     assert said.err == (
         "thalweg: new.parquet: got missing values in 1 of 200,001 rows, in columns 'depth' (1); "
-        "rows 200000 (counted from 0), expected a value in each cell; fill them in, or take "
+        "row 200000 (counted from 0), expected a value in each cell; fill them in, or take "
         "those rows out\n"
     )
     assert not Path("flow.csv").exists()
@@ -433,7 +433,7 @@ def test_advice_is_given_as_it_is_typed(river: Path) -> None:
     assert gaps.err.endswith("; fill them in, or use --missing drop\n")
     Path("comma.csv").write_text('"a, b";flow\n1,5;2\n2,5;3\n')
     commas = run("solve", "comma.csv", "-y", "flow")
-    assert "; for a decimal comma use --decimal ,; else turn them" in commas.err
+    assert "; for a decimal comma use --decimal ','; else turn them" in commas.err
     assert run("solve", "comma.csv", "-y", "flow", "--decimal", ",").code == 0
     assert run("fit", river, "-y", "flow", "--features", "a").code == 0
     taken = run("fit", river, "-y", "flow", "--features", "a,b", "--missing", "drop", "--json")
@@ -443,8 +443,14 @@ def test_advice_is_given_as_it_is_typed(river: Path) -> None:
 def test_what_is_quoted_from_the_data_is_not_taken_for_advice(river: Path) -> None:
     river.write_text('x,"pass lr=3","p,q",when,flow\n1,2,3,2024-01-01,5\n')
     said = run("solve", river, "-y", "flow")
-    # A name that holds a comma is more than --features can say.
-    assert "out with features=['x', 'pass lr=3', 'p,q'], or turn" in said.err
+    # Where a name holds a comma, each has an option of its own.
+    assert "out with --features x --features 'pass lr=3' --features p,q, or turn" in said.err
+    names = ["--features", "x", "--features", "pass lr=3", "--features", "p,q"]
+    assert run("solve", river, "-y", "flow", *names).code == 0
+    river.write_text('x,"p,q",flow\na,2,5\nb,3,7\n')
+    said = run("solve", river, "-y", "flow")
+    assert "leave them out with --features '\"p,q\"', or turn" in said.err
+    assert run("solve", river, "-y", "flow", "--features", '"p,q"').code == 0
 
 
 @pytest.mark.parametrize(
@@ -675,3 +681,21 @@ def test_columns_called_as_answers_are_keep_their_numbers(
     ]  # fmt: skip
     alone = json.loads(run("solve", "odd.csv", "-y", "y", "--no-intercept", "--json").out)
     assert alone["bias"] is None
+
+
+def test_standard_input_is_taken(river: Path) -> None:
+    command = [sys.executable, "-m", "thalweg", "solve", "-", "-y", "flow"]
+    told = subprocess.run(command, input=river.read_bytes(), capture_output=True, check=True)
+    assert told.stdout.decode() == run("solve", river, "-y", "flow").out
+
+
+@pytest.mark.usefixtures("river")
+def test_how_a_text_is_written_is_said_by_options() -> None:
+    text = "made by hand\nx;flow\n1.234,5;2\n# no\n2.000;?\n3.000;5\n"
+    Path("t.csv").write_bytes(text.encode("utf-16"))
+    marks = ["--decimal", ",", "--thousands", ".", "--comment", "#", "--na-values", "?"]
+    rest = ["--skip-rows", "1", "--missing", "drop", "--encoding", "utf-16", "--json"]
+    said = run("solve", "t.csv", "-y", "flow", *marks, *rest)
+    assert said.code == 0, said.err
+    assert json.loads(said.out)["rows"] == 2
+    assert json.loads(said.out)["weights"]["x"] == pytest.approx(3 / (3000 - 1234.5))

@@ -123,19 +123,19 @@ def test_the_rows_are_copied_and_read_only() -> None:
             [[1.0, 2.0], [3.0, np.nan], [np.inf, 4.0]],
             y,
             "X: got nan at row 1, column 1 (2 such values in all), expected finite numbers; "
-            "drop those rows or fill them in before fitting",
+            "drop those rows or fill them in first",
         ),
         (
             X,
             [1.0, -np.inf, 2.0],
             "y: got -inf at row 1 (1 such values in all), expected finite numbers; "
-            "drop those rows or fill them in before fitting",
+            "drop those rows or fill them in first",
         ),
         (
             [[1.0], [None]],
             [1.0, 2.0],
             "X: got nan at row 1, column 0 (1 such values in all), expected finite numbers; "
-            "drop those rows or fill them in before fitting",
+            "drop those rows or fill them in first",
         ),
     ],
 )

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from thalweg.data import delimited
-from thalweg.data.delimited import Layout, check_format, find_layout
+from thalweg.data.delimited import Delimited
 from thalweg.data.files import read
+from thalweg.data.layout import Layout, find_layout
+from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidData, InvalidSetting, UnreadableFile
 
-layout_of = partial(find_layout, name="t.csv", delimiter=None, complete=True)
+layout_of = partial(find_layout, name="t.csv", written=TextFormat(), complete=True)
 
 
 def written(folder: Path, text: str | bytes, name: str = "t.csv") -> Path:
@@ -26,33 +28,34 @@ def written(folder: Path, text: str | bytes, name: str = "t.csv") -> Path:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("x,y\n1,2\n", Layout(",", ("x", "y"), True, 4)),
-        ("x;y\n1,5;2,5\n3,5;4,5\n", Layout(";", ("x", "y"), True, 4)),
-        ("x\ty\n1,000\t2\n", Layout("\t", ("x", "y"), True, 4)),
-        ("x|y\n1|2\n", Layout("|", ("x", "y"), True, 4)),
-        ('"x, in m";y\n1;2\n', Layout(";", ("x, in m", "y"), True, 12)),
-        (" x , y \n1,2\n", Layout(",", ("x", "y"), True, 8)),
-        ("\ufeffx,y\n1,2\n", Layout(",", ("x", "y"), True, 7)),
-        ("\r\n\r\nx,y\r\n1,2\r\n", Layout(",", ("x", "y"), True, 9)),
-        ("x,y\r1,2\r", Layout(",", ("x", "y"), True, 4)),
-        ('"x\ny",y\n1,2\n', Layout(",", ("x\ny", "y"), True, 8)),
-        ("1,2\n3,4\n", Layout(",", ("column1", "column2"), False, 0)),
-        ("\ufeff1,2\n3,4\n", Layout(",", ("column1", "column2"), False, 3)),
-        ("Paris,2.5\nRome,3\n", Layout(",", ("column1", "column2"), False, 0)),
-        ("year,y,1990\na,1,2\n", Layout(",", ("year", "y", "1990"), True, 12)),
-        ("x,NA\n1,2\n", Layout(",", ("x", "NA"), True, 5)),
-        ("été,y\n1,2\n", Layout(",", ("été", "y"), True, 8)),
-        ("note,x;y\na,b,1;2\nc,d,e,3;4\n", Layout(";", ("note,x", "y"), True, 9)),
-        ("city;x;y\nA, B;1;2\nC, D;3;4\n", Layout(";", ("city", "x", "y"), True, 9)),
-        ("x,y", Layout(",", ("x", "y"), True, 3)),
+        ("x,y\n1,2\n", (",", ("x", "y"), True, 4)),
+        ("x;y\n1,5;2,5\n3,5;4,5\n", (";", ("x", "y"), True, 4)),
+        ("x\ty\n1,000\t2\n", ("\t", ("x", "y"), True, 4)),
+        ("x|y\n1|2\n", ("|", ("x", "y"), True, 4)),
+        ('"x, in m";y\n1;2\n', (";", ("x, in m", "y"), True, 12)),
+        (" x , y \n1,2\n", (",", ("x", "y"), True, 8)),
+        ("\ufeffx,y\n1,2\n", (",", ("x", "y"), True, 7)),
+        ("\r\n\r\nx,y\r\n1,2\r\n", (",", ("x", "y"), True, 9)),
+        ("x,y\r1,2\r", (",", ("x", "y"), True, 4)),
+        ('"x\ny",y\n1,2\n', (",", ("x\ny", "y"), True, 8)),
+        ("1,2\n3,4\n", (",", ("column1", "column2"), False, 0)),
+        ("\ufeff1,2\n3,4\n", (",", ("column1", "column2"), False, 3)),
+        ("Paris,2.5\nRome,3\n", (",", ("column1", "column2"), False, 0)),
+        ("year,y,1990\na,1,2\n", (",", ("year", "y", "1990"), True, 12)),
+        ("x,NA\n1,2\n", (",", ("x", "NA"), True, 5)),
+        ("été,y\n1,2\n", (",", ("été", "y"), True, 8)),
+        ("note,x;y\na,b,1;2\nc,d,e,3;4\n", (";", ("note,x", "y"), True, 9)),
+        ("city;x;y\nA, B;1;2\nC, D;3;4\n", (";", ("city", "x", "y"), True, 9)),
+        ("x,y", (",", ("x", "y"), True, 3)),
     ],
 )
-def test_the_layout_is_found(text: str, expected: Layout) -> None:
-    assert layout_of(text.encode(), target="y") == expected
+def test_the_layout_is_found(text: str, expected: tuple[str, tuple[str, ...], bool, int]) -> None:
+    found = layout_of(text.encode(), target="y")
+    assert (found.delimiter, found.names, found.has_header, found.body) == expected
 
 
 def test_a_delimiter_that_is_known_is_not_looked_for() -> None:
-    assert layout_of(b"a,b;y\n1,2;3\n", target="z", delimiter=",").names == ("a", "b;y")
+    assert layout_of(b"a,b;y\n1,2;3\n", target="z", written=TextFormat(",")).names == ("a", "b;y")
 
 
 @pytest.mark.parametrize(
@@ -60,8 +63,12 @@ def test_a_delimiter_that_is_known_is_not_looked_for() -> None:
     [
         (b"", "an empty file", "check the program that wrote it"),
         (b"\xef\xbb\xbf\r\n ", "an empty file", "check the program that wrote it"),
-        ("é,y".encode("latin-1"), "a byte that is not UTF-8 at position 0", None),
-        ("x,y".encode("utf-16"), "a byte that is not UTF-8 at position 0", None),
+        (
+            "é,y".encode("latin-1"),
+            "a byte that is not UTF-8 at position 0",
+            "for a text of Western Europe use thalweg.read(…, encoding='latin-1'), or export it "
+            "as one of them",
+        ),
         ("x,y".encode("utf-16-le"), "binary content", None),
         (b"PK\x03\x04\0\0", "binary content", None),
     ],
@@ -83,13 +90,13 @@ def test_a_character_cut_at_the_end_of_the_head_is_no_fault() -> None:
 def test_delimiters_and_decimal_marks_that_are_none() -> None:
     for delimiter in ("", "ab", '"', "\n", "é"):
         with pytest.raises(InvalidSetting) as error:
-            check_format(delimiter, ".")
+            TextFormat.of(delimiter=delimiter)
         assert str(error.value) == (
             f"delimiter: got {delimiter!r}, expected a single character; "
             r"name the one between the columns, such as ';' or '\t'"
         )
     with pytest.raises(InvalidSetting) as error:
-        check_format(None, ";")
+        TextFormat.of(decimal=";")
     assert str(error.value) == (
         "decimal: got ';', expected '.' or ','; leave it out for a decimal point"
     )
@@ -139,7 +146,7 @@ def test_decimal_commas_between_commas_are_guessed_at(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile) as error:
         read(path, target="y")
     assert str(error.value) == (
-        f"{path}: got 4 cells in row 0 (counted from 0), expected 2 cells in each row; if the "
+        f"{path}: got 4 cells in line 2, expected 2 cells in each row; if the "
         "commas are decimal marks, separate the columns by semicolons and use "
         "thalweg.read(…, decimal=',')"
     )
@@ -156,9 +163,9 @@ def test_columns_of_other_kinds_are_named_with_what_they_hold(tmp_path: Path) ->
         read(path, target="y")
     assert str(error.value) == (
         f"{path}: got columns that are not numbers: 'day' (date), 'at' (date), "
-        "'seen' (true or false), 'city' (text, such as 'Rome'), 'odd' (text, such as '?'), "
+        "'city' (text, such as 'Rome'), 'odd' (text, such as '?'), "
         "expected numbers in each column that is fitted; "
-        "leave them out with features=['x', 'none'], or turn them into numbers first"
+        "leave them out with features=['seen', 'x', 'none'], or turn them into numbers first"
     )
     assert read(path, target="y", features=["x"]).X[:, 0].tolist() == [1, 2]
 
@@ -230,12 +237,12 @@ def test_numbers_with_a_point_may_follow_whole_ones(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cells", "got"),
     [
-        ("1", "1 cell in row {row}"),
-        ("1,2,3,4", "4 cells in row {row}"),
-        ("1,n,oops", "'oops' in column 'y', row {row}"),
-        ('1,"a\nb",1 2', "'1 2' in column 'y', row {row}"),
-        ("1,n,true", "'true' in column 'y', row {row}"),
-        ("1,n,2020-01-01", "'2020-01-01' in column 'y', row {row}"),
+        ("1", "1 cell in line {line}"),
+        ("1,2,3,4", "4 cells in line {line}"),
+        ("1,n,oops", "'oops' in column 'y', line {line}"),
+        ('1,"a\nb",1 2', "'1 2' in column 'y', line {line}"),
+        ("1,n,true", "'true' in column 'y', line {line}"),
+        ("1,n,2020-01-01", "'2020-01-01' in column 'y', line {line}"),
     ],
 )
 def test_a_fault_is_found_in_its_row(tmp_path: Path, row: int, cells: str, got: str) -> None:
@@ -256,7 +263,7 @@ def test_a_fault_is_found_in_its_row(tmp_path: Path, row: int, cells: str, got: 
         else ("numbers there", "correct that cell, or leave it empty to have it count as missing")
     )
     assert str(error.value) == (
-        f"{path}: got {got.format(row=row)} (counted from 0), expected {expected}; {advice}"
+        f"{path}: got {got.format(line=row + 2 + (row >= 3))}, expected {expected}; {advice}"
     )
 
 
@@ -266,7 +273,7 @@ def test_a_late_decimal_comma_is_recognised(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile) as error:
         read(path, target="y")
     assert str(error.value) == (
-        f"{path}: got '1,5' in column 'x', row {MANY} (counted from 0), expected numbers there; "
+        f"{path}: got '1,5' in column 'x', line {MANY + 2}, expected numbers there; "
         "for a decimal comma use thalweg.read(…, decimal=',')"
     )
 
@@ -279,9 +286,12 @@ def test_a_quotation_mark_that_is_never_closed(
     with pytest.raises(UnreadableFile) as error:
         read(path, target="y", features=["x"])
     assert str(error.value) == (
-        f"{path}: got a row of more than 0 MB, expected rows that end; "
-        "look for a quotation mark that is never closed"
+        f"{path}: got a quotation mark in line 2 that is never closed, expected rows that end; "
+        "close it, or write it twice inside quotation marks"
     )
+
+
+ONE_CELL = Layout(",", ("x",), (0,), 1, True, 0)
 
 
 def test_pieces_are_whole_rows_and_nothing_is_lost() -> None:
@@ -292,8 +302,8 @@ def test_pieces_are_whole_rows_and_nothing_is_lost() -> None:
             cells[generator.integers(5)] + ",,\n"[generator.integers(3)] for _ in range(50)
         ).encode()
         size = int(generator.integers(1, 60))
-        pieces = delimited._pieces(io.BytesIO(content), size, 0, "t")
-        found = [bytes(piece.content) for piece in pieces]
+        made = Delimited("t", partial(io.BytesIO, content), ONE_CELL, TextFormat())
+        found = [bytes(piece.content) for piece in made._pieces(made.open(), size)]
         assert b"".join(found).replace(b"\n", b"") == content.replace(b"\n", b"")
         for piece in found[:-1]:
             assert piece.endswith(b"\n")

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import pickle
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -22,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import thalweg
-from thalweg.data import arrow, delimited
+from thalweg.data import arrow, delimited, layout
 from thalweg.data.files import read, scan, scan_features
 from thalweg.data.scanning import Scan
 from thalweg.data.texts import write_counts
@@ -229,9 +230,9 @@ def test_how_a_file_is_read_is_decided_once_for_all_passes(
     for part in (1, 2):
         (tmp_path / f"{part}.csv").write_text("a;b;y\n" + "1,5;2;3\n2,5;1;7\n3,5;5;1\n" * part)
     looked: list[str] = []
-    find = delimited.find_layout
+    find = layout.find_layout
 
-    def found(head: bytes, **named: Any) -> delimited.Layout:
+    def found(head: bytes, **named: Any) -> layout.Layout:
         looked.append(named["name"])
         return find(head, **named)
 
@@ -342,10 +343,10 @@ def test_columns_of_other_types_are_listed(tmp_path: Path) -> None:
         read(tmp_path / "t", target="y")
     assert str(error.value) == (
         f"{tmp_path / 't'}: got columns that are not numbers: 'day' (date), 'at' (date), "
-        "'hour' (time), 'took' (time), 'ok' (true or false), 'name' (text), 'long' (text), "
+        "'hour' (time), 'took' (time), 'name' (text), 'long' (text), "
         "'raw' (binary), 'kind' (category), 'numbers' (list<element: double>), expected numbers "
-        "in each column that is fitted; leave them out with features=['x'], or turn them into "
-        "numbers first"
+        "in each column that is fitted; leave them out with features=['x', 'ok'], or turn them "
+        "into numbers first"
     )
 
 
@@ -400,9 +401,12 @@ def test_missing_values_are_counted_to_the_end(
         pa.feather.write_feather(table, str(path))
     with pytest.raises(InvalidData) as error:
         read(path, target="y")
+    where = "rows 3, 4, 200, 201, 700 (counted from 0)"
+    if kind == "csv":
+        where = "lines 5, 6, 202, 203, 702"
     assert str(error.value) == (
         f"{path}: got missing values in 7 of 1,000 rows, in columns 'x' (3), 'z' (4), 'y' (1); "
-        "rows 3, 4, 200, 201, 700, … (counted from 0), expected a value in each cell; "
+        f"{where}, …, expected a value in each cell; "
         "fill them in, or use thalweg.read(…, missing='drop')"
     )
     with pytest.warns(ThalwegWarning) as caught:
@@ -416,7 +420,7 @@ def test_missing_values_are_counted_to_the_end(
 def test_few_missing_rows_are_all_named_and_dropping_is_told_once(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("x,y\n1,2\n,3\n4,NA\n5,6\n")
-    with pytest.raises(InvalidData, match=r"in columns 'x' \(1\), 'y' \(1\); rows 1, 2 \(counted"):
+    with pytest.raises(InvalidData, match=r"in columns 'x' \(1\), 'y' \(1\); lines 3, 4, expected"):
         read(path, target="y")
     rows_of = scan(path, target="y", missing="drop")
     with pytest.warns(ThalwegWarning):
@@ -438,14 +442,14 @@ def test_nothing_but_missing_values(tmp_path: Path) -> None:
 def test_infinite_values_are_no_missing_values(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     for text, got in (
-        ("x,y\n1,2\n,inf\n3,-inf\n", "-inf in column 'y', row 2"),
-        ("x,y\n1,2\n1e999,3\n", "inf in column 'x', row 1"),
+        ("x,y\n1,2\n,inf\n3,-inf\n", "-inf in column 'y', line 4"),
+        ("x,y\n1,2\n1e999,3\n", "inf in column 'x', line 3"),
     ):
         path.write_text(text)
         with pytest.raises(InvalidData) as error:
             read(path, target="y", missing="drop")
         assert str(error.value) == (
-            f"{path}: got {got} (counted from 0), expected finite numbers; take that row out, or "
+            f"{path}: got {got}, expected finite numbers; take that row out, or "
             "leave its cell empty to have it count as missing"
         )
 
@@ -528,7 +532,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         (tmp_path / "pipe", f"{tmp_path / 'pipe'}: got a device or a pipe", "a file or a folder"),
         (
             tmp_path / "empty",
-            f"{tmp_path / 'empty'}: got a folder without files",
+            f"{tmp_path / 'empty'}: got a folder without files of rows",
             "at least one file",
         ),
         ([], "path: got an empty list", "at least one file"),
@@ -545,8 +549,25 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         (b"FEA1\0\0\0\0", "Feather version 1", "write it again as version 2"),
         (gzip.compress(b"PAR1 and more", mtime=0), "a table inside gzip", "decompress it first"),
         (b"", "an empty file", "check the program that wrote it"),
-        (b"\x89HDF\r\n\x1a\n\0\0", "a byte that is not UTF-8 at position 0", None),
-        (b"SQLite format 3\0", "binary content", None),
+        (
+            b"\x89HDF\r\n\x1a\n\0\0",
+            "an HDF5 file",
+            "load it with pandas.read_hdf, and pass the frame",
+        ),
+        (
+            b"SQLite format 3\0",
+            "an SQLite database",
+            "load a table with pandas.read_sql, and pass the frame",
+        ),
+        (b"\x93NUMPY\1\0", "an array of NumPy's", "load it with numpy.load, and pass X and y"),
+        (b"PARE", "an encrypted Parquet file", "decrypt it first, with PyArrow and its key"),
+        (b"PK\3\4", "a ZIP archive", "take the table out of it, or compress it with gzip"),
+        (
+            pickle.dumps([1.5]),
+            "a pickle",
+            "load it where you trust it, with pandas.read_pickle, and pass the frame",
+        ),
+        (b"\x7fELF\0\1", "binary content", None),
     ],
 )
 def test_files_of_other_kinds(tmp_path: Path, content: bytes, got: str, advice: str | None) -> None:
@@ -572,7 +593,11 @@ CUT = "check that it is whole, or write it again"
 @pytest.mark.parametrize(
     ("kind", "got"),
     [
-        ("gzip", "a file that cannot be read (Truncated compressed stream)"),
+        (
+            "gzip",
+            "a file that cannot be read "
+            "(Compressed file ended before the end-of-stream marker was reached)",
+        ),
         ("bz2", "a file that cannot be read (Truncated compressed stream)"),
         ("zstd", "a file that cannot be read (Truncated compressed stream)"),
         (

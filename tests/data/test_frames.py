@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import thalweg
-from thalweg.data.frames import from_frame, from_pair, is_frame
+from thalweg.data.dataset import Dataset
+from thalweg.data.files import read
+from thalweg.data.frames import frame_rows, is_frame
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, ThalwegWarning
 
 Values = dict[str, list[Any]]
@@ -34,19 +36,19 @@ ALL = pytest.mark.parametrize("library", LIBRARIES)
 def test_each_library_gives_the_same_rows(library: str) -> None:
     frame = LIBRARIES[library]({"x": [1.5, 2, -3], "name": ["a", "b", "c"], "y": [4, 5, 6]})
     assert is_frame(frame)
-    data = from_frame(frame, target="y", features=["x"], name="three")
+    data = read(frame, target="y", features=["x"])
     np.testing.assert_array_equal(data.X, [[1.5], [2], [-3]])
     np.testing.assert_array_equal(data.y, [4, 5, 6])
-    assert (data.features, data.target, data.name) == (("x",), "y", "three")
+    assert (data.features, data.target) == (("x",), "y")
 
 
 @ALL
 def test_features_default_to_every_column_but_the_target(library: str) -> None:
     frame = LIBRARIES[library]({"x": [1, 2], "y": [3, 4], "z": [5, 6]})
-    data = from_frame(frame, target="y")
+    data = read(frame, target="y")
     assert data.features == ("x", "z")
     np.testing.assert_array_equal(data.X, [[1, 5], [2, 6]])
-    data = from_frame(frame, target="y", features=["z", "x"])
+    data = read(frame, target="y", features=["z", "x"])
     np.testing.assert_array_equal(data.X, [[5, 1], [6, 2]])
 
 
@@ -54,14 +56,14 @@ def test_features_default_to_every_column_but_the_target(library: str) -> None:
 def test_missing_values_stop_or_are_dropped(library: str) -> None:
     frame = LIBRARIES[library]({"x": [1, None, 3, 4], "y": [1.0, 2.0, float("nan"), 4.0]})
     with pytest.raises(InvalidData) as error:
-        from_frame(frame, target="y")
+        read(frame, target="y")
     assert str(error.value) == (
         "frame: got missing values in 2 of 4 rows, in columns 'x' (1), 'y' (1); rows 1, 2 "
         "(counted from 0), expected a value in each cell; fill them in, or use "
         "thalweg.read(…, missing='drop')"
     )
     with pytest.warns(ThalwegWarning) as warned:
-        data = from_frame(frame, target="y", missing="drop")
+        data = read(frame, target="y", missing="drop")
     assert [str(warning.message) for warning in warned] == [
         "frame: 2 of 4 rows with missing values are left out"
     ]
@@ -82,11 +84,11 @@ def test_columns_that_are_not_numbers_are_listed(library: str) -> None:
         }
     )
     with pytest.raises(InvalidData) as error:
-        from_frame(frame, target="y")
+        read(frame, target="y")
     assert str(error.value) == (
-        "frame: got columns that are not numbers: 'name' (text), 'ok' (true or false), "
+        "frame: got columns that are not numbers: 'name' (text), "
         "'day' (date), 'took' (time), expected numbers in each column that is fitted; "
-        "leave them out with features=['x'], or turn them into numbers first"
+        "leave them out with features=['x', 'ok'], or turn them into numbers first"
     )
 
 
@@ -94,7 +96,7 @@ def test_columns_that_are_not_numbers_are_listed(library: str) -> None:
 def test_wrong_names(library: str) -> None:
     frame = LIBRARIES[library]({"x": [1], "mass": [2]})
     with pytest.raises(InvalidSetting) as error:
-        from_frame(frame, target="mas")
+        read(frame, target="mas")
     assert str(error.value) == (
         "target: got 'mas', expected a column of frame; did you mean 'mass'?"
     )
@@ -106,7 +108,7 @@ def test_no_rows(library: str) -> None:
     frame = LIBRARIES[library](values)
     nothing = frame.slice(0, 0) if hasattr(frame, "slice") else frame[:0]
     with pytest.raises(InvalidData) as error:
-        from_frame(nothing, target="y")
+        read(nothing, target="y")
     assert str(error.value) == (
         "frame: got no rows, expected at least one row; "
         "check the filter or the program that wrote them"
@@ -124,7 +126,7 @@ def test_every_type_of_number() -> None:
     ]
     for frame in frames:
         *_, target = frame.columns if not isinstance(frame, pa.Table) else frame.column_names
-        data = from_frame(frame, target=target)
+        data = read(frame, target=target)
         np.testing.assert_array_equal(data.X, np.repeat([[1], [2], [100]], data.X.shape[1], axis=1))
         np.testing.assert_array_equal(data.y, values)
 
@@ -140,7 +142,7 @@ def test_absent_integers_of_pandas_are_missing() -> None:
     for kind in ("Int64", "Float64", "int64[pyarrow]"):
         frame = pd.DataFrame({"x": pd.array([1, None], dtype=kind), "y": [1, 2]})
         with pytest.warns(ThalwegWarning):
-            data = from_frame(frame, target="y", missing="drop")
+            data = read(frame, target="y", missing="drop")
         np.testing.assert_array_equal(data.X, [[1]])
 
 
@@ -149,15 +151,15 @@ def test_categories_and_objects_are_no_numbers() -> None:
         {"c": pd.Categorical([1, 2]), "o": pd.Series([1, "a"], dtype=object), "y": [1, 2]}
     )
     with pytest.raises(InvalidData, match=r"'c' \(category\), 'o' \(object\), expected"):
-        from_frame(frame, target="y")
+        read(frame, target="y")
     enum = pl.DataFrame({"e": pl.Series(["a"], dtype=pl.Enum(["a"])), "l": [[1.0]], "y": [1]})
     with pytest.raises(InvalidData, match=r"'e' \(category\), 'l' \(list\(float64\)\), expected"):
-        from_frame(enum, target="y")
+        read(enum, target="y")
 
 
 def test_columns_that_are_called_by_numbers() -> None:
     frame = pd.DataFrame(np.arange(6.0).reshape(2, 3))
-    data = from_frame(frame, target="2")
+    data = read(frame, target="2")
     assert data.features == ("0", "1")
     np.testing.assert_array_equal(data.X, [[0, 1], [3, 4]])
 
@@ -170,7 +172,7 @@ def test_columns_that_share_a_name() -> None:
     ):
         assert is_frame(frame)
         with pytest.raises(InvalidData) as error:
-            from_frame(frame, target="y")
+            read(frame, target="y")
         assert str(error.value) == (
             "frame: got several columns called 'x', expected a name of its own for each column; "
             "rename them"
@@ -181,7 +183,7 @@ def test_what_is_no_frame() -> None:
     for thing in ([1, 2], np.ones((2, 2)), {"x": [1]}, "frame", None, pd.Series([1, 2])):
         assert not is_frame(thing)
         with pytest.raises(InvalidData) as error:
-            from_frame(thing, target="y")
+            frame_rows(thing, target="y")
         assert str(error.value) == (
             f"frame: got {type(thing).__name__}, expected a pandas, Polars or PyArrow table; "
             "pass arrays as X and y"
@@ -192,7 +194,7 @@ def test_the_frame_is_not_changed() -> None:
     frame = pd.DataFrame({"x": [1.0, np.nan], "y": [1.0, 2.0]})
     before = frame.copy()
     with pytest.warns(ThalwegWarning):
-        from_frame(frame, target="y", missing="drop")
+        read(frame, target="y", missing="drop")
     pd.testing.assert_frame_equal(frame, before)
 
 
@@ -208,7 +210,7 @@ def test_a_target_beside_the_frame() -> None:
         (np.array([[5], [6]]), "y"),
         (torch.tensor([5.0, 6.0]), "y"),
     ):
-        data = from_pair(frame, y)
+        data = Dataset(frame, y)
         assert (data.features, data.target) == (("a", "b"), name)
         np.testing.assert_array_equal(data.X, [[1, 3], [2, 4]])
         np.testing.assert_array_equal(data.y, [5, 6])
@@ -236,7 +238,7 @@ def test_targets_that_cannot_stand_beside_the_frame() -> None:
     ]
     for y, expected in cases:
         with pytest.raises(InvalidData) as error:
-            from_pair(frame, y)
+            Dataset(frame, cast("Any", y))
         assert str(error.value) == expected
 
 
@@ -289,7 +291,7 @@ CELLS = st.one_of(
 )
 def test_any_frame_raises_nothing_but_our_own(values: dict[Any, list[Any]]) -> None:
     try:
-        data = from_frame(pd.DataFrame(values), target="y")
+        data = read(pd.DataFrame(values), target="y")
     except ThalwegError:
         return
     assert np.isfinite(data.X).all()

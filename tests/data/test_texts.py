@@ -91,7 +91,7 @@ def test_any_letter_can_be_counted(text: str, letter: str, expected: int) -> Non
 
 
 def test_the_target_is_the_letter_in_upper_case() -> None:
-    names = {"a": "A", "é": "É", "ß": "ß", "日": "日"}
+    names = {"a": "A", "é": "É", "ß": "ß", "日": "日", "ı": "ı", "i": "I"}
     assert {letter: count_letters(["x"], letter).target for letter in names} == names
     assert count_letters(["x"], "é", fold_accents=True).target == "E"
 

@@ -373,3 +373,20 @@ def test_a_gradient_norm_is_right_whatever_its_size(
         **asked,
     )
     assert run.gradient_norm[0] / size == pytest.approx(float(np.hypot(2.5, 3.0)), rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("asked", "advice"),
+    [
+        ({"loss": "mae"}, "did you mean 'l1'?"),
+        ({"loss": "squared_error"}, "did you mean 'mse'?"),
+        ({"scheduler": "cosine"}, "the rate is constant; for another from here on go on with "
+                                  "start=run and its lr"),
+        ({"penalty": "l1"}, "lasso and elastic net are out of scope; weight_decay shrinks as ridge "
+                            "does"),
+    ],
+)  # fmt: skip
+def test_words_from_elsewhere_get_their_way_here(asked: dict[str, Any], advice: str) -> None:
+    with pytest.raises(errors.InvalidSetting) as error:
+        thalweg.fit(thalweg.salammbo(), **asked)
+    assert error.value.advice == advice

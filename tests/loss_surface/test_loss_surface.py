@@ -561,3 +561,8 @@ def test_a_path_of_other_data_is_refused() -> None:
         "path: got shape (5, 2), expected finite points, shape (k, 4): a column for each "
         "parameter; pass a run on the same data, or its path"
     )
+
+
+def test_a_surface_says_what_it_is_in_a_line() -> None:
+    plane = surface(thalweg.salammbo(), bias=(-1000, 1000), weight=(0, 0.15), points=7)
+    assert repr(plane) == "Surface(bias from -1000 to 1000, weight from 0 to 0.15, 7 × 7 points)"

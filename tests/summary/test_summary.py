@@ -609,7 +609,7 @@ def test_values_that_are_not_finite(n: int, value: float) -> None:
         solve((X, y))
     assert str(caught.value) == (
         f"X: got {value} at row {n - 2}, column 1 (1 such values in all), expected finite "
-        "numbers; drop those rows or fill them in before fitting"
+        "numbers; drop those rows or fill them in first"
     )
     with pytest.raises(InvalidData, match=f"y: got {value} at row 0 "):
         solve((rows(n, 2)[0], np.where(np.arange(n) == 0, value, y)))
@@ -637,7 +637,7 @@ def test_blocks_that_cannot_be_summed_up() -> None:
         (
             [(X, y), (broken, y)],
             "block 1, X: got nan at row 3, column 0 (1 such values in all), expected finite "
-            "numbers; drop those rows or fill them in before fitting",
+            "numbers; drop those rows or fill them in first",
         ),
         (
             [(X, y), (X[:, :1], y)],
@@ -845,3 +845,16 @@ def test_a_solution_is_what_a_path_ends_in() -> None:
     np.testing.assert_array_equal(solution.parameters, [solution.bias, *solution.weights])
     without = solve(rows(20, 2), intercept=False)
     np.testing.assert_array_equal(without.parameters, without.weights)
+
+
+def test_a_solution_says_its_parameters_by_their_names() -> None:
+    X = [[1.0, 2.0], [2.0, 1.0], [4.0, 4.0], [5.0, 0.0]]
+    data = thalweg.Dataset(X, [3.0, 4.0, 6.5, 9.0], features=["bias", "b"])
+    assert repr(thalweg.solve(data)) == (
+        "Solution(bias=1.73121, bias_2=1.42775, b=-0.222543, loss=0.058526, rank=3)"
+    )
+    shown = thalweg.solve(data)._repr_html_()
+    assert all(name in shown for name in (">bias<", ">bias_2<", ">b<", ">loss<"))
+    wide = thalweg.solve(np.eye(30), np.arange(30.0), intercept=False)
+    assert " and 20 more, loss=" in repr(wide)
+    assert "and 19 more" in wide._repr_html_()

@@ -21,8 +21,6 @@ from thalweg.cli.answers import as_object, say_json, say_run, write_report
 from thalweg.cli.app import DIVERGED, INTERRUPTED, app, errors
 from thalweg.cli.options import (
     DataPath,
-    Decimal,
-    Delimiter,
     Features,
     Json,
     Missing,
@@ -30,8 +28,10 @@ from thalweg.cli.options import (
     RunPath,
     Target,
 )
-from thalweg.cli.rows import character, paths_of, rows_of, scan_of
+from thalweg.cli.rows import paths_of, rows_of, scan_of
 from thalweg.cli.settings import as_keywords, with_settings
+from thalweg.cli.text_format import with_text_format
+from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidSetting
 from thalweg.progress import Bar
 
@@ -40,15 +40,16 @@ if TYPE_CHECKING:
 
 
 @app.command()
+@with_text_format
 @with_settings
 def fit(
     context: typer.Context,
     data: DataPath,
     target: Target,
+    *,
     features: Features = None,
     missing: Missing = "error",
-    delimiter: Delimiter = None,
-    decimal: Decimal = ".",
+    written: TextFormat,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="A setting of the optimiser, as momentum=0.9; may be repeated."),
@@ -74,20 +75,15 @@ def fit(
     """
     from thalweg.data.outputs import check_outputs, kept_run
     from thalweg.diagnosis.diagnosis import message
-    from thalweg.optimizers.registry import RULES
+    from thalweg.settings import Settings
 
     kept, read = kept_run(checkpoint, resume)
     check_outputs([kept, out, report], [*data, *read])
     asked = as_keywords(settings) | _settings(set_ or [], _options_of(context))
-    in_memory = (
-        asked["shuffle"]
-        or asked["engine"] == "reference"
-        or asked["optimizer"].lower() not in RULES
-    )
+    checked = Settings.of(**asked)
+    in_memory = checked.shuffle or checked.engine == "reference"
     with Bar(errors) as bar:
-        rows = rows_of(
-            scan_of(data, target, features, missing, delimiter, decimal), bar, in_memory=in_memory
-        )
+        rows = rows_of(scan_of(data, target, features, missing, written), bar, in_memory=in_memory)
         run = thalweg.fit(
             rows,
             progress=bar.epochs,
@@ -120,20 +116,21 @@ def fit(
 
 
 @app.command()
+@with_text_format
 def solve(
     data: DataPath,
     target: Target,
+    *,
     features: Features = None,
     missing: Missing = "error",
-    delimiter: Delimiter = None,
-    decimal: Decimal = ".",
+    written: TextFormat,
     intercept: Annotated[bool, typer.Option(help="Whether there is a bias.")] = True,
     json_: Json = False,
 ) -> None:
     """Give the exact least-squares answer; the rows are scanned, not held in memory."""
     from thalweg.data.names import parameter_names, unique_names
 
-    scan = scan_of(data, target, features, missing, delimiter, decimal)
+    scan = scan_of(data, target, features, missing, written)
     with Bar(errors) as bar:
         scan.watcher = bar.rows
         solution = thalweg.solve(scan, intercept=intercept)
@@ -148,11 +145,12 @@ def solve(
 
 
 @app.command()
+@with_text_format
 def predict(
     run: RunPath,
     data: DataPath,
-    delimiter: Delimiter = None,
-    decimal: Decimal = ".",
+    *,
+    written: TextFormat,
     out: Out = None,
 ) -> None:
     """Predict with a run, for each row of files that have its features: a CSV of one column."""
@@ -163,16 +161,14 @@ def predict(
     fitted = thalweg.load(run)
     if out is None:
         with Bar(errors) as bar:
-            _predict(fitted, data, delimiter, decimal, sys.stdout.buffer, bar)
+            _predict(fitted, data, written, sys.stdout.buffer, bar)
         sys.stdout.buffer.flush()
         return
     with write_atomically(out) as file, Bar(errors) as bar:
-        _predict(fitted, data, delimiter, decimal, file, bar)
+        _predict(fitted, data, written, file, bar)
 
 
-def _predict(
-    fitted: Run, data: list[Path], delimiter: str | None, decimal: str, file: IO[bytes], bar: Bar
-) -> None:
+def _predict(fitted: Run, data: list[str], written: TextFormat, file: IO[bytes], bar: Bar) -> None:
     """Write the predictions batch by batch: neither they nor the rows are ever all in memory."""
     import csv
     import io
@@ -182,9 +178,7 @@ def _predict(
 
     from thalweg.data.files import scan_features
 
-    batches = scan_features(
-        paths_of(data), features=fitted.features, delimiter=character(delimiter), decimal=decimal
-    )
+    batches = scan_features(paths_of(data), features=fitted.features, written=written)
     done, options = 0, pa.csv.WriteOptions(include_header=False)
     with closing(batches):
         for X in batches:

@@ -22,6 +22,7 @@ import typer
 import thalweg
 from thalweg.cli import fitting, lab, lesson, runs  # noqa: F401  # each adds its commands
 from thalweg.cli.app import INTERRUPTED, MISTAKE, app, errors
+from thalweg.cli.options import names_as_words
 from thalweg.errors import ThalwegError, ThalwegWarning, UnwritableFile, as_keyword
 
 __all__ = ["app", "main"]
@@ -49,17 +50,27 @@ def _as_option(name: str, value: object) -> str:
     --------
     >>> _as_option("features", ["a", "b c"]), _as_option("read.missing", "drop")
     ("--features 'a,b c'", '--missing drop')
+    >>> _as_option("features", ["a", "b,c"])
+    '--features a --features b,c'
     >>> _as_option("start", 0), _as_option("drop_last", ...)
     ('start=0', '--drop-last')
     """
+    if isinstance(value, dict):
+        return " ".join(_as_option(each, one) for each, one in value.items())
     option = _options_by_name().get(name.rpartition(".")[2])
     if value is ...:
         return option or name
-    values = value if isinstance(value, list) else [str(value)]
-    # Names that hold a comma are more than --features can say.
-    if option is None or (len(values) > 1 and any("," in part for part in values)):
+    if option is None:
         return as_keyword(name, value)
-    return option if value is True else f"{option} {shlex.quote(','.join(values))}"
+    if isinstance(value, list):
+        return shlex.join(names_as_words(value, option))
+    return option if value is True else f"{option} {_quoted(str(value))}"
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell; also one of marks alone, which might be the sentence's own."""
+    quoted = shlex.quote(word)
+    return f"'{word}'" if quoted == word and not any(map(str.isalnum, word)) else quoted
 
 
 def _options_by_name() -> dict[str, str]:

@@ -12,25 +12,34 @@ import typer
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Write to this file.")]
 DataPath = Annotated[
-    list[Path],
-    typer.Argument(help="CSV, TSV, Parquet, Arrow or Feather: files, or a folder of them.",
-                   show_default=False),
+    list[str],
+    typer.Argument(help="CSV, TSV, Parquet, Arrow, Feather, JSON lines or Excel: files, patterns, "
+                   "a folder, or - for standard input.", show_default=False),
 ]  # fmt: skip
 Target = Annotated[str, typer.Option("--target", "-y", help="The column to predict.")]
 Features = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        "--features", "-x", help="The columns to predict from, a,b,c; all others if left out."
+        "--features", "-x",
+        help="The columns to predict from, as a,b,c, or repeated with one name each; all others "
+        "if left out.", show_default=False,
     ),
-]
+]  # fmt: skip
 Missing = Annotated[
     str, typer.Option(help="Rows with missing values: 'error' stops, 'drop' leaves them out.")
 ]
-Delimiter = Annotated[
-    str | None,
-    typer.Option(help=r"What separates the columns of a text, such as ';' or '\t'; found.",
-                 show_default=False),
-]  # fmt: skip
-Decimal = Annotated[str, typer.Option(help="The decimal mark in a text: '.' or ','.")]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, for a program to read.")]
 RunPath = Annotated[Path, typer.Argument(help="A run file.", show_default=False)]
+
+
+def names_as_words(names: list[str], option: str = "--features") -> list[str]:
+    """Write names of columns as they are typed.
+
+    Examples
+    --------
+    >>> names_as_words(["a", "b"]), names_as_words(["a", "b,c"]), names_as_words(["b,c"])
+    (['--features', 'a,b'], ['--features', 'a', '--features', 'b,c'], ['--features', '"b,c"'])
+    """
+    if len(names) > 1 and any("," in name for name in names):
+        return [word for name in names for word in (option, name)]
+    return [option, ",".join(f'"{name}"' if "," in name else name for name in names)]

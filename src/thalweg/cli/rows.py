@@ -5,6 +5,11 @@ Not here: the reading itself (:mod:`thalweg.data`).
 
 from __future__ import annotations
 
+import atexit
+import csv
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,35 +19,45 @@ from thalweg.data.paths import LARGE
 if TYPE_CHECKING:
     from thalweg.data.scanning import Scan
     from thalweg.data.source import Source
+    from thalweg.data.text_format import TextFormat
     from thalweg.progress import Bar
 
 
-def _columns(features: str | None) -> list[str] | None:
-    return None if features is None else [name.strip() for name in features.split(",")]
+def _columns(features: list[str] | None) -> list[str] | None:
+    """Take names that are separated by commas, or come one by one and may hold some."""
+    if not features:
+        return None
+    if len(features) > 1:
+        return features
+    return [name.strip() for name in next(csv.reader(features, skipinitialspace=True))]
 
 
-def paths_of(paths: list[Path]) -> Path | list[Path]:
-    """Take one path as itself: it may be a folder."""
-    return paths[0] if len(paths) == 1 else paths
+def paths_of(paths: list[str]) -> str | list[str]:
+    """Take one path as itself: it may be a folder; and standard input as a file."""
+    taken = [_standard_input() if path == "-" else path for path in paths]
+    return taken[0] if len(taken) == 1 else taken
 
 
-def character(delimiter: str | None) -> str | None:
-    """Take a tab as a shell hands it on."""
-    return "\t" if delimiter == r"\t" else delimiter
+def _standard_input() -> str:
+    """Keep what comes in a file, which can be read more than once, until the program ends."""
+    folder = tempfile.TemporaryDirectory(prefix="thalweg-")
+    atexit.register(folder.cleanup)
+    file = Path(folder.name, "standard input")
+    with file.open("wb") as kept:
+        shutil.copyfileobj(sys.stdin.buffer, kept)
+    return str(file)
 
 
 def scan_of(
-    paths: list[Path], target: str, features: str | None, missing: str,
-    delimiter: str | None, decimal: str,
-) -> Scan:  # fmt: skip
+    paths: list[str], target: str, features: list[str] | None, missing: str, written: TextFormat
+) -> Scan:
     """Open files for scanning."""
     return thalweg.scan(
         paths_of(paths),
         target=target,
         features=_columns(features),
         missing=missing,  # type: ignore[arg-type]  # any other word is refused there
-        delimiter=character(delimiter),
-        decimal=decimal,
+        **written._asdict(),
     )
 
 

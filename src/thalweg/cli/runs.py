@@ -14,25 +14,28 @@ import typer
 import thalweg
 from thalweg.cli.answers import say_json, write, write_report
 from thalweg.cli.app import app, errors
-from thalweg.cli.options import Decimal, Delimiter, Features, Json, Missing, Out, RunPath
+from thalweg.cli.options import Features, Json, Missing, Out, RunPath
 from thalweg.cli.rows import rows_of, scan_of
 from thalweg.cli.settings import as_words
+from thalweg.cli.text_format import format_as_words, with_text_format
+from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidSetting, printable
 from thalweg.progress import Bar
 
 
 @app.command()
+@with_text_format
 def explain(
     what: Annotated[
-        list[Path], typer.Argument(help="A run file, or data with --target.", show_default=False)
+        list[str], typer.Argument(help="A run file, or data with --target.", show_default=False)
     ],
     target: Annotated[
         str | None, typer.Option("--target", "-y", help="The column to predict: explains data.")
     ] = None,
+    *,
     features: Features = None,
     missing: Missing = "error",
-    delimiter: Delimiter = None,
-    decimal: Decimal = ".",
+    written: TextFormat,
     json_: Json = False,
 ) -> None:
     """Explain why a descent went as it did, and recommend a setting that was tried."""
@@ -47,7 +50,7 @@ def explain(
         found = thalweg.explain(thalweg.load(what[0]))
     else:
         with Bar(errors) as bar:
-            scan = scan_of(what, target, features, missing, delimiter, decimal)
+            scan = scan_of(what, target, features, missing, written)
             found = thalweg.explain(rows_of(scan, bar))
     if json_:
         say_json(
@@ -62,18 +65,11 @@ def explain(
         return
     typer.echo(found.text)
     if target is not None:  # a run does not say in which files its rows are
-        asked = (
-            ("--target", target, None), ("--features", features, None),
-            ("--missing", missing, "error"), ("--delimiter", delimiter, None),
-            ("--decimal", decimal, "."),
-        )  # fmt: skip
-        read = [
-            word
-            for option, value, default in asked
-            if value is not None and value != default
-            for word in (option, value)
-        ]
-        command = ["thalweg", "fit", *map(str, what), *read, *as_words(found.recommended)]
+        read = ["--target", target]
+        read += [word for name in features or [] for word in ("--features", name)]
+        read += ["--missing", missing] if missing != "error" else []
+        read += format_as_words(written)
+        command = ["thalweg", "fit", *what, *read, *as_words(found.recommended)]
         typer.echo(printable(f"\nAs a command: {shlex.join(command)}"))
 
 

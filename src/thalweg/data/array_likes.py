@@ -14,6 +14,16 @@ from thalweg.errors import InvalidData
 from thalweg.kinds import is_number
 
 
+def is_table(data: object) -> bool:
+    """Tell a frame by what its type has: asking its library would import that."""
+    return hasattr(type(data), "columns") or hasattr(type(data), "schema")
+
+
+def has_names(data: object) -> bool:
+    """Tell whether values come with names of their own: a frame or a series."""
+    return is_table(data) or type(data).__name__ == "Series"
+
+
 def as_pair(data: object) -> tuple[Any, Any]:
     """Take apart a pair ``(X, y)``, and nothing else."""
     if isinstance(data, tuple | list) and len(data) == 2:
@@ -77,10 +87,10 @@ def as_features(X: object, d: int) -> Array:
     return features
 
 
-def check_finite(X: Array, y: Array) -> None:
+def check_finite(X: Array, y: Array | None = None) -> None:
     """Refuse NaN and infinite values, saying where the first one stands."""
     for argument, values in (("X", X), ("y", y)):
-        if np.isfinite(values).all():
+        if values is None or np.isfinite(values).all():
             continue
         bad = ~np.isfinite(values)
         first = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -89,7 +99,7 @@ def check_finite(X: Array, y: Array) -> None:
             argument,
             got=f"{values[first]} at {where} ({int(bad.sum()):,} such values in all)",
             expected="finite numbers",
-            advice="drop those rows or fill them in before fitting",
+            advice="drop those rows or fill them in first",
         )
 
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.data.columns import Column
+from thalweg.arrays import Array
+from thalweg.data.columns import FLAGS, Column
 from thalweg.data.source import Rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 65_536
+_WORD, _TENS, _EXACT = 18, 22, 2**53  # digits of int64; powers of ten and whole numbers, exact
 BATCH_CELLS = 1 << 20  # 8 MB: keeps the batches of wide tables small
 
 
@@ -40,7 +42,7 @@ def _kind(kind: pa.DataType) -> tuple[str, bool]:
     if types.is_null(kind):
         return "empty", True
     if types.is_boolean(kind):
-        return "true or false", False
+        return FLAGS, True
     if types.is_dictionary(kind):
         return "category", False
     if types.is_date(kind) or types.is_timestamp(kind):
@@ -70,20 +72,44 @@ def arrow_rows(batch: pa.RecordBatch, positions: Sequence[int], *, has_target: b
     features, target = (positions[:-1], positions[-1:]) if has_target else (positions, ())
     X = np.empty((batch.num_rows, len(features)), order="F")
     for j, position in enumerate(features):
-        X[:, j] = _as_numbers(batch.column(position))
+        X[:, j] = as_numbers(batch.column(position))
     # Always a copy of its own: a view would keep the batch's memory alive.
     if not target:
         return X, np.empty((batch.num_rows, 0))
-    return X, np.array(_as_numbers(batch.column(target[0])), dtype=np.float64)
+    return X, np.array(as_numbers(batch.column(target[0])), dtype=np.float64)
 
 
-def _as_numbers(column: pa.Array) -> Any:
-    """See a column of numbers as a NumPy array, without a copy where nothing is missing."""
-    from pyarrow import float64, types
+def as_numbers(column: pa.Array) -> Any:
+    """See a column of numbers as a NumPy array, without a copy where nothing is missing.
+
+    A decimal becomes the float64 nearest to it, as Python's ``float(Decimal)`` is.
+    """
+    from pyarrow import float64, types, uint8
 
     if types.is_null(column.type):
         return np.full(len(column), np.nan)
-    if column.null_count or types.is_decimal(column.type):
+    if types.is_decimal(column.type):
+        return _from_decimals(column)
+    if types.is_boolean(column.type):
+        column = column.cast(uint8())
+    if column.null_count:
         column = column.cast(float64(), safe=False).fill_null(np.nan)
     # Not to_numpy, which imports pandas where there is one: a third of a second.
     return np.from_dlpack(column)
+
+
+def _from_decimals(column: pa.Array) -> Array:
+    from pyarrow import float64, string, types
+
+    kind, n = column.type, len(column)
+    if types.is_decimal128(kind) and kind.precision <= _WORD and abs(kind.scale) <= _TENS:
+        # Sixteen bytes each, of which the first eight hold so few digits.
+        words = np.frombuffer(column.buffers()[1], np.int64)
+        digits = words[2 * column.offset : 2 * (column.offset + n) : 2]
+        if np.abs(digits).max(initial=0) <= _EXACT:  # both are exact: one rounding is the nearest
+            power = 10.0 ** abs(kind.scale)
+            found: Array = digits / power if kind.scale >= 0 else digits * power
+            if column.null_count:
+                found[np.asarray(column.is_null().to_numpy(zero_copy_only=False))] = np.nan
+            return found
+    return np.asarray(np.from_dlpack(column.cast(string()).cast(float64()).fill_null(np.nan)))

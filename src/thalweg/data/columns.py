@@ -14,6 +14,16 @@ from typing import NamedTuple
 
 from thalweg.errors import InvalidData, InvalidSetting, nearest
 
+FLAGS = "true or false"
+"""The kind of a column of truth values: they are read as 1 and 0."""
+
+
+class Marks(NamedTuple):
+    """The marks in numbers: the decimal one, and what stands between groups of three digits."""
+
+    decimal: str
+    thousands: str | None
+
 
 class Column(NamedTuple):
     """A column as a table presents it: its name, what it holds, whether those are numbers."""
@@ -21,8 +31,10 @@ class Column(NamedTuple):
     name: str
     kind: str
     numeric: bool
-    decimal_comma: bool = False
-    """Whether it would be numbers if the comma were the decimal mark."""
+    marks: frozenset[Marks] = frozenset()
+    """Of text: the other marks with which all its cells would be numbers."""
+    is_text: bool = False
+    """Whether its cells are words, that rows could be told apart by."""
 
 
 class ChosenColumns(NamedTuple):
@@ -198,16 +210,54 @@ def _check_numeric(
         advice = "leave them out with {features}, or turn them into numbers first"
     else:
         advice = "turn them into numbers first: no feature is left without them"
-    if any(column.decimal_comma for column in chosen):
-        advice = "for a decimal comma use {read.decimal}; else " + advice
+    marks, how = advise_marks(_marks_of_all(chosen))
+    if how:
+        advice = f"{how}; else {advice}"
     raise InvalidData(
         source,
         got="columns that are not numbers: "
         + ", ".join(f"{name!r} ({kind})" for name, kind in faults.items()),
         expected="numbers in each column that is fitted",
         advice=advice,
-        suggest={"features": left, "read.decimal": ","},
+        suggest={"features": left, **marks},
     )
+
+
+def _marks_of_all(chosen: list[Column]) -> frozenset[Marks]:
+    """Give the marks with which all these columns are numbers that can be."""
+    if not any(column.marks for column in chosen if not column.numeric):
+        return frozenset()
+    return frozenset.intersection(*(column.marks for column in chosen if column.marks))
+
+
+def advise_marks(fitting: frozenset[Marks]) -> tuple[dict[str, dict[str, str]], str]:
+    """Say with which settings cells are numbers, all of them where there are several.
+
+    Examples
+    --------
+    >>> advise_marks(frozenset({Marks(",", None), Marks(",", ".")}))[1]
+    'for a decimal comma use {read.comma}'
+    >>> advise_marks(frozenset({Marks(",", None), Marks(".", ",")}))[1]
+    "for a decimal comma use {read.comma}, for ',' between thousands {read.grouped}"
+    """
+    plain = {marks.decimal for marks in fitting if marks.thousands is None}
+    grouped = sorted(
+        (marks for marks in fitting if marks.thousands is not None and marks.decimal not in plain),
+        key=lambda marks: marks.decimal == ",",
+    )
+    settings: dict[str, dict[str, str]] = {}
+    said = []
+    if "," in plain:
+        settings["read.comma"] = {"decimal": ","}
+        said.append("for a decimal comma use {read.comma}")
+    if grouped:  # where no cell has a decimal mark, the point is as good as the comma
+        decimal, thousands = grouped[0]
+        settings["read.grouped"] = {"thousands": str(thousands)}
+        if decimal != ".":
+            settings["read.grouped"] = {"decimal": decimal, "thousands": str(thousands)}
+        use = "" if said else "use "
+        said.append(f"for {thousands!r} between thousands {use}{{read.grouped}}")
+    return settings, ", ".join(said)
 
 
 def _index(source: str, indices: list[str], features: list[str]) -> InvalidData:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
-from thalweg.data.array_likes import as_arrays, as_real_arrays, check_finite
+from thalweg.data.array_likes import as_arrays, as_real_arrays, check_finite, has_names
 from thalweg.data.columns import Column, choose
 from thalweg.data.identity import RowsDigest
 from thalweg.data.names import default_features, unique_names
@@ -32,14 +32,15 @@ class Dataset:
 
     Parameters
     ----------
-    X : array-like, shape (n, d)
+    X : array-like or frame, shape (n, d)
         The features, a row per observation. Shape (n,) is taken as one feature.
-    y : array-like, shape (n,) or (n, 1)
-        The target.
+    y : array-like or series, shape (n,) or (n, 1)
+        The target; rows belong together by their places, whatever a frame's index says.
     features : sequence of str, optional
-        The d names; ``x``, or ``x1 … xd``, when left out, with ``_2`` where the target has it.
-    target : str
-        The target's name.
+        The d names; of a frame, which columns. When left out those of the frame, else ``x``, or
+        ``x1 … xd``, with ``_2`` where the target has it.
+    target : str, optional
+        The target's name; when left out that of a series, else ``y``.
     units : mapping of str to str, optional
         The unit of each named column, for the axes of figures.
     name : str
@@ -74,10 +75,14 @@ class Dataset:
         y: ArrayLike,
         *,
         features: Sequence[str] | None = None,
-        target: str = "y",
+        target: str | None = None,
         units: Mapping[str, str] | None = None,
         name: str = "",
     ) -> None:
+        if has_names(X) or has_names(y):
+            from thalweg.data.frames import named_arrays  # narwhals: only where frames come
+
+            X, y, features, target = named_arrays(X, y, target=target, features=features)
         X, y = as_arrays(X, y)
         check_finite(X, y)
         # Copies, and read-only: the summary kept beside them must stay true.
@@ -85,7 +90,8 @@ class Dataset:
         self.y: Array = np.array(y)
         self.X.flags.writeable = False
         self.y.flags.writeable = False
-        self.target = target = str(target)  # as a frame's names: called as they print
+        # As a frame's names, that may be no text, it is called as it prints.
+        self.target = target = "y" if target is None else str(target)
         self.features: tuple[str, ...] = _feature_names(features, self.X.shape[1], target)
         self.units: dict[str, str] = dict(units or {})
         self.name = name

@@ -1,59 +1,55 @@
 """Tables in text: CSV, TSV and their kin, read in pieces of whole rows by PyArrow's parser.
 
 PyArrow's own streaming reader parses on one thread. Here the bytes are cut into pieces at line
-ends, and each piece is parsed on all threads; memory stays that of a few pieces.
-Not here: which columns are wanted (:mod:`thalweg.data.columns`), other formats
-(:mod:`thalweg.data.files`).
+ends, and each piece is parsed on all threads; memory stays that of a few pieces. Plain numbers are
+Arrow's; a piece in which it finds others is read again as text, by :mod:`thalweg.data.cells`.
+Not here: how a text is laid out (:mod:`thalweg.data.layout`), which columns are wanted
+(:mod:`thalweg.data.columns`), other formats (:mod:`thalweg.data.tables`).
 """
 
 from __future__ import annotations
 
+import bisect
 import csv
-import io
-import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import IO, Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from thalweg.data.arrow import arrow_columns
-from thalweg.data.columns import Column
-from thalweg.errors import InvalidSetting, UnreadableFile
+from thalweg.data.cells import (
+    BadCell,
+    are_plain,
+    columns_of,
+    fitting,
+    flags,
+    marks_of,
+    numbers,
+    texts,
+)  # fmt: skip
+from thalweg.data.columns import FLAGS, Column, advise_marks
+from thalweg.data.layout import Layout
+from thalweg.data.text_format import TextFormat
+from thalweg.data.text_stream import as_text
+from thalweg.errors import UnreadableFile
 
 HEAD = 1 << 20  # bytes that names, delimiter and types are found from
 PIECE = 4 << 20  # bytes parsed at once, by several threads
 BLOCK = 1 << 20  # bytes parsed by one thread
 LONGEST_ROW = 64 << 20  # beyond this a quotation mark was never closed
-SAMPLE = 100  # rows that tell delimiters apart
-
-DELIMITERS = (",", ";", "\t", "|")
-_NUMBER, _NUMBER_POINT, _NUMBER_COMMA = (
-    re.compile(rf"\s*[+-]?(\d+({mark}\d*)?|{mark}\d+)([eE][+-]?\d+)?\s*")
-    for mark in ("[.,]", "[.]", ",")
-)
-_NUMBERS = {".": _NUMBER_POINT, ",": _NUMBER_COMMA}
-_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+\s*")
-_MISSING = frozenset(pa.csv.ConvertOptions().null_values)
-
-
-class Layout(NamedTuple):
-    """How a text is to be read as a table."""
-
-    delimiter: str
-    names: tuple[str, ...]
-    has_header: bool
-    body: int
-    """Bytes before the first row of values."""
 
 
 class Piece(NamedTuple):
-    """Whole rows of text, and whether there is a quotation mark in them."""
+    """Whole rows of text."""
 
     content: memoryview
-    quoted: bool
+    start: int
+    """Bytes of the text before them."""
+    holds_line_ends: bool
+    """Whether a cell in them does."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +61,11 @@ class Delimited:
     name : str
         What the file is called in errors.
     open : callable
-        Opens the file's bytes, decompressed, from their beginning.
+        Opens the text's bytes in UTF-8, from their beginning.
     layout : Layout
-        As :func:`find_layout` finds it.
-    decimal : str
-        The decimal mark, ``.`` or ``,``.
+        As :func:`thalweg.data.layout.find_layout` finds it.
+    written : TextFormat
+        The marks in numbers, the spellings of missing values.
     expected_rows : int, optional
         About how many rows there are.
     """
@@ -77,315 +73,239 @@ class Delimited:
     name: str
     open: Callable[[], IO[bytes]]
     layout: Layout
-    decimal: str = "."
+    written: TextFormat
     expected_rows: int | None = None
+    # Where the pieces of the last pass began: the rows and the bytes before each.
+    _begun: list[tuple[int, int]] = field(default_factory=list, compare=False)
 
     def columns(self) -> list[Column]:
-        """Describe the columns by what their first megabyte holds.
+        """Describe the columns by what their first megabyte holds; without rows they are empty.
 
         Raises
         ------
         UnreadableFile
-            If there are no rows, or they do not all have as many cells as there are columns.
+            If the rows do not all have as many cells as there are columns.
         """
+        return self._columns
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether there is a header and no row."""
+        return self._head() is None
+
+    @cached_property
+    def _columns(self) -> list[Column]:
+        head = self._head()
+        if head is None:
+            return [Column(name, "empty", True) for name in self.layout.names]
+        return columns_of(self.layout.names, head, self.written)
+
+    def _head(self) -> pa.Table | None:
+        """Parse the first megabyte as text; None where there are no rows."""
         with self.open() as file:
-            piece = next(_pieces(file, HEAD, self.layout.body, self.name), None)
-        if piece is None:
-            raise UnreadableFile(
-                self.name,
-                got="a header and no rows",
-                expected="rows of values below the header",
-                advice="check the filter or the program that wrote the file",
-            )
-        convert = pa.csv.ConvertOptions(strings_can_be_null=True, decimal_point=self.decimal)
-        table = self._parse(piece, before=0, convert=convert)
-        found = arrow_columns(table.schema)
-        return [
-            self._described(name, column, table.column(j))
-            for j, (name, column) in enumerate(zip(self.layout.names, found, strict=True))
-        ]
+            piece = next(self._pieces(file, HEAD), None)
+        types = {str(cell): pa.string() for cell in self.layout.cells}
+        return None if piece is None else self._parse(piece, types, 0)
 
     def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
-        """Give the columns at ``positions`` as numbers, piece by piece, in the order named.
+        """Give the columns at ``positions``, piece by piece, in the order named.
+
+        Numbers, true and false come as float64; text, where it is wanted, as it is.
 
         Raises
         ------
         UnreadableFile
             At the first row with too few or too many cells, or a cell that is no number.
         """
-        wanted = [str(position) for position in positions]
-        convert = pa.csv.ConvertOptions(
-            include_columns=wanted,
-            column_types=dict.fromkeys(wanted, pa.float64()),
-            decimal_point=self.decimal,
-        )
-        before = 0
+        columns = [self._columns[position] for position in positions]
+        names = [str(self.layout.cells[position]) for position in positions]
+        plain = are_plain(self.written)
+        types = {
+            name: pa.float64() if plain and column.numeric and column.kind != FLAGS else pa.string()
+            for name, column in zip(names, columns, strict=True)
+        }
+        before, order = 0, tuple(range(len(names)))
+        self._begun.clear()
         with self.open() as file:
-            for piece in _pieces(file, PIECE, self.layout.body, self.name):
-                table = self._parse(piece, before=before, convert=convert)
+            for piece in self._pieces(file, PIECE):
+                self._begun.append((before, piece.start))
+                table = self._converted(piece, types, columns, before)
                 before += table.num_rows
-                yield table, tuple(range(len(wanted)))
+                yield table, order
 
-    def _parse(self, piece: Piece, *, before: int, convert: pa.csv.ConvertOptions) -> pa.Table:
-        """Parse whole rows; ``before`` is how many have come before them."""
-        # Types must be found from all the rows of a piece, numbers can be parsed block by block.
-        block = BLOCK if convert.column_types else len(piece.content) + 1
-        try:
-            return self._read(piece, convert, block, use_threads=True)
-        except pa.ArrowInvalid as error:
-            raise self._fault(piece, before, convert) from error
+    def line_of(self, row: int) -> int:
+        """Give the line, counted from 1, in which a row of the last pass begins."""
+        k = bisect.bisect_right(self._begun, row, key=lambda begun: begun[0]) - 1
+        before, start = self._begun[k]
+        with self.open() as file:
+            lines = _count_lines(file, start)
+            text = as_text(file)
+            reader, line = csv.reader(text, delimiter=self.layout.delimiter), 0
+            for _ in range(row - before + 1):
+                line = reader.line_num
+                while not next(reader, [""]):
+                    line = reader.line_num
+        return lines + line + 1
 
-    def _read(
-        self,
-        piece: Piece,
-        convert: pa.csv.ConvertOptions,
-        block: int,
-        *,
-        use_threads: bool,
-        handler: Callable[[Any], str] | None = None,
+    def _converted(
+        self, piece: Piece, types: dict[str, Any], columns: list[Column], before: int
     ) -> pa.Table:
-        return pa.csv.read_csv(
-            pa.BufferReader(piece.content),
-            read_options=pa.csv.ReadOptions(
-                # Positions for names: headers may repeat themselves.
-                column_names=[str(j) for j in range(len(self.layout.names))],
-                block_size=block,
-                use_threads=use_threads,
-            ),
-            parse_options=pa.csv.ParseOptions(
-                delimiter=self.layout.delimiter,
-                newlines_in_values=piece.quoted,
-                invalid_row_handler=handler,
-            ),
-            convert_options=convert,
-        )
+        """Parse a piece with its numbers, by Arrow where they are plain."""
+        try:
+            table = self._read(piece, types)
+        except pa.ArrowInvalid:
+            table = self._parse(piece, dict.fromkeys(types, pa.string()), before)
+        made = []
+        for name, values, column in zip(types, table.columns, columns, strict=True):
+            if values.type != pa.string():
+                made.append(values)
+                continue
+            convert = flags if column.kind == FLAGS else numbers if column.numeric else texts
+            try:
+                made.append(convert(values.combine_chunks(), self.written))
+            except BadCell as bad:
+                raise self._bad_cell(column, name, bad, before) from None
+        return pa.table(made, [str(j) for j in range(len(made))])
 
-    def _fault(self, piece: Piece, before: int, convert: pa.csv.ConvertOptions) -> UnreadableFile:
-        """Read a piece again, slowly, to say what is wrong with it and where."""
+    def _parse(self, piece: Piece, types: dict[str, Any], before: int) -> pa.Table:
+        """Parse whole rows as text; ``before`` is how many have come before them."""
         ragged: list[Any] = []
 
         def note(row: Any) -> str:
             ragged.append(row)
             return "error"
 
-        block = len(piece.content) + 1
         try:
-            self._read(piece, convert, block, use_threads=False, handler=note)
-            reason = "rows that cannot be parsed"
+            return self._read(piece, types, handler=note)
         except pa.ArrowInvalid as error:
-            reason = str(error)
-        if ragged:
-            return self._ragged(ragged[0], before)
-        cell = re.search(r"CSV column #(\d+): Row #(\d+): .* invalid value '(.*)'", reason, re.S)
-        if cell is None:
-            return self._unreadable(reason, "check the file in an editor")
-        column, row, value = int(cell[1]), before + int(cell[2]) - 1, cell[3]
-        name = self.layout.names[column]
-        advice = "correct that cell, or leave it empty to have it count as missing"
-        if self._has_decimal_comma(value):
-            advice = "for a decimal comma use {read.decimal}"
-        return self._unreadable(
-            f"{value!r} in column {name!r}, row {row} (counted from 0)", advice, "numbers there"
+            if ragged:
+                raise self._ragged(ragged[0], piece, before) from None
+            first = " ".join(str(error).split("\n")[0].split())
+            raise self._unreadable(first[:200], "check the file in an editor") from error
+
+    def _read(
+        self, piece: Piece, types: dict[str, Any], handler: Callable[[Any], str] | None = None
+    ) -> pa.Table:
+        # The number of a ragged row is told only where one thread counts them.
+        block = len(piece.content) + 1 if handler else BLOCK
+        return pa.csv.read_csv(
+            pa.BufferReader(piece.content),
+            read_options=pa.csv.ReadOptions(
+                # Positions for names: headers may repeat themselves.
+                column_names=[str(j) for j in range(self.layout.width)],
+                block_size=block,
+                use_threads=handler is None,
+            ),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=self.layout.delimiter,
+                newlines_in_values=piece.holds_line_ends,
+                invalid_row_handler=handler,
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=[*types],
+                column_types=types,
+                decimal_point=self.written.decimal,
+                null_values=self.written.missing,
+            ),
         )
 
-    def _ragged(self, row: Any, before: int) -> UnreadableFile:
+    def _bad_cell(self, column: Column, cell: str, bad: BadCell, before: int) -> UnreadableFile:
+        where = f"{bad.value!r} in column {column.name!r}, line {self.line_of(before + bad.row)}"
+        if column.kind == FLAGS:
+            return self._unreadable(where, "correct that cell", "true or false there")
+        head = self._head()
+        cells = pa.array([bad.value, *([] if head is None else head[cell].to_pylist())])
+        fits = fitting(texts(cells, self.written).drop_null(), marks_of(self.written))
+        settings, advice = advise_marks(fits)
+        advice = advice or "correct that cell, or leave it empty to have it count as missing"
+        return self._unreadable(where, advice, "numbers there", settings)
+
+    def _ragged(self, row: Any, piece: Piece, before: int) -> UnreadableFile:
         plural = "" if row.actual_columns == 1 else "s"
-        where = "" if row.number is None else f" in row {before + row.number - 1} (counted from 0)"
+        where = ""
+        if row.number is not None:
+            if not self._begun:
+                self._begun.append((0, piece.start))
+            where = f" in line {self.line_of(before + row.number - 1)}"
+        settings: dict[str, Any] = {}
         advice = f"put quotation marks around cells that contain {self.layout.delimiter!r}"
         if row.actual_columns == 2 * row.expected_columns and self.layout.delimiter == ",":
+            settings = {"read.decimal": ","}
             advice = (
                 "if the commas are decimal marks, separate the columns by semicolons and "
                 "use {read.decimal}"
             )
-        return self._unreadable(
-            f"{row.actual_columns} cell{plural}{where}",
-            advice,
-            f"{row.expected_columns} cells in each row",
-        )
-
-    def _described(self, name: str, column: Column, values: pa.ChunkedArray) -> Column:
-        """Say what a column holds; of text, the first cell that is the reason for it."""
-        if column.numeric or column.kind not in ("text", "binary"):
-            return column._replace(name=name)
-        cells = [str(value) for value in values.to_pylist() if value is not None]
-        number = _NUMBERS[self.decimal]
-        cell = next((cell for cell in cells if not number.fullmatch(cell)), cells[0])
-        return Column(name, f"text, such as {cell[:30]!r}", False, self._has_decimal_comma(cell))
-
-    def _has_decimal_comma(self, cell: str) -> bool:
-        """Tell whether a cell would be a number if its comma were the decimal mark."""
-        return self.decimal == "." and _DECIMAL_COMMA.fullmatch(cell) is not None
+        expected = f"{row.expected_columns} cells in each row"
+        return self._unreadable(f"{row.actual_columns} cell{plural}{where}", advice, expected,
+                                settings)  # fmt: skip
 
     def _unreadable(
-        self, got: str, advice: str, expected: str = "a table of delimited text"
-    ) -> UnreadableFile:
+        self, got: str, advice: str, expected: str = "a table of delimited text",
+        settings: dict[str, Any] | None = None,
+    ) -> UnreadableFile:  # fmt: skip
         return UnreadableFile(
-            self.name, got=got, expected=expected, advice=advice, suggest={"read.decimal": ","}
+            self.name, got=got, expected=expected, advice=advice, suggest=settings
+        )
+
+    def _pieces(self, file: IO[bytes], size: int) -> Iterator[Piece]:
+        """Cut what follows the header into pieces of whole rows of about ``size`` bytes.
+
+        Each piece lies in the same memory as the one before it, which is gone then.
+        """
+        start = 0
+        while part := file.read(self.layout.body - start):
+            start += len(part)
+        buffer, filled = bytearray(2 * size), 0
+        while count := file.readinto(memoryview(buffer)[filled : filled + size]):  # type: ignore[attr-defined] # raw files have it
+            filled += count
+            end, holds, opened = self._rows_end(buffer, filled)
+            if end:
+                yield from self._piece(buffer, end, start, holds=holds)
+                buffer[: filled - end] = buffer[end:filled]
+                filled, start = filled - end, start + end
+            elif filled > LONGEST_ROW:
+                raise self._never_closed(start + max(opened, 0))
+            if len(buffer) < filled + size:
+                buffer = buffer + bytes(len(buffer))  # not in place: a piece may be looked at
+        if filled:
+            end, holds, opened = self._rows_end(buffer, filled)
+            if opened >= 0:
+                raise self._never_closed(start + opened)
+            yield from self._piece(buffer, filled, start, holds=holds)
+
+    def _piece(self, buffer: bytearray, end: int, start: int, *, holds: bool) -> Iterator[Piece]:
+        """Show the first ``end`` bytes, unless all that stands in them are blank lines."""
+        blank = b" \r\n" if self.layout.delimiter != " " else b"\r\n"
+        if self.layout.width == 1 or buffer[:end].strip(blank):
+            yield Piece(memoryview(buffer)[:end], start, holds)
+
+    def _rows_end(self, buffer: bytearray, filled: int) -> tuple[int, bool, int]:
+        """Find where the last row ends, whether cells hold line ends, the mark that is open."""
+        newline = b"\n" if buffer.find(b"\n", 0, filled) >= 0 else b"\r"
+        if buffer.find(b'"', 0, filled) < 0:
+            return buffer.rfind(newline, 0, filled) + 1, False, -1
+        from thalweg.data.row_ends import scan_rows  # Numba: only where there are such marks
+
+        content = np.frombuffer(buffer, np.uint8, filled)
+        end, holds, opened = scan_rows(content, ord(self.layout.delimiter), newline[0])
+        return int(end), bool(holds), int(opened)
+
+    def _never_closed(self, position: int) -> UnreadableFile:
+        with self.open() as file:
+            line = _count_lines(file, position) + 1
+        return self._unreadable(
+            f"a quotation mark in line {line} that is never closed",
+            "close it, or write it twice inside quotation marks",
+            "rows that end",
         )
 
 
-def find_layout(
-    head: bytes, *, name: str, target: str, delimiter: str | None, complete: bool
-) -> Layout:
-    r"""Find the delimiter and the header from the first bytes of a text.
-
-    The delimiter is the one that cuts the first rows most evenly into the most numbers. The
-    first row is a header unless it holds a number and not the target's name.
-
-    Parameters
-    ----------
-    head : bytes
-        The first megabyte, decompressed.
-    name : str
-        What the file is called in errors.
-    target : str
-        The target's name.
-    delimiter : str, optional
-        The delimiter, if it is known.
-    complete : bool
-        Whether ``head`` is all there is.
-
-    Raises
-    ------
-    UnreadableFile
-        If this is no text in UTF-8, or no table.
-
-    Examples
-    --------
-    >>> head = "length;mass\n1,5;2\n".encode()
-    >>> find_layout(head, name="fish.csv", target="mass", delimiter=None, complete=True)
-    Layout(delimiter=';', names=('length', 'mass'), has_header=True, body=12)
-    """
-    text = _decoded(head, name, complete=complete)
-    layouts = [
-        _tried(text, candidate, target) for candidate in ([delimiter] if delimiter else DELIMITERS)
-    ]
-    _, delimiter, cells, lines = max(layouts, key=lambda layout: layout[0])
-    has_header = target in cells or not any(map(_NUMBER.fullmatch, cells))
-    names = cells if has_header else [f"column{j}" for j in range(1, len(cells) + 1)]
-    above = islice(io.StringIO(text, newline=""), lines if has_header else 0)
-    marked = len(b"\xef\xbb\xbf") if head.startswith(b"\xef\xbb\xbf") else 0
-    return Layout(
-        delimiter, tuple(names), has_header, marked + sum(len(line.encode()) for line in above)
-    )
-
-
-def _tried(
-    text: str, delimiter: str, target: str
-) -> tuple[tuple[bool, float, float, int], str, list[str], int]:
-    """Cut the first rows with a delimiter: how well that goes, the first row, lines it takes."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows: list[list[str]] = []
-    lines = 0
-    try:
-        for row in reader:
-            if not row:
-                continue
-            lines = lines or reader.line_num
-            rows.append([cell.strip() for cell in row])
-            if len(rows) == SAMPLE:
-                break
-    except csv.Error:  # a cell without end
-        pass
-    first = rows[0] if rows else [""]
-    below = rows[1:] or rows
-    even = sum(len(row) == len(first) for row in rows) / max(1, len(rows))
-    cells = [cell for row in below for cell in row]
-    numbers = sum(cell in _MISSING or bool(_NUMBER.fullmatch(cell)) for cell in cells)
-    wide = min(len(first), 2)  # one column is what any wrong delimiter gives
-    return (
-        (wide > 1 and target in first, wide * even, numbers / max(1, len(cells)), len(first)),
-        delimiter,
-        first,
-        lines,
-    )
-
-
-def _decoded(head: bytes, name: str, *, complete: bool) -> str:
-    """Decode the first bytes, up to the last line end where more follow."""
-    if not complete:
-        head = head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1] or head
-    try:
-        text = head.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        got = f"a byte that is not UTF-8 at position {error.start:,}"
-    else:
-        if "\0" not in text:
-            if text.strip():
-                return text
-            got = "an empty file"
-        else:
-            got = "binary content"
-    empty = got == "an empty file"
-    raise UnreadableFile(
-        name,
-        got=got,
-        expected="CSV or TSV in UTF-8, Parquet, Arrow or Feather",
-        advice="check the program that wrote it" if empty else "export the table as one of them",
-    )
-
-
-def check_format(delimiter: str | None, decimal: str) -> None:
-    """Refuse delimiters and decimal marks that are none."""
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n' or delimiter > "~"):
-        raise InvalidSetting(
-            "delimiter",
-            got=repr(delimiter),
-            expected="a single character",
-            advice=r"name the one between the columns, such as ';' or '\t'",
-        )
-    if decimal not in (".", ","):
-        raise InvalidSetting(
-            "decimal",
-            got=repr(decimal),
-            expected="'.' or ','",
-            advice="leave it out for a decimal point",
-        )
-
-
-def _pieces(file: IO[bytes], size: int, skip: int, name: str) -> Iterator[Piece]:
-    """Cut a stream after ``skip`` bytes into pieces of whole rows of about ``size`` bytes.
-
-    Each piece lies in the same memory as the one before it, which is gone then.
-    """
-    file.read(skip)
-    buffer, filled = bytearray(2 * size), 0
-    while count := file.readinto(memoryview(buffer)[filled : filled + size]):  # type: ignore[attr-defined] # raw files have it
-        filled += count
-        end = _last_row_end(buffer, filled)
-        if end:
-            yield from _piece(buffer, end)
-            buffer[: filled - end] = buffer[end:filled]
-            filled -= end
-        elif filled > LONGEST_ROW:
-            raise UnreadableFile(
-                name,
-                got=f"a row of more than {LONGEST_ROW >> 20} MB",
-                expected="rows that end",
-                advice="look for a quotation mark that is never closed",
-            )
-        if len(buffer) < filled + size:
-            buffer = buffer + bytes(len(buffer))  # not in place: a piece may still be looked at
-    yield from _piece(buffer, filled)
-
-
-def _piece(buffer: bytearray, end: int) -> Iterator[Piece]:
-    """Show the first ``end`` bytes, unless there is nothing to be seen in them."""
-    if end and not (buffer[:1].isspace() and buffer[:end].isspace()):
-        yield Piece(memoryview(buffer)[:end], quoted=buffer.find(b'"', 0, end) >= 0)
-
-
-def _last_row_end(content: bytearray, filled: int) -> int:
-    """Find where the last line ends that is not inside quotation marks; 0 if nowhere.
-
-    A cell may hold line ends between quotation marks. Whole rows have an even number of them,
-    as a mark inside a cell is written twice.
-    """
-    newline = b"\n" if content.find(b"\n", 0, filled) >= 0 else b"\r"
-    end = content.rfind(newline, 0, filled) + 1
-    marks = content.count(b'"', 0, end)
-    while end and marks % 2:
-        last = content.rfind(b'"', 0, end)
-        end, before = content.rfind(newline, 0, last) + 1, end
-        marks -= content.count(b'"', end, before)
-    return end
+def _count_lines(file: IO[bytes], end: int) -> int:
+    """Count the lines that end in the first bytes of a text, and stop just behind these."""
+    lines, last = 0, b""
+    while end > 0 and (chunk := file.read(min(end, HEAD))):
+        end -= len(chunk)
+        pairs = chunk.count(b"\r\n") + (last == b"\r" and chunk[:1] == b"\n")
+        lines += chunk.count(b"\n") + chunk.count(b"\r") - pairs
+        last = chunk[-1:]
+    return lines

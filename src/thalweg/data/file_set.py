@@ -7,17 +7,21 @@ files there are (:mod:`thalweg.data.paths`), what the kinds of files are
 
 from __future__ import annotations
 
+import bisect
 import os
 from collections.abc import Callable, Generator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from thalweg.data.arrow import batch_rows
 from thalweg.data.columns import ChosenColumns, Column
-from thalweg.data.delimited import Delimited, check_format
-from thalweg.data.paths import AnyPath, list_files
+from thalweg.data.delimited import Delimited
+from thalweg.data.missing import counted
+from thalweg.data.paths import AnyPath, expanded, list_files
 from thalweg.data.scanning import ArrowBatch
-from thalweg.data.tables import Table, open_table, readable
+from thalweg.data.tables import Table, open_table, readable, without_runs
+from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidData, UnreadableFile, and_more, printable
 
 Chooser: TypeAlias = Callable[[Sequence[Column], Sequence[str] | None, str], ChosenColumns]
@@ -52,9 +56,8 @@ class FileSet:
         and the others may have no further columns.
     target : str
         Helps to find the header of a text.
-    delimiter : str, optional
-    decimal : str
-        As :func:`thalweg.read` takes them.
+    written : TextFormat
+        How texts are written.
 
     Attributes
     ----------
@@ -85,28 +88,29 @@ class FileSet:
         *,
         features: Sequence[str] | None,
         target: str,
-        delimiter: str | None,
-        decimal: str,
+        written: TextFormat,
     ) -> None:
-        check_format(delimiter, decimal)
-        self.paths = list_files(path)
+        self.paths = without_runs(list_files(path), path)
         first = self.paths[0]
         if isinstance(path, str | os.PathLike):
             name, given = Path(path).name, [path]
         else:
             name, given = first.parent.name, list(path)
-        self.origin = tuple(Path(each).absolute() for each in given)
+        self.origin = tuple(expanded(each).absolute() for each in given)
         self.name = printable(name)
         self.source = printable(str(first)) if len(self.paths) == 1 else self.name
         self._choose = choose
         self._all_columns = features is None
-        self._target, self._delimiter, self._decimal = target, delimiter, decimal
+        self._target, self._written = target, written
         self._stamps = [_Stamp.of(file) for file in self.paths]
         self.size = sum(stamp.size for stamp in self._stamps)
         with readable(first):
             table, columns = self._look_into(first)
+            if len(self.paths) == 1 and isinstance(table, Delimited) and table.is_bare:
+                raise _bare(table)
             self.choice = choose(columns, features, _called(table))
             rows = table.expected_rows
+        self._before: list[int] = []  # the rows before each file, in the last pass
         self._columns = [column.name for column in columns]  # of the first file
         # How each file is read, by its number: the table, and where the chosen columns stand.
         self._found: dict[int, tuple[Table, tuple[int, ...]]] = {0: (table, self.choice.positions)}
@@ -123,21 +127,35 @@ class FileSet:
             Which of the chosen columns, by their place in the choice.
         """
         most = batch_rows(len(kept))
+        self._before, rows = [], 0
         for number, path in enumerate(self.paths):
+            self._before.append(rows)
             with readable(path):
                 self._check_unchanged(number)
                 if number not in self._found:
                     self._found[number] = self._match(path)
                 table, positions = self._found[number]
                 for part, order in table.tables([positions[column] for column in kept]):
+                    rows += part.num_rows
                     for batch in part.to_batches(max_chunksize=most):
                         yield batch, order
                 self._check_unchanged(number)
 
+    def locate(self, rows: Sequence[int]) -> str:
+        """Say where rows of the last pass stand, given their numbers from 0."""
+        places = []
+        for number, few in groupby(rows, lambda row: bisect.bisect_right(self._before, row) - 1):
+            within = [row - self._before[number] for row in few]
+            table, _ = self._found[number]
+            place = counted(within)
+            if isinstance(table, Delimited):
+                lines = ", ".join(str(table.line_of(row)) for row in within)
+                place = f"line{'s' * (len(within) > 1)} {lines}"
+            places.append(place + f" of {self.paths[number].name}" * (len(self.paths) > 1))
+        return ", ".join(places)
+
     def _look_into(self, path: Path) -> tuple[Table, list[Column]]:
-        table = open_table(
-            path, target=self._target, delimiter=self._delimiter, decimal=self._decimal
-        )
+        table = open_table(path, target=self._target, written=self._written)
         return table, table.columns()
 
     def _match(self, path: Path) -> tuple[Table, tuple[int, ...]]:
@@ -175,6 +193,15 @@ class FileSet:
                 expected="the same rows in each pass",
                 advice="open it again once it is written",
             )
+
+
+def _bare(table: Table) -> UnreadableFile:
+    return UnreadableFile(
+        table.name,
+        got="a header and no rows",
+        expected="rows of values below the header",
+        advice="check the filter or the program that wrote the file",
+    )
 
 
 def _called(table: Table) -> str:

@@ -18,6 +18,7 @@ from thalweg.data.file_set import FileSet
 from thalweg.data.missing import Missing, MissingFilter, check_missing
 from thalweg.data.paths import AnyPath, are_paths
 from thalweg.data.scanning import Scan, through
+from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidData
 
 
@@ -29,6 +30,11 @@ def read(
     missing: Missing = "error",
     delimiter: str | None = None,
     decimal: str = ".",
+    thousands: str | None = None,
+    na_values: Any = None,
+    encoding: str | None = None,
+    comment: str | None = None,
+    skip_rows: int = 0,
 ) -> Dataset:
     r"""Read the rows of a file, of several, of a folder, or of a frame, into memory.
 
@@ -46,9 +52,22 @@ def read(
     missing : {"error", "drop"}
         Rows with missing values stop the reading, or are dropped with a warning.
     delimiter : str, optional
-        What separates the columns of a text; found when left out (comma, semicolon, tab or |).
+        What separates the columns of a text; found when left out (comma, semicolon, tab, | or,
+        where nothing else does, a blank).
     decimal : {".", ","}
         The decimal mark in a text.
+    thousands : str, optional
+        What stands between groups of three digits in a text.
+    na_values : str, number or sequence of them, optional
+        What counts as a missing value in a text, besides an empty cell and what pandas has: NA,
+        N/A, NaN, NULL, None, <NA> and the like, blanks around them left aside.
+    encoding : str, optional
+        The encoding of a text by Python's name. Left out it is UTF-8, or UTF-16 where the text
+        begins with that mark.
+    comment : str, optional
+        The character from which on a line of a text is a comment.
+    skip_rows : int
+        How many lines of a text stand above the table.
 
     Returns
     -------
@@ -75,10 +94,11 @@ def read(
     Dataset(2 rows, features=('height',), target='girth')
     """
     if not are_paths(path):
-        from thalweg.data.frames import from_frame, is_frame  # narwhals: only for a frame
+        from thalweg.data.frames import frame_rows, is_frame  # narwhals: only for a frame
 
         if is_frame(path):
-            return from_frame(path, target=target, features=features, missing=missing)
+            rows = frame_rows(path, target=target, features=features, missing=missing)
+            return Dataset(**rows._asdict())
     return scan(
         path,
         target=target,
@@ -86,6 +106,11 @@ def read(
         missing=missing,
         delimiter=delimiter,
         decimal=decimal,
+        thousands=thousands,
+        na_values=na_values,
+        encoding=encoding,
+        comment=comment,
+        skip_rows=skip_rows,
     ).read()
 
 
@@ -97,6 +122,11 @@ def scan(
     missing: Missing = "error",
     delimiter: str | None = None,
     decimal: str = ".",
+    thousands: str | None = None,
+    na_values: Any = None,
+    encoding: str | None = None,
+    comment: str | None = None,
+    skip_rows: int = 0,
 ) -> Scan:
     r"""Open files whose rows are read in batches, again for each pass over them.
 
@@ -135,9 +165,11 @@ def scan(
         ),
         features=features,
         target=target,
-        delimiter=delimiter,
-        decimal=decimal,
-    )
+        written=TextFormat.of(
+            delimiter=delimiter, decimal=decimal, thousands=thousands, na_values=na_values,
+            encoding=encoding, comment=comment, skip_rows=skip_rows,
+        ),
+    )  # fmt: skip
     return Scan(files, files.choice, missing=missing)
 
 
@@ -145,17 +177,18 @@ def scan_features(
     path: AnyPath | Sequence[AnyPath],
     *,
     features: Sequence[str],
-    delimiter: str | None = None,
-    decimal: str = ".",
+    written: TextFormat | None = None,
 ) -> Generator[Array]:
     r"""Read the features alone, in batches, from files that may have no target.
 
     Parameters
     ----------
-    path, delimiter, decimal
-        As :func:`read` takes them.
+    path
+        As :func:`read` takes it.
     features : sequence of str
         The features' names.
+    written : TextFormat, optional
+        How texts are written.
 
     Yields
     ------
@@ -184,13 +217,13 @@ def scan_features(
         ),
         features=features,
         target=features[0],
-        delimiter=delimiter,
-        decimal=decimal,
+        written=written or TextFormat(),
     )
     # A prediction for each row: none is dropped.
     advice = "fill them in, or take those rows out"
     missing_filter = MissingFilter(
-        files.choice.features, missing="error", source=files.source, advice=advice
-    )
+        files.choice.features, missing="error", source=files.source, advice=advice,
+        locate=files.locate,
+    )  # fmt: skip
     for X, _ in through(missing_filter, files.batches(range(len(features))), has_target=False):
         yield X

@@ -7,22 +7,36 @@ fitted (:mod:`thalweg.data.columns`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
 import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 
-from thalweg.data.columns import Column, choose
-from thalweg.data.dataset import Dataset
+from thalweg.arrays import Array
+from thalweg.data.array_likes import as_features
+from thalweg.data.arrow import as_numbers
+from thalweg.data.columns import FLAGS, Column, choose, find_features
 from thalweg.data.missing import Missing, MissingFilter
 from thalweg.errors import InvalidData
+from thalweg.kinds import is_number
+
+
+class NamedRows(NamedTuple):
+    """What a :class:`thalweg.Dataset` is made of: the values, and the names that came with them."""
+
+    X: Any
+    y: Any
+    features: Sequence[str] | None
+    target: str
 
 
 def is_frame(data: object) -> bool:
-    """Tell whether :func:`from_frame` takes this.
+    """Tell whether :func:`frame_rows` takes this.
 
     Examples
     --------
@@ -37,14 +51,13 @@ def is_frame(data: object) -> bool:
         return True
 
 
-def from_frame(
+def frame_rows(
     frame: Any,
     *,
     target: str,
     features: Sequence[str] | None = None,
     missing: Missing = "error",
-    name: str = "",
-) -> Dataset:
+) -> NamedRows:
     """Take the rows of a frame.
 
     Parameters
@@ -58,13 +71,10 @@ def from_frame(
         The features' names, as they print; every column but the target when left out.
     missing : {"error", "drop"}
         Rows with a missing value (null or NaN) are refused, or dropped with a warning.
-    name : str
-        What the rows are, for titles.
 
     Returns
     -------
-    Dataset
-        ``X``, shape (n, d), and ``y``, shape (n,), named after their columns.
+    NamedRows
 
     Raises
     ------
@@ -76,8 +86,8 @@ def from_frame(
     Examples
     --------
     >>> trees = pa.table({"height": [21.3, 19.8], "girth": [66, 61]})
-    >>> from_frame(trees, target="girth")
-    Dataset(2 rows, features=('height',), target='girth')
+    >>> frame_rows(trees, target="girth").features
+    ('height',)
     """
     table = _collected(frame)
     wanted = features if features is None or isinstance(features, str) else [*map(str, features)]
@@ -92,18 +102,18 @@ def from_frame(
     rows = list(missing_filter.through([(X, _values(table[:, last]))]))
     missing_filter.warn_of_dropped()
     X, y = rows[0]
-    return Dataset(X, y, features=choice.features, target=choice.target, name=name)
+    return NamedRows(X, y, choice.features, choice.target)
 
 
-def from_pair(
+def named_arrays(
     X: Any, y: Any, *, target: str | None = None, features: Sequence[str] | None = None
-) -> Dataset:
+) -> NamedRows:
     """Take features and a target beside them, of which one at least has names of its own.
 
     Parameters
     ----------
     X : frame, series or array-like
-        The n rows; a frame as in :func:`from_frame`.
+        The n rows; a frame as in :func:`frame_rows`.
     y : series, frame of one column, or array-like
         The n targets, named after the series or column if that has a name.
     target : str, optional
@@ -114,29 +124,45 @@ def from_pair(
 
     Returns
     -------
-    Dataset
-        ``X``, shape (n, d), and ``y``, shape (n,), named after their columns.
+    NamedRows
 
     Raises
     ------
     InvalidData
-        On columns that are not numbers, values that are not finite, shapes that do not fit.
+        On columns that are not numbers.
 
     Examples
     --------
-    >>> from_pair(pa.table({"height": [21.3, 19.8]}), [66, 61])
-    Dataset(2 rows, features=('height',), target='y')
+    >>> named_arrays(pa.table({"height": [21.3, 19.8]}), [66, 61])[1:]
+    ([66, 61], ('height',), 'y')
     """
     column, values = _beside(y)
     if target is not None:
         column = column._replace(name=target)
     table = _table_of(X)
     if table is None:
-        return Dataset(X, values, features=features, target=column.name)
+        return NamedRows(X, values, features, column.name)
     columns = [*_columns(table), column]
     choice = choose(columns, target=column.name, features=features, source="X and y")
     taken = [_values(table[:, position]) for position in choice.positions[:-1]]
-    return Dataset(np.column_stack(taken), values, features=choice.features, target=choice.target)
+    return NamedRows(np.column_stack(taken), values, choice.features, choice.target)
+
+
+def columns_named(frame: Any, features: Sequence[str]) -> Array:
+    """Give the columns of these names, shape (m, d); a series without a name is the only one.
+
+    Raises
+    ------
+    InvalidData, InvalidSetting
+        On columns that there are not, or that hold no numbers.
+    """
+    table = _table_of(frame)
+    if table is None:
+        return as_features(frame, len(features))
+    if len(features) == 1 and len(table.columns) == 1 and not is_frame(frame):
+        return _values(table[:, 0])[:, np.newaxis]
+    positions = find_features(_columns(table), features=features, source="frame")
+    return np.column_stack([_values(table[:, position]) for position in positions])
 
 
 def column_names(frame: Any) -> list[str]:
@@ -158,7 +184,7 @@ def _beside(y: Any) -> tuple[Column, Any]:
             expected="one, the target",
             advice="choose one of them",
         )
-    numeric = series.dtype.is_numeric()
+    numeric = _is_numeric(series)
     name = "y" if series.name in (None, "") else str(series.name)
     return Column(name, _kind(series.dtype), numeric), _values(series) if numeric else series
 
@@ -203,20 +229,40 @@ def _collected(frame: Any) -> nw.DataFrame[Any]:
 
 def _columns(table: nw.DataFrame[Any]) -> list[Column]:
     return [
-        Column(str(label), _kind(dtype), dtype.is_numeric())
-        for label, dtype in table.schema.items()
+        Column(str(label), _kind(dtype), _is_numeric(table[:, j]), is_text=_is_text(dtype))
+        for j, (label, dtype) in enumerate(table.schema.items())
     ]
 
 
-def _values(column: nw.Series[Any]) -> Any:
-    """Give a numeric column as float64, missing values as NaN."""
+def _values(column: nw.Series[Any]) -> Array:
+    """Give a column of numbers as float64, missing values as NaN."""
+    if column.dtype == nw.Object:
+        values = [math.nan if value is None else float(value) for value in column.to_list()]
+        return np.array(values, np.float64)
+    kind = type(getattr(column.to_native(), "dtype", None)).__name__
+    if column.implementation.is_pyarrow() or kind == "ArrowDtype" or column.dtype == nw.Decimal:
+        return np.asarray(as_numbers(column.to_arrow()), np.float64)
     return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+
+
+def _is_numeric(column: nw.Series[Any]) -> bool:
+    """Tell numbers, also where they are objects of Python's; true and false are 1 and 0."""
+    if column.dtype == nw.Object:
+        return all(
+            value is None or isinstance(value, Decimal) or is_number(value)
+            for value in column.to_list()
+        )
+    return bool(column.dtype.is_numeric() or column.dtype == nw.Boolean)
+
+
+def _is_text(dtype: Any) -> bool:
+    return bool(dtype == nw.String or dtype == nw.Categorical or dtype == nw.Enum)
 
 
 def _kind(dtype: Any) -> str:
     """Say what a column of narwhals' types holds, in the words of :mod:`thalweg.data.arrow`."""
     if dtype == nw.Boolean:
-        return "true or false"
+        return FLAGS
     if dtype == nw.Categorical or dtype == nw.Enum:
         return "category"
     if dtype == nw.Date or dtype == nw.Datetime:

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
+from thalweg.arrays import Array
+from thalweg.data.array_likes import as_features, check_finite, has_names, is_table
 from thalweg.data.dataset import Dataset
 from thalweg.data.paths import LARGE, are_paths
 from thalweg.data.source import Source
@@ -88,6 +90,46 @@ def take(
     return _of_two(data, y, target, names, copy=copy)
 
 
+def take_features(X: Any, features: tuple[str, ...]) -> Array:
+    """Take the rows to predict for, by the columns' names where they have some.
+
+    Parameters
+    ----------
+    X : array-like, frame, series or Dataset
+        The m rows; other columns of a frame are left aside.
+    features : tuple of str
+        The d names.
+
+    Returns
+    -------
+    ndarray, shape (m, d)
+
+    Raises
+    ------
+    InvalidData
+        On another number of columns, on what is no number, or no finite one.
+    InvalidSetting
+        On a frame without some of the features.
+
+    Examples
+    --------
+    >>> import pyarrow
+    >>> take_features(pyarrow.table({"b": [1, 2], "y": [0, 0], "a": [3, 4]}), ("a", "b"))
+    array([[3., 1.],
+           [4., 2.]])
+    """
+    if isinstance(X, Dataset):
+        return X.select(features).X
+    if has_names(X):
+        from thalweg.data.frames import columns_named
+
+        values = columns_named(X, features)
+    else:
+        values = as_features(X, len(features))
+    check_finite(values)
+    return values
+
+
 def _of_source(
     source: Source, y: Any, target: str | None, features: tuple[str, ...] | None
 ) -> Source:
@@ -133,9 +175,9 @@ def _of_paths(path: Any, y: Any, target: str | None, features: tuple[str, ...] |
 
 def _of_table(data: Any, target: str | None, features: tuple[str, ...] | None) -> Source:
     """Take a frame, whose target is a column."""
-    if not _is_frame(data):
+    if not is_table(data):
         raise _alone(data, target)
-    from thalweg.data.frames import column_names, from_frame  # narwhals: only where frames come
+    from thalweg.data.frames import column_names, frame_rows  # narwhals: only where frames come
 
     if target is None:
         names = [repr(name) for name in column_names(data)]
@@ -146,19 +188,16 @@ def _of_table(data: Any, target: str | None, features: tuple[str, ...] | None) -
             expected="the name of the column to predict",
             advice=f"name it with target=; there are {shown}",
         )
-    return from_frame(data, target=target, features=features)
+    return Dataset(**frame_rows(data, target=target, features=features)._asdict())
 
 
 def _of_two(
     X: Any, y: Any, target: str | None, features: tuple[str, ...] | None, *, copy: bool
 ) -> Dataset:
     """Take features and target that come apart, with the names that they have."""
-    if _is_frame(X) or _is_series(X) or _is_series(y) or _is_frame(y):
-        from thalweg.data.frames import from_pair
-
-        return from_pair(X, y, target=target, features=features)
-    make = Dataset if copy else Dataset.borrow
-    return make(X, y, features=features, target="y" if target is None else target)
+    if copy or has_names(X) or has_names(y):
+        return Dataset(X, y, features=features, target=target)
+    return Dataset.borrow(X, y, features=features, target="y" if target is None else target)
 
 
 def _as_name(target: Any) -> str | None:
@@ -202,14 +241,6 @@ def _is_pair(data: Any) -> bool:
     if isinstance(data, tuple):
         return len(data) == 2
     return isinstance(data, list) and len(data) == 2 and all(hasattr(x, "shape") for x in data)
-
-
-def _is_frame(data: Any) -> bool:
-    return hasattr(type(data), "columns") or hasattr(type(data), "schema")
-
-
-def _is_series(data: Any) -> bool:
-    return type(data).__name__ == "Series"
 
 
 def _is_torch_dataset(data: Any) -> bool:

@@ -6,7 +6,7 @@ Not here: where the rows come from (:mod:`thalweg.data.files`, :mod:`thalweg.dat
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -26,6 +26,17 @@ def check_missing(missing: str) -> None:
     check_choice("missing", missing, ("error", "drop"))
 
 
+def counted(rows: Sequence[int]) -> str:
+    """Say which rows are meant.
+
+    Examples
+    --------
+    >>> counted([3]), counted([3, 4])
+    ('row 3 (counted from 0)', 'rows 3, 4 (counted from 0)')
+    """
+    return f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows))} (counted from 0)"
+
+
 class MissingFilter:
     """Lets the rows through that can be fitted, and counts the others.
 
@@ -43,6 +54,8 @@ class MissingFilter:
         What the rows are called in an error.
     advice : str
         What to do about missing values.
+    locate : callable, optional
+        Says where rows stand, given their numbers from 0: in which lines of which file.
 
     Attributes
     ----------
@@ -59,12 +72,14 @@ class MissingFilter:
         missing: Missing,
         source: str,
         advice: str = "fill them in, or use {read.missing}",
+        locate: Callable[[Sequence[int]], str] | None = None,
     ) -> None:
         check_missing(missing)
         self.names = tuple(names)
         self.missing = missing
         self.source = source
         self.advice = advice
+        self._locate = locate or counted
         self.rows = 0
         self.dropped = 0
         self._first: list[int] = []
@@ -121,7 +136,7 @@ class MissingFilter:
         value = y[row] if column == X.shape[1] else X[row, column]
         raise InvalidData(
             self.source,
-            got=f"{value} in column {self.names[column]!r}, row {start + row} (counted from 0)",
+            got=f"{value} in column {self.names[column]!r}, {self._locate([start + row])}",
             expected="finite numbers",
             advice="take that row out, or leave its cell empty to have it count as missing",
         )
@@ -129,7 +144,7 @@ class MissingFilter:
     def _account(self) -> None:
         """Refuse, at the end, rows that may not be dropped, and the lack of any."""
         if self.dropped and self.missing == "error":
-            shown = ", ".join(map(str, self._first))
+            places = self._locate(self._first)
             more = ", …" if self.dropped > len(self._first) else ""
             where = ", ".join(
                 f"{name!r} ({holes:,})"
@@ -138,7 +153,7 @@ class MissingFilter:
             )
             got = (
                 f"missing values in {self.dropped:,} of {self.rows:,} rows, in columns {where}; "
-                f"rows {shown}{more} (counted from 0)"
+                f"{places}{more}"
             )
             expected, advice = "a value in each cell", self.advice
         elif self.rows == 0:

@@ -92,7 +92,9 @@ class Scan:
             counted to the end before the error is raised.
         """
         names = (*self.features, self.target)
-        missing_filter = MissingFilter(names, missing=self._missing, source=self.source)
+        missing_filter = MissingFilter(
+            names, missing=self._missing, source=self.source, locate=self._files.locate
+        )
         chosen = (*self._files.choice.features, self.target)
         kept = [chosen.index(name) for name in names]
         for rows in through(missing_filter, self._files.batches(kept)):

@@ -7,12 +7,15 @@ columns are wanted and in what batches (:mod:`thalweg.data.files`).
 
 from __future__ import annotations
 
+import gzip
 import lzma
 import os
+import re
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -22,7 +25,11 @@ import pyarrow.parquet
 
 from thalweg.data.arrow import arrow_columns, batch_rows
 from thalweg.data.columns import Column
-from thalweg.data.delimited import HEAD, Delimited, find_layout
+from thalweg.data.delimited import HEAD, Delimited
+from thalweg.data.layout import find_layout
+from thalweg.data.paths import AnyPath, expanded
+from thalweg.data.text_format import TextFormat
+from thalweg.data.text_stream import as_utf8, encoding_of
 from thalweg.errors import ThalwegError, UnreadableFile
 
 # Bytes of a Parquet column that are read ahead (0 would read all of it), and of all together.
@@ -32,8 +39,10 @@ BUFFERS = 1 << 25
 
 RUN_FILE = b"thalweg"  # the key in a Parquet file's metadata that makes it a run file
 WRITE_AGAIN = "check that it is whole, or write it again"
-PARQUET, ARROW_FILE, ARROW_STREAM, FEATHER_1 = b"PAR1", b"ARROW1", b"\xff" * 4, b"FEA1"
+PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff" * 4
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+ZIP = b"PK\x03\x04"
+_PICKLE = ("a pickle", "load it where you trust it, with pandas.read_pickle, and pass the frame")
 COMPRESSIONS = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
@@ -41,6 +50,25 @@ COMPRESSIONS = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\x04\x22\x4d\x18": "lz4",
 }
+
+
+_JSON_ARRAY = re.compile(rb"\s*\[\s*[{\[]")
+SKIPPED = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")  # a frame of Zstandard's or LZ4's without data
+OTHER_KINDS = {
+    b"FEA1": ("Feather version 1", "write it again as version 2"),
+    b"PARE": ("an encrypted Parquet file", "decrypt it first, with PyArrow and its key"),
+    ZIP: ("a ZIP archive", "take the table out of it, or compress it with gzip"),
+    b"\x93NUMPY": ("an array of NumPy's", "load it with numpy.load, and pass X and y"),
+    b"\x89HDF": ("an HDF5 file", "load it with pandas.read_hdf, and pass the frame"),
+    b"SQLite f": ("an SQLite database", "load a table with pandas.read_sql, and pass the frame"),
+    b"\x80\x02": _PICKLE,
+    b"\x80\x03": _PICKLE,
+    b"\x80\x04": _PICKLE,
+    b"\x80\x05": _PICKLE,
+    b"%PDF": ("a PDF document", "export the table from what it was made with"),
+    b"\xd0\xcf\x11\xe0": ("a file of an old Excel", "save the sheet as CSV"),
+}
+"""What other files begin with: what they are, and what to do."""
 
 
 class Table(Protocol):
@@ -176,7 +204,24 @@ class ArrowTable:
         source.seek(0)
 
 
-def open_table(path: Path, *, target: str, delimiter: str | None, decimal: str) -> Table:
+def without_runs(files: list[Path], named: AnyPath | Sequence[AnyPath]) -> list[Path]:
+    """Leave out run files that only lie in a folder with the data; ``named`` are what was named."""
+    kept = [file for file in files if not _is_run(file)] if len(files) > 1 else files
+    given = [named] if isinstance(named, str | os.PathLike) else named
+    asked = {expanded(each) for each in given}
+    return [file for file in files if file in kept or file in asked] or files
+
+
+def _is_run(path: Path) -> bool:
+    with suppress(OSError, pa.ArrowException):
+        with path.open("rb") as file:
+            if not file.read(4).startswith(PARQUET):
+                return False
+        return RUN_FILE in (pa.parquet.read_metadata(path).metadata or {})
+    return False
+
+
+def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
     """Tell what kind of table a file holds; ``target`` helps to find a text's header.
 
     Raises
@@ -191,19 +236,66 @@ def open_table(path: Path, *, target: str, delimiter: str | None, decimal: str) 
         return ParquetTable(path)
     if first.startswith((ARROW_FILE, ARROW_STREAM)):
         return ArrowTable(path, stream=first.startswith(ARROW_STREAM))
-    if first.startswith(FEATHER_1):
-        raise _unreadable(name, "Feather version 1", "write it again as version 2")
-    compression = next((c for magic, c in COMPRESSIONS.items() if first.startswith(magic)), None)
-    opened = partial(_bytes, path, compression)
-    with opened() as stream:
-        head = stream.read(HEAD)
-        complete = not stream.read(1)
-    if compression and head.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
+    if first.startswith(ZIP) and _is_workbook(path):
+        from thalweg.data.excel import Sheet
+
+        return Sheet(name)
+    for magic, (got, advice) in OTHER_KINDS.items():
+        if first.startswith(magic):
+            raise _unreadable(name, got, advice)
+    compression = _compression(path)
+    with _bytes(path, compression) as stream:
+        first = stream.read(8)
+    if compression and first.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
         raise _unreadable(name, f"a table inside {compression}", "decompress it first")
-    layout = find_layout(head, name=name, target=target, delimiter=delimiter, complete=complete)
+    encoding = encoding_of(first, written.encoding)
+
+    def opened() -> IO[bytes]:
+        return as_utf8(_bytes(path, compression), encoding, written.comment)
+
+    with opened() as stream:
+        head = _filled(stream, HEAD)
+        complete = not stream.read(1)
+    if head.lstrip()[:1] == b"{":
+        from thalweg.data.json_lines import JsonLines
+
+        return JsonLines(name, opened, head.count(b"\n") if complete else None)
+    if _JSON_ARRAY.match(head):
+        raise _unreadable(
+            name, "an array in JSON", "write one row a line, with pandas' to_json(lines=True, …)"
+        )
+    layout = find_layout(head, name=name, target=target, written=written, complete=complete)
     text = path.stat().st_size if compression is None else None
     expected = None if text is None else text * head.count(b"\n") // max(1, len(head))
-    return Delimited(name, opened, layout, decimal, expected)
+    return Delimited(name, opened, layout, written, expected)
+
+
+def _filled(stream: IO[bytes], size: int) -> bytes:
+    """Read so many bytes, or all there are: a stream may give fewer at a time."""
+    parts, left = [], size
+    while left and (part := stream.read(left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
+
+
+def _is_workbook(path: Path) -> bool:
+    """Tell a workbook of Excel's or of an open office from other archives."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.startswith(("xl/", "content.xml")) for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return False
+
+
+def _compression(path: Path) -> str | None:
+    """Tell how a file is compressed, by the first frame that holds anything."""
+    position = 0
+    with path.open("rb") as file:
+        while SKIPPED.match(first := file.read(8)):
+            position += 8 + int.from_bytes(first[4:8], "little")
+            file.seek(position)
+    return next((c for magic, c in COMPRESSIONS.items() if first.startswith(magic)), None)
 
 
 def _bytes(path: Path, compression: str | None) -> IO[bytes]:
@@ -212,6 +304,8 @@ def _bytes(path: Path, compression: str | None) -> IO[bytes]:
         return path.open("rb", buffering=0)
     if compression == "xz":
         return cast("IO[bytes]", lzma.open(path))
+    if compression == "gzip":  # Arrow's takes the zeros that tapes are filled up with for a fault
+        return cast("IO[bytes]", gzip.open(path))
     return cast("IO[bytes]", pa.CompressedInputStream(pa.OSFile(os.fsencode(path)), compression))
 
 
@@ -223,7 +317,14 @@ def readable(path: Path) -> Iterator[None]:
     except ThalwegError:
         raise
     # UnicodeDecodeError: names that are damaged. EOFError: how lzma says that a file ends early.
-    except (OSError, pa.ArrowException, lzma.LZMAError, EOFError, UnicodeDecodeError) as error:
+    except (
+        OSError,
+        pa.ArrowException,
+        lzma.LZMAError,
+        zlib.error,
+        EOFError,
+        UnicodeDecodeError,
+    ) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         first_line = " ".join(reason.split("\n")[0].split())
         got = f"a file that cannot be read ({first_line[:200]})"

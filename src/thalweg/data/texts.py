@@ -100,8 +100,9 @@ def count_letters(
         _count(text, wanted, fold_accents=fold_accents, alphabetic_only=alphabetic_only)
         for text in chapters
     ]
-    # "ß" has no single capital: it then names itself.
-    target = wanted.upper() if len(wanted.upper()) == 1 else wanted
+    # "ß" has no single capital, and that of "ı" is another letter's too: they name themselves.
+    capital = wanted.upper()
+    target = capital if capital.casefold() == wanted.casefold() and len(capital) == 1 else wanted
     dataset = LetterCounts(
         [[characters] for characters, _ in counts],
         [letters for _, letters in counts],

@@ -54,10 +54,11 @@ def _bound_memory() -> None:
 def _columns(task: dict[str, Any]) -> dict[str, Any]:
     """Say what columns a table has."""
     from thalweg.data.tables import open_table, readable
+    from thalweg.data.text_format import TextFormat
 
     path = Path(task["path"])
     with readable(path):
-        columns = open_table(path, target="", delimiter=None, decimal=".").columns()
+        columns = open_table(path, target="", written=TextFormat()).columns()
     if sum(column.numeric for column in columns) < 2:
         raise InvalidData(
             _SOURCE,

@@ -46,7 +46,7 @@ MAIN = ("first main direction", "second main direction")
 _POINTS = Whole("", "try {points}", low=2, high=10_000, example=100)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Surface:
     """The loss over a plane of the parameters.
 
@@ -105,6 +105,13 @@ class Surface:
     n: int
     floor: float
     data: Dataset | Summary
+
+    def __repr__(self) -> str:
+        spans = (
+            f"{name} from {axis[0]:.6g} to {axis[-1]:.6g}"
+            for name, axis in zip(self.along, self.axes, strict=True)
+        )
+        return f"Surface({', '.join(spans)}, {len(self.axes[0])} × {len(self.axes[1])} points)"
 
     @property
     def loss(self) -> Array:

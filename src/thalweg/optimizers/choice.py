@@ -28,6 +28,15 @@ _SYNONYMS = {
     "solver": "optimizer",
     "criterion": "loss",
 }
+_NO_SCHEDULE = "the rate is constant; for another from here on go on with start=run and its lr"
+_NO_PENALTY = "lasso and elastic net are out of scope; weight_decay shrinks as ridge does"
+_ELSEWHERE = {
+    "scheduler": _NO_SCHEDULE,
+    "schedule": _NO_SCHEDULE,
+    "lr_scheduler": _NO_SCHEDULE,
+    "penalty": _NO_PENALTY,
+    "l1_ratio": _NO_PENALTY,
+}
 # How PyTorch computes a step, not what the step is: these settle the reference engine.
 _TORCH_FLAGS = frozenset({"foreach", "fused", "capturable", "differentiable"})
 TORCH_ONLY = {"adafactor": "Adafactor", "muon": "Muon"}
@@ -178,6 +187,8 @@ def check_names(
 
 
 def _advise(name: str, valid: list[str]) -> str:
+    if name in _ELSEWHERE:
+        return _ELSEWHERE[name]
     synonym = _SYNONYMS.get(name)
     return f"did you mean {synonym!r}?" if synonym in valid else nearest(name, valid)
 

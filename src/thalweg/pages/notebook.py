@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from thalweg.diagnosis.diagnosis import Diagnosis
     from thalweg.runs.run import Run
     from thalweg.settings import Settings
+    from thalweg.summary.solution import Solution
     from thalweg.summary.summary import Summary
 
 # A table stays on one screen: more columns than this are counted, not listed.
@@ -61,6 +62,17 @@ def _asked(run: Run, settings: Settings | Observed) -> list[tuple[str, str]]:
         ("Epochs", f"{run.epochs:,} of {settings.epochs:,}"),
         ("Engine", f"{settings.engine}, {settings.dtype}"),
     ]
+
+
+def solution_html(solution: Solution) -> str:
+    """Show an exact answer: each parameter, and the loss."""
+    values = [*zip(solution.names, solution.parameters, strict=True)]
+    shown = values if len(values) <= SHOWN else values[: SHOWN - 1]
+    body = [_row(name, _right(number(value, 6))) for name, value in shown]
+    if len(shown) < len(values):
+        body.append(_row(f"and {len(values) - len(shown):,} more", _right("")))
+    body.append(_row("loss", _right(number(solution.loss, 6))))
+    return _table("Exact solution", body)
 
 
 def dataset_html(data: Dataset) -> str:

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thalweg.arrays import Array
-from thalweg.data.array_likes import as_features
 from thalweg.data.dataset import Dataset
+from thalweg.data.inputs import take_features
 from thalweg.data.names import parameter_names
 from thalweg.data.outputs import check_outputs
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra
@@ -240,8 +240,9 @@ class Run:
 
         Parameters
         ----------
-        X : array-like, shape (m, d)
-            The features.
+        X : array-like, shape (m, d), frame or Dataset
+            The features: those of a frame by their names, in whatever order; its other columns
+            are left aside.
 
         Returns
         -------
@@ -251,9 +252,11 @@ class Run:
         Raises
         ------
         InvalidData
-            If ``X`` has not the d features of the run.
+            If ``X`` has not the d features of the run, or values that are not finite numbers.
+        InvalidSetting
+            If a frame lacks one of them.
         """
-        features = as_features(X, len(self.features)).astype(self.settings.dtype)
+        features = take_features(X, self.features).astype(self.settings.dtype)
         weights = self.weights.astype(self.settings.dtype)
         predicted: Array = features @ weights
         if self.settings.intercept:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thalweg.arrays import Array
+from thalweg.data.names import parameter_names
 from thalweg.errors import ThalwegWarning, and_more, sentence
 from thalweg.summary.double_double import Matrix, Order, least_squares, quadratic_form
 from thalweg.summary.gram_kernel import ERROR
@@ -65,6 +66,8 @@ class Solution(NamedTuple):
         where the answer is unique.
     intercept : bool
         Whether there is a bias among the parameters.
+    features : tuple of str
+        The d features' names.
     """
 
     bias: float
@@ -74,11 +77,27 @@ class Solution(NamedTuple):
     rank: int
     dependent: tuple[str, ...] = ()
     intercept: bool = True
+    features: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters' names, in their order."""
+        return parameter_names(self.features, intercept=self.intercept)
 
     @property
     def parameters(self) -> Array:
         """The parameters in a path's order, [bias, weights…], shape (p,)."""
         return np.concatenate(([self.bias], self.weights)) if self.intercept else self.weights
+
+    def __repr__(self) -> str:
+        values = zip(self.names, self.parameters, strict=True)
+        said = and_more((f"{name}={value:.6g}" for name, value in values), NAMES_SHOWN)
+        return f"Solution({said}, loss={self.loss:.6g}, rank={self.rank})"
+
+    def _repr_html_(self) -> str:
+        from thalweg.pages.notebook import solution_html  # only a notebook asks for it
+
+        return solution_html(self)
 
 
 def solution_of(matrix: Matrix, n: int, features: Sequence[str], *, intercept: bool) -> Solution:
@@ -103,6 +122,7 @@ def solution_of(matrix: Matrix, n: int, features: Sequence[str], *, intercept: b
         rank=rank,
         dependent=dependent,
         intercept=intercept,
+        features=tuple(features),
     )
 
 

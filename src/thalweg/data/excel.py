@@ -1,0 +1,104 @@
+"""Tables in Excel's workbooks, read by calamine: the first sheet.
+
+Not here: which columns are wanted (:mod:`thalweg.data.columns`), other formats
+(:mod:`thalweg.data.tables`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from thalweg.data.columns import FLAGS, Column
+from thalweg.errors import MissingExtra, UnreadableFile
+
+try:
+    import python_calamine
+except ImportError as missing:
+    raise MissingExtra("reading Excel's workbooks", "excel") from missing
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The first sheet of a workbook: names in its first row, values below.
+
+    Parameters
+    ----------
+    name : str
+        What the file is called in errors.
+    """
+
+    name: str
+
+    @property
+    def expected_rows(self) -> int:
+        """How many rows there are below the names."""
+        return len(self._rows) - 1
+
+    @cached_property
+    def _rows(self) -> list[list[Any]]:
+        try:
+            book = python_calamine.CalamineWorkbook.from_path(self.name)
+            rows: list[list[Any]] = book.get_sheet_by_index(0).to_python()
+        except (python_calamine.CalamineError, IndexError) as error:
+            raise UnreadableFile(
+                self.name,
+                got=f"a workbook that cannot be read ({str(error)[:200]})",
+                expected="a table in its first sheet",
+                advice="check that it is whole, or save the sheet as CSV",
+            ) from error
+        rows = [row for row in rows if any(cell != "" for cell in row)]
+        if len(rows) < 2:
+            raise UnreadableFile(
+                self.name,
+                got="a first sheet without rows below the names",
+                expected="a table in the first sheet",
+                advice="put the table into the first sheet, or save its sheet as CSV",
+            )
+        return rows
+
+    def columns(self) -> list[Column]:
+        """Describe the columns by their cells."""
+        return [
+            Column(str(name), *_kind(cells))
+            for name, cells in zip(self._rows[0], self._cells, strict=True)
+        ]
+
+    def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
+        """Give the columns at ``positions``: numbers as float64, else text."""
+        described = self.columns()
+        table = pa.table(
+            [_values(self._cells[position], described[position]) for position in positions],
+            [str(j) for j in range(len(positions))],
+        )
+        yield table, tuple(range(len(positions)))
+
+    @cached_property
+    def _cells(self) -> list[tuple[Any, ...]]:
+        return list(zip(*self._rows[1:], strict=True))
+
+
+def _kind(cells: tuple[Any, ...]) -> tuple[str, bool]:
+    held = [cell for cell in cells if cell != ""]
+    if not held:
+        return "empty", True
+    if all(isinstance(cell, bool) for cell in held):
+        return FLAGS, True
+    if all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in held):
+        return "number", True
+    if any(isinstance(cell, str) for cell in held):
+        return "text", False
+    return type(held[0]).__name__, False
+
+
+def _values(cells: tuple[Any, ...], column: Column) -> pa.Array:
+    held = [None if cell == "" else cell for cell in cells]
+    if column.kind == FLAGS:
+        return pa.array(held, pa.bool_())
+    if column.numeric:
+        return pa.array(held, pa.float64())
+    return pa.array([None if cell is None else str(cell) for cell in held])

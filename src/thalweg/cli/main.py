@@ -14,7 +14,7 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Annotated, TextIO
 
 import typer
@@ -34,13 +34,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with _warnings_in_a_line(), _stdout_written():
             app(arguments)
     except ThalwegError as error:
-        with suppress(OSError):  # stderr may be full too: the exit code is left
-            said = f"thalweg: {error.worded(_as_option)}"
-            errors.print(said, style="red", markup=False, soft_wrap=True)
+        _say(f"thalweg: {error.worded(_as_option)}", style="red")
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
-        errors.print("thalweg: interrupted", markup=False)
+        _say("thalweg: interrupted")
         sys.exit(INTERRUPTED)
+
+
+def _say(sentence: str, style: str | None = None) -> None:
+    """Say a last sentence on stderr, which may be full too: the exit code is left then."""
+    try:
+        errors.print(sentence, style=style, markup=False, soft_wrap=True)
+        sys.stderr.flush()
+    except OSError:
+        _give_up(sys.stderr)
+
+
+def _give_up(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere: Python writes it again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _as_option(name: str, value: object) -> str:
@@ -116,7 +128,7 @@ def _stdout_written() -> Iterator[None]:
         # A failed write has a number and no name; those to files are told by who writes them.
         if error.errno is None or error.filename is not None or isinstance(error, ThalwegError):
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it again
+        _give_up(sys.stdout)
         if isinstance(error, BrokenPipeError):
             sys.exit(1)
         raise UnwritableFile(

@@ -43,7 +43,7 @@ def test_what_merely_counts_as_true_is_no_flag(call: Callable[[Any], Any], given
     ("argument", "call", "wrong"),
     [
         ("every", lambda v: thalweg.fit(DATA, epochs=2, every=v), [0, -1, "1", np.nan, SECOND]),
-        ("start", lambda v: thalweg.fit(DATA, epochs=2, start=v), ["", [], [10**400, 1], {}]),
+        ("start", lambda v: thalweg.fit(DATA, epochs=2, start=v), ["", [], [True, 1], {}]),
         ("checkpoint", lambda v: thalweg.fit(DATA, epochs=2, checkpoint=v), [3, b"a", True, ["a"]]),
         ("resume", lambda v: thalweg.fit(DATA, epochs=2, resume=v), [3, b"a", False, RUN]),
         ("progress", lambda v: thalweg.fit(DATA, epochs=2, progress=v), ["no", 1, None, [], RUN]),
@@ -55,7 +55,7 @@ def test_what_merely_counts_as_true_is_no_flag(call: Callable[[Any], Any], given
         ("run", lambda v: thalweg.explain(DATA, run=v), ["run", 3, {}, RUN.path]),
         ("parameters", lambda v: thalweg.gradients(DATA, parameters=v), ["", [], [10**400, 1]]),
         ("optimizer", lambda v: thalweg.sweep(DATA, optimizer=v, lr=0.1), [None, 3, []]),
-        ("lr", lambda v: thalweg.sweep(DATA, lr=v, epochs=2), [[], 0, ["a"], [SECOND], [True]]),
+        ("lr", lambda v: thalweg.sweep(DATA, lr=v, epochs=2), [[], ["a"], [SECOND], [0.1, True]]),
         ("start", lambda v: thalweg.sweep(DATA, lr=1, start=v), [[], [1.5], "", [SECOND]]),
     ],
 )  # fmt: skip

@@ -63,7 +63,8 @@ def test_a_checked_value_is_pythons_own(name: str, given: Any, kept: Any) -> Non
         ("shuffle", 1), ("shuffle", None), ("record", 0), ("record", True), ("record", "steps"),
         ("tolerance", 0), ("tolerance_on", "lost"), ("engine", None), ("dtype", "float16"),
         ("batch_sampler", []), ("batch_sampler", [[]]), ("batch_sampler", [[1.5]]),
-        ("batch_sampler", 3), ("optimizer", []), ("optimizer", None), ("momentum", []),
+        ("batch_sampler", 3), ("batch_sampler", [[True, False]]), ("batch_sampler", [b"ab"]),
+        ("optimizer", []), ("optimizer", None), ("momentum", []),
         ("loss", 3), ("delta", 0),
     ],
 )  # fmt: skip

@@ -37,9 +37,10 @@ def check_parameters(argument: str, parameters: ArrayLike, p: int) -> Array:
     """Refuse what is not one finite number per parameter."""
     try:
         w = np.asarray(parameters, dtype=np.float64)
+        flags = any(isinstance(one, bool) for one in np.asarray(parameters, dtype=object).flat)
     except (TypeError, ValueError, OverflowError):
-        w = np.array([])
-    if w.shape != (p,) or not np.isfinite(w).all():
+        w, flags = np.array([]), False
+    if flags or w.shape != (p,) or not np.isfinite(w).all():
         raise InvalidData(
             argument,
             got=f"{parameters!r}",

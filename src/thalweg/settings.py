@@ -36,10 +36,18 @@ class _Batches(Kind):
     def normal(self, value: Any) -> tuple[tuple[int, ...], ...] | None:
         """Write the batches out."""
         try:
-            batches = tuple(tuple(operator.index(i) for i in batch) for batch in value)
+            batches = tuple(_row_numbers(batch) for batch in value)
         except TypeError:
             return None
         return batches if batches and all(batches) else None
+
+
+def _row_numbers(batch: Any) -> tuple[int, ...]:
+    """Take whole numbers; truth values would be a mask's, and bytes count as numbers to Python."""
+    rows = list(batch)
+    if isinstance(batch, bytes | bytearray) or any(isinstance(row, bool) for row in rows):
+        raise TypeError
+    return tuple(map(operator.index, rows))
 
 
 _EITHER = "say one of the two"

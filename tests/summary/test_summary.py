@@ -858,3 +858,18 @@ def test_a_solution_says_its_parameters_by_their_names() -> None:
     wide = thalweg.solve(np.eye(30), np.arange(30.0), intercept=False)
     assert " and 20 more, loss=" in repr(wide)
     assert "and 19 more" in wide._repr_html_()
+
+
+def test_nothing_that_is_given_out_can_change_an_answer() -> None:
+    data = thalweg.Dataset([[1.0], [2.0], [4.0]], [1.0, 3.0, 4.0])
+    summary, expected = data.summary, repr(thalweg.solve([[1.0], [2.0], [4.0]], [1.0, 3.0, 4.0]))
+    for intercept in (True, False):
+        for part in summary.matrix(intercept=intercept):
+            part[:] = 0.0
+        summary.hessian(intercept=intercept)[:] = 0.0
+        summary.gradient([0.0] * (1 + intercept), intercept=intercept)[:] = 0.0
+        for fixed in (summary.triangle(intercept=intercept), summary.solution().weights):
+            with pytest.raises(ValueError, match="read-only"):
+                fixed[...] = 0.0
+    assert repr(thalweg.solve(data)) == expected
+    assert summary.solve(intercept=False).loss == pytest.approx(17 / 63, rel=1e-15)

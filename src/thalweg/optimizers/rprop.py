@@ -26,7 +26,11 @@ STEP_SIZES = TwoNumbers(
 
 @optimizer(slots=(State("prev"), State("step_size", initial="lr")))
 class Rprop(NamedTuple):
-    """Steps that lengthen while the gradient keeps its sign and shorten when it turns."""
+    """Steps that lengthen while the gradient keeps its sign and shorten when it turns.
+
+    A gradient that is zero makes no step. PyTorch's may be a rounding away from it, where terms
+    cancel, and then makes a whole one.
+    """
 
     lr: Annotated[float, LR] = 1e-2
     etas: Annotated[Pair, ETAS] = (0.5, 1.2)

@@ -51,10 +51,10 @@ def solve(
     -------
     Solution
         Where columns depend on one another, that of :meth:`Summary.solve`, which says when they
-        do. Otherwise all digits are right, the last one perhaps excepted, while the condition
-        number of the columns, each scaled to norm one, is below 1e13: where the Gram matrix
-        alone would lose some, passes over the rows correct the answer. The loss has all its
-        digits however far from zero the target is.
+        do. Otherwise the parameters are right to some units of their last place while the
+        condition number of the columns, each scaled to norm one, is below 1e13: where the Gram
+        matrix alone would lose digits, passes over the rows correct the answer. The loss has all
+        its digits however far from zero the target is.
 
     Raises
     ------

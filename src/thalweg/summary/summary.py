@@ -346,7 +346,7 @@ class Summary:
         """Give R with the number of rows and the target's variance, worked out once."""
         found = self._squared_errors.get(intercept)
         if found is None:
-            R = triangle(*self.matrix(intercept=intercept), DEPENDENCE)
+            R = triangle(*self._matrix(intercept=intercept), DEPENDENCE)
             R.flags.writeable = False
             about_mean = (R if intercept else self.full_batch(True).triangle)[1:, -1]
             found = SquaredError(R, float(self.n), float(about_mean @ about_mean) / self.n)
@@ -354,7 +354,14 @@ class Summary:
         return found
 
     def matrix(self, *, intercept: bool = True) -> Matrix:
-        """Give the Gram matrix of ``[1, X, y]``, or of ``[X, y]``: its high and its low parts."""
+        """Give the Gram matrix of ``[1, X, y]``, or of ``[X, y]``: its high and its low parts.
+
+        They are copies: what is done with them changes no answer.
+        """
+        high, low = self._matrix(intercept=check_flag("intercept", intercept))
+        return high.copy(), low.copy()
+
+    def _matrix(self, *, intercept: bool) -> Matrix:
         high, low = self._gram
         if check_flag("intercept", intercept):
             return high, low
@@ -398,7 +405,7 @@ class Summary:
         """Give what :meth:`solve` gives, without a warning, worked out once."""
         found = self._solutions.get(check_flag("intercept", intercept))
         if found is None:
-            matrix = self.matrix(intercept=intercept)
+            matrix = self._matrix(intercept=intercept)
             found = solution_of(matrix, self.n, self.features, intercept=intercept)
             found.weights.flags.writeable = False
             self._solutions[intercept] = found
@@ -422,7 +429,7 @@ class Summary:
         2.5
         """
         z = self._residual_coefficients(parameters, intercept)
-        return abs(quadratic_form(*self.matrix(intercept=intercept), z)) / self.n
+        return abs(quadratic_form(*self._matrix(intercept=intercept), z)) / self.n
 
     def loss_error(self, parameters: ArrayLike, *, intercept: bool = True) -> float:
         """Bound what :meth:`loss` is off by, which the rows themselves would tell.
@@ -435,7 +442,7 @@ class Summary:
         """
         loss = self.loss(parameters, intercept=intercept)
         z = self._residual_coefficients(parameters, intercept)
-        return loss_error(self.matrix(intercept=intercept)[0], z[:-1], self.n, loss)
+        return loss_error(self._matrix(intercept=intercept)[0], z[:-1], self.n, loss)
 
     def gradient(self, parameters: ArrayLike, *, intercept: bool = True) -> Array:
         """Give the gradient of the mean squared error at any parameters, shape (p,).
@@ -446,7 +453,7 @@ class Summary:
         array([-3., -5.])
         """
         z = self._residual_coefficients(parameters, intercept)
-        high, _ = multiply(*self.matrix(intercept=intercept), z)
+        high, _ = multiply(*self._matrix(intercept=intercept), z)
         return (2.0 / self.n) * high[:-1]
 
     def hessian(self, *, intercept: bool = True) -> Array:
@@ -458,7 +465,7 @@ class Summary:
         array([[2., 3.],
                [3., 5.]])
         """
-        high, _ = self.matrix(intercept=intercept)
+        high, _ = self._matrix(intercept=intercept)
         return (2.0 / self.n) * high[:-1, :-1]
 
     def __repr__(self) -> str:

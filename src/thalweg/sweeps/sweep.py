@@ -307,9 +307,11 @@ def _check_batch_descent(settings: Settings) -> None:
 
 def _rates(lr: float | Sequence[float] | Array) -> Array:
     given = np.atleast_1d(np.asarray(lr)).ravel()
+    several = lr if isinstance(lr, list | tuple) else ()
     if not given.size:
         raise InvalidSetting("lr", got="none", expected="at least one", advice="try lr=[0.01, 0.1]")
-    if given.dtype.kind in "iuf" and (np.isfinite(given) & (given > 0)).all():
+    plain = given.dtype.kind in "iuf" and not any(isinstance(one, bool) for one in several)
+    if plain and (np.isfinite(given) & (given > 0)).all():
         return given.astype(np.float64)
     # Numbers of other kinds, such as fractions, and what is none.
     each = np.atleast_1d(np.asarray(lr, dtype=object)).ravel().tolist()
@@ -332,7 +334,7 @@ def _starts(start: Any, seed: int, d: int, intercept: bool) -> Array:
         given: Any = seed if start is None else start
         seeds = [kind_of("seed").take("start", s) for s in np.atleast_1d(given).tolist()]
         return np.array([initial_parameters(Generator(s, 0), d, intercept)[0] for s in seeds])
-    points = np.asarray(start)
+    points = np.asarray(start, dtype=object)  # each row is checked as it was given
     rows = points if points.ndim == 2 and len(points) else points[np.newaxis]
     return np.array([check_parameters("start", row, d + intercept) for row in rows])
 

@@ -334,7 +334,9 @@ def _starts(start: Any, seed: int, d: int, intercept: bool) -> Array:
         given: Any = seed if start is None else start
         seeds = [kind_of("seed").take("start", s) for s in np.atleast_1d(given).tolist()]
         return np.array([initial_parameters(Generator(s, 0), d, intercept)[0] for s in seeds])
-    points = np.asarray(start, dtype=object)  # each row is checked as it was given
+    points = np.asarray(start, dtype=object)
+    if not any(isinstance(one, bool | list | tuple) for one in points.flat):
+        points = np.asarray(start)  # neither truth values, which are no numbers, nor ragged rows
     rows = points if points.ndim == 2 and len(points) else points[np.newaxis]
     return np.array([check_parameters("start", row, d + intercept) for row in rows])
 

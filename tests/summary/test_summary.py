@@ -873,3 +873,21 @@ def test_nothing_that_is_given_out_can_change_an_answer() -> None:
                 fixed[...] = 0.0
     assert repr(thalweg.solve(data)) == expected
     assert summary.solve(intercept=False).loss == pytest.approx(17 / 63, rel=1e-15)
+
+
+@pytest.mark.filterwarnings("ignore::thalweg.errors.ThalwegWarning")
+@pytest.mark.parametrize(
+    ("X", "expected"),
+    [
+        ([[1.7e18, 0.1, 0.2], [1.8e18, 0.3, 0.1]],
+         [-1.032258064516129, 1.225806451612903e-18, 3.406451612903226, -1.961290322580645]),
+        *(([[e, 2 * e], [2 * e, e]], [1.5, 0.5 / e, -0.5 / e])
+          for e in (1e-12, 1e-15, 1e-16, 1e-17, 1e-20, 1e-24)),
+        ([[1e-20, 2e-20, 0.0], [2e-20, 4e-20, 1e-20]], [1 / 6, 1e20 / 6, 1e20 / 3, 1e20 / 6]),
+    ],
+)  # fmt: skip
+def test_the_smallest_answer_of_columns_of_any_scale(X: Any, expected: list[float]) -> None:
+    """Each expected one is exact, worked out in fractions by hand; all of them fit exactly."""
+    for found in (solve(X, [1.0, 2.0]), Summary.of((X, [1.0, 2.0])).solve()):
+        np.testing.assert_allclose(found.parameters, expected, rtol=1e-13)
+        assert 0.0 <= found.loss <= 1e-29

@@ -240,19 +240,25 @@ def _cancelled(high: Array, norms: Array, rank: int, column: int) -> float:
 
 
 @native()
-def _factor_pivoted(high: Array, low: Array, pivots: int, threshold: float) -> tuple[Order, int]:
+def _factor_pivoted(
+    high: Array, low: Array, pivots: int, threshold: float, longest: bool
+) -> tuple[Order, int]:
     """Factor a positive semidefinite matrix as RᵀR, in place, independent columns first.
 
     Of the first ``pivots`` columns, the one with the largest pivot, relative to its squared norm,
-    comes next. It is left out where the pivot is no more than ``threshold`` times the terms that
-    cancel in it (:func:`_cancelled`). Returns the columns in their new order, and the rank.
+    comes next; with ``longest`` the one with the largest pivot of all that are independent beyond
+    suspicion, while there are such. It is left out where the pivot is no more than ``threshold``
+    times the terms that cancel in it (:func:`_cancelled`). Returns the columns in their new order,
+    and the rank.
     """
     order, norms = np.arange(high.shape[0]), np.sqrt(np.diag(high))
     rank, end = 0, pivots
     while rank < end:
-        best, largest = rank, 0.0
+        best, largest, length = rank, 0.0, 0.0
         for j in range(rank, end):
-            if high[j, j] > largest * norms[j] ** 2:
+            if longest and high[j, j] > max(length, SUSPICIOUS * norms[j] ** 2):
+                best, largest, length = j, high[j, j] / norms[j] ** 2, high[j, j]
+            elif length == 0.0 and high[j, j] > largest * norms[j] ** 2:
                 best, largest = j, high[j, j] / norms[j] ** 2
         independent = largest > SUSPICIOUS or (
             high[best, best] > threshold * _cancelled(high, norms, rank, best)
@@ -344,13 +350,20 @@ def least_squares(
     """
     r_high, r_low = high.copy(), low.copy()
     p = high.shape[0] - 1
-    order, rank = _factor_pivoted(r_high, r_low, p, threshold)
+    order, rank = _factor_pivoted(r_high, r_low, p, threshold, False)
+    if rank < p:  # long columns take part with small coefficients: T is of moderate size then
+        r_high, r_low = high.copy(), low.copy()
+        order, rank = _factor_pivoted(r_high, r_low, p, threshold, True)
     x_high, x_low = np.zeros(p), np.zeros(p)
     _back_substitute(r_high, r_low, rank, p, x_high, x_low)
     t_high, t_low = np.zeros((rank, p - rank)), np.zeros((rank, p - rank))
     if rank < p:
         for m in range(p - rank):
             _back_substitute(r_high, r_low, rank, rank + m, t_high[:, m], t_low[:, m])
+            for i in range(rank):  # a part that rounding the column may have put there is none
+                part = t_high[i, m] ** 2 * high[order[i], order[i]]
+                if part <= threshold * high[order[rank + m], order[rank + m]]:
+                    t_high[i, m], t_low[i, m] = 0.0, 0.0
         _shrink(x_high, x_low, t_high, t_low)
         for m in range(p - rank):
             total = (0.0, 0.0)
@@ -379,7 +392,7 @@ def factor(high: Array, low: Array, threshold: float) -> tuple[Array, Array, Ord
     """
     r_high, r_low = high.copy(), low.copy()
     p = high.shape[0] - 1
-    order, rank = _factor_pivoted(r_high, r_low, p, threshold)
+    order, rank = _factor_pivoted(r_high, r_low, p, threshold, False)
     least = 1.0 if rank == p else 0.0
     for j in range(p):
         if least > 0.0:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
 import subprocess
 import sys
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -415,7 +415,7 @@ def test_partial_fit_walks_an_epoch_and_keeps_its_coordinates() -> None:
     second = thalweg.fit((X3[80:], Y3[80:]), epochs=1, standardize=True, start=first, **settings)
     np.testing.assert_array_equal(model.run_.path, second.path)
     assert model.run_.scaling is not None
-    means = [math.fsum(column) / 80 for column in X3[:80].T]
+    means = [float(sum(map(Fraction, column.tolist())) / 80) for column in X3[:80].T]
     np.testing.assert_array_equal(model.run_.scaling.means, means)
     np.testing.assert_array_equal(model.loss_curve_, [*first.loss, *second.loss])
     assert model.n_iter_ == 2

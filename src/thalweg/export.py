@@ -22,6 +22,7 @@ from thalweg.losses import torch_class
 from thalweg.optimizers.choice import class_name
 from thalweg.runs.run import InitialState, Run
 from thalweg.settings import Settings
+from thalweg.summary.scaling import Scaling
 
 # Up to so many numbers the rows stand in the script itself; beyond, it reads them from a CSV file.
 INLINE_NUMBERS = 1000
@@ -159,6 +160,7 @@ def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
                 _assign("means = torch.tensor(", run.scaling.means, ", dtype=torch.float64)"),
                 _assign("scales = torch.tensor(", run.scaling.scales, ", dtype=torch.float64)"),
                 f"X = ((X - means) / scales).to(torch.{run.settings.dtype})",
+                *_constants(run, run.scaling),
             ]
         )
 
@@ -316,6 +318,12 @@ def _texts(texts: Iterable[str]) -> str:
 
 def _comment(text: str) -> str:
     return " ".join(text.split())
+
+
+def _constants(run: Run, scaling: Scaling) -> list[str]:
+    """Write that features of which the shift leaves only rounding are nothing."""
+    constant = np.flatnonzero(~run.summary.varies(scaling.means)).tolist()
+    return [f"X[:, {constant}] = 0.0  # as good as constant"] if constant else []
 
 
 def _assign(before: str, values: Array, after: str) -> str:

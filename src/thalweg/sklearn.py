@@ -425,7 +425,7 @@ class _WeightedRows(NamedTuple):
         self, scaling: Scaling | None, *, intercept: bool, absolute: bool = False
     ) -> tuple[Array, Array]:
         """Give the design, (n, p) with its column of ones, and the target, both weighted."""
-        X = self.data.X if scaling is None else scaling.rows(self.data.X)
+        X = self.data.X if scaling is None else scaling.rows(self.data.X, self.data.summary)
         design = design_matrix(X, intercept=intercept)
         if self.weights is None:
             return design, self.data.y

@@ -390,3 +390,24 @@ def test_words_from_elsewhere_get_their_way_here(asked: dict[str, Any], advice: 
     with pytest.raises(errors.InvalidSetting) as error:
         thalweg.fit(thalweg.salammbo(), **asked)
     assert error.value.advice == advice
+
+
+@pytest.mark.parametrize(
+    "way",
+    [{}, {"batch_sampler": [[0, 1, 2, 3]]}, {"engine": "reference", "dtype": "float64"}],
+    ids=["summary", "rows", "reference"],
+)
+@pytest.mark.parametrize("feature", [0.1, 1e14, -7.3e-9])
+@pytest.mark.parametrize("nearly", [False, True])
+def test_a_constant_feature_is_nothing_to_every_engine(
+    way: dict[str, Any], feature: float, nearly: bool
+) -> None:
+    """Rprop would take a whole step for what rounding leaves of it."""
+    X = np.column_stack([[0.0, 1.0, 2.0, 5.0], np.full(4, feature)])
+    X[2, 1] = np.nextafter(feature, np.inf) if nearly else feature
+    y = [1.0, 2.0, 4.0, 5.0]
+    asked: dict[str, Any] = {"optimizer": "rprop", "epochs": 30, "standardize": True}
+    run = thalweg.fit(X, y, start=[0, 0, 0], **asked, **way)
+    alone = thalweg.fit(X[:, :1], y, start=[0, 0], **asked)
+    np.testing.assert_allclose(run.scaled_path[:, :2], alone.scaled_path, rtol=1e-9, atol=1e-12)
+    assert (run.scaled_path[:, 2] == 0.0).all()

@@ -42,14 +42,15 @@ def test_a_constant_feature_becomes_zero_with_an_intercept_and_one_without(
     weights: np.ndarray | None,
 ) -> None:
     constant = np.full((25, 1), 0.1)
+    summary = Summary.of((constant, constant[:, 0]))
 
     def scaling(*, intercept: bool) -> Scaling:
         if weights is None:
-            return scaling_of(Summary.of((constant, constant[:, 0])), intercept=intercept)
+            return scaling_of(summary, intercept=intercept)
         return weighted_scaling(constant, weights, intercept=intercept)
 
-    assert (scaling(intercept=True).rows(constant) == 0.0).all()
-    np.testing.assert_allclose(scaling(intercept=False).rows(constant), 1.0, rtol=1e-15)
+    assert (scaling(intercept=True).rows(constant, summary) == 0.0).all()
+    np.testing.assert_allclose(scaling(intercept=False).rows(constant, summary), 1.0, rtol=1e-15)
 
 
 def test_a_row_that_counts_for_nothing_does_not_count() -> None:

@@ -60,7 +60,7 @@ class Streamed:
             for X, y in batches:
                 seen += len(y)
                 if self._scaling is not None:
-                    X = self._scaling.rows(X)
+                    X = self._scaling.rows(X, self._scan.summary)
                 X = np.ascontiguousarray(X)
                 X.flags.writeable = y.flags.writeable = False
                 if seen <= len(self):

@@ -110,7 +110,9 @@ def _scaled_rows(rows: Source, scaling: Scaling | None) -> Dataset | Streamed:
         return Streamed.of(rows, scaling)
     if scaling is None:
         return rows
-    scaled = Dataset(scaling.rows(rows.X), rows.y, features=rows.features, target=rows.target)
+    scaled = Dataset(
+        scaling.rows(rows.X, rows.summary), rows.y, features=rows.features, target=rows.target
+    )
     # By algebra: the same digits as for rows that are scanned, which are not all at hand.
     scaled.summary = rows.summary.rescaled(*scaling)
     return scaled

@@ -320,7 +320,7 @@ def certain_rate_of(rows: Dataset, choice: Choice, *, standardize: bool) -> floa
         return None
     X = rows.X
     if standardize:
-        X = scaling_of(rows.summary, intercept=choice.intercept).rows(X)
+        X = scaling_of(rows.summary, intercept=choice.intercept).rows(X, rows.summary)
     return certain_rate(
         design_matrix(X, intercept=choice.intercept),
         batches.batch_size,

@@ -141,6 +141,15 @@ def quadratic_form(high: Array, low: Array, z: Array) -> float:
 
 
 @native()
+def column_means(high: Array, low: Array) -> Array:
+    """Give the means, rounded once, of the columns whose Gram matrix has that of ones first."""
+    found = np.empty(high.shape[0])
+    for j in range(found.size):
+        found[j], _ = over((high[0, j], low[0, j]), (high[0, 0], low[0, 0]))
+    return found
+
+
+@native()
 def standardize(high: Array, low: Array, means: Array, scales: Array) -> tuple[Array, Array]:
     """Give the Gram matrix of the columns ``(column - mean) / scale`` beside the column of ones.
 

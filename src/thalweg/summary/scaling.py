@@ -23,9 +23,17 @@ class Scaling(NamedTuple):
     means: Array
     scales: Array
 
-    def rows(self, X: Array) -> Array:
-        """Standardise features, shape (n, d)."""
-        return (X - self.means) / self.scales
+    def rows(self, X: Array, summary: Summary) -> Array:
+        """Standardise features, shape (n, d), of rows whose summary this is.
+
+        A feature of which the shift leaves nothing in all of them becomes zero, as in
+        :meth:`thalweg.summary.summary.Summary.rescaled`.
+        """
+        standardized: Array = (X - self.means) / self.scales
+        varies = summary.varies(self.means)
+        if not varies.all():
+            standardized[:, ~varies] = 0.0
+        return standardized
 
     def to_user(self, parameters: Array, *, intercept: bool) -> Array:
         """Turn parameters (…, p) of standardised features into those of the user's units."""

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from thalweg.arrays import Array
 from thalweg.checks import check_flag, check_parameters
@@ -26,7 +26,14 @@ from thalweg.data.inputs import Data, take
 from thalweg.data.names import default_features
 from thalweg.errors import InvalidData
 from thalweg.summary.blocks import Tree
-from thalweg.summary.double_double import Matrix, multiply, quadratic_form, standardize, triangle
+from thalweg.summary.double_double import (
+    Matrix,
+    column_means,
+    multiply,
+    quadratic_form,
+    standardize,
+    triangle,
+)
 from thalweg.summary.encoding import DIGEST_BYTES, decode, encode
 from thalweg.summary.gram import GramSums, add, gram_of
 from thalweg.summary.solution import (
@@ -277,9 +284,7 @@ class Summary:
         (array([2.]), array([1.]), array([7., 2.]))
         """
         high, low = self._gram
-        means = (high[0, 1:-1] + low[0, 1:-1]) / self.n
-        if not intercept:
-            means = np.zeros_like(means)
+        means = column_means(high, low)[1:-1] if intercept else np.zeros(len(self.features))
         left, varies = self._shifted(means)
         scales = np.sqrt(np.where(varies, left, self.n) / self.n)
         return self.rescaled(means, scales), means, scales
@@ -299,7 +304,7 @@ class Summary:
         >>> summary.rescaled(np.array([1.0]), np.array([2.0])).solve().parameters
         array([5., 4.])
         """
-        _, varies = self._shifted(means)
+        varies = self.varies(means)
         scales = np.where(varies, scales, 0.0)
         matrix = standardize(
             *self._gram,
@@ -307,6 +312,14 @@ class Summary:
             np.concatenate(([1.0], scales, [1.0])),
         )
         return Summary(self.n, matrix, self.features, self.target)
+
+    def varies(self, means: Array) -> NDArray[np.bool_]:
+        """Tell which features differ from ``means`` by more than rounding: (d,) each.
+
+        Of the others standardising leaves nothing, in the rows as in their summary.
+        """
+        found: NDArray[np.bool_] = self._shifted(means)[1]
+        return found
 
     def _shifted(self, means: Array) -> tuple[Array, Any]:
         """Give the squared norms of ``X - means``, and which are more than rounding, (d,) each."""

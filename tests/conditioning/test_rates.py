@@ -159,6 +159,14 @@ def test_the_shuffled_rate_covers_every_batch_that_can_be_drawn() -> None:
         assert rate <= sufficient_rate(possible)
 
 
+def test_the_shuffled_rate_knows_whether_the_short_batch_is_seen() -> None:
+    """The longest row alone may be the short batch, which asks for a lower rate than three do."""
+    lengths = np.array([9.0, 4.0, 4.0, 1.0, 1.0, 1.0, 1.0])
+    design = np.sqrt(lengths)[:, np.newaxis]
+    assert sufficient_rate_shuffled(design, 3, drop_last=False) == pytest.approx(1 / 9)
+    assert sufficient_rate_shuffled(design, 3, drop_last=True) == pytest.approx(3 / 17)
+
+
 @pytest.mark.parametrize("drop_last", [False, True])
 def test_the_certain_rate_knows_whether_the_short_batch_is_seen(drop_last: bool) -> None:
     """The last row alone is ten times as long as the others: it is seen, or it is not."""

@@ -1,5 +1,7 @@
 """Datasets: what is taken, what is refused, and the whole sentence that refuses it."""
 
+import copy
+import pickle
 from fractions import Fraction
 from typing import Any
 
@@ -214,3 +216,18 @@ def test_the_chapters_are_those_that_the_notebook_prints(shared: Any) -> None:
     data = salammbo()
     assert data.X[:, 0].tolist() == counts
     assert data.y.tolist() == letters
+
+
+def pickled(data: Dataset) -> Any:
+    return pickle.loads(pickle.dumps(data))  # noqa: S301  # our own
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+def test_a_copy_is_read_only_too(copied: Any) -> None:
+    data = Dataset([[1.0], [2.0], [3.0]], [2.0, 4.0, 6.5])
+    before = data.summary.to_bytes()
+    again = copied(data)
+    for values in (again.X, again.y):
+        with pytest.raises(ValueError, match="read-only"):
+            values[0] = 1.0
+    assert again.summary.to_bytes() == before

@@ -196,6 +196,25 @@ def test_ctrl_c_before_the_first_epoch_passes_on(monkeypatch: pytest.MonkeyPatch
         fit_in_parts(CHAPTERS)
 
 
+def test_ctrl_c_in_the_last_write_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[Outcome] = []
+    save = run_file.save
+
+    def interrupted_once(run: thalweg.Run, path: Path) -> None:
+        written.append(run.outcome)
+        if written.count(Outcome.OUT_OF_EPOCHS) == 1:
+            raise KeyboardInterrupt
+        save(run, path)
+
+    monkeypatch.setattr(parts, "save", interrupted_once)
+    run = thalweg.fit(CHAPTERS, epochs=20, checkpoint=tmp_path / "run.parquet", every=1e9)
+    assert written.count(Outcome.OUT_OF_EPOCHS) == 2
+    assert_same(run, thalweg.fit(CHAPTERS, epochs=20))
+    assert_same(thalweg.load(tmp_path / "run.parquet"), run)
+
+
 # --- Checkpoints ----------------------------------------------------------------------------------
 
 

@@ -118,6 +118,11 @@ class Dataset:
         borrowed.features = _feature_names(features, borrowed.X.shape[1], borrowed.target)
         return borrowed
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a copy's arrays: they are read-only too, which NumPy does not keep."""
+        self.__dict__.update(state)
+        self.X.flags.writeable = self.y.flags.writeable = False
+
     @property
     def n(self) -> int:
         """How many rows there are."""

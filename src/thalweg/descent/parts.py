@@ -62,10 +62,11 @@ def fit_in_parts(
                 keeper.keep_if_due()
                 if show is not None:
                     show(_progress(walk, rate))
-        except KeyboardInterrupt:
+            keeper.keep()
+        except KeyboardInterrupt:  # in the last write too: then it is written again
             if not walk.epochs:
                 raise
-        keeper.keep()
+            keeper.keep()
     return walk.run()
 
 

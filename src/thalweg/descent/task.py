@@ -43,6 +43,9 @@ class Task(NamedTuple):
     def run(self, trace: Trace) -> Run:
         """Say in the user's words what an engine did."""
         plan = self.plan
+        for remembered in trace.optimizer_state.values():
+            if isinstance(remembered, np.ndarray):  # a run that goes on from this one shares it
+                remembered.flags.writeable = False
         in_memory = self.rows if isinstance(self.rows, Dataset) else None
         return Run(
             scaled_path=trace.path,

@@ -130,7 +130,7 @@ class Sweep:
         """Give the keyword arguments with which ``fit`` walks one of the runs."""
         lr = float(self.settings["lr"][number])
         group = self.groups[range(len(self))[number] * len(self.groups) // len(self)]
-        start = self.starts[self.settings["start"][number]]
+        start = self.starts[self.settings["start"][number]].copy()
         return {**group.replace(lr=lr).changed(), "start": start}
 
     def run(self, number: int) -> Run:

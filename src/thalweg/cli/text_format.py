@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
@@ -79,9 +79,8 @@ def with_text_format(command: C) -> C:
          else one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in parameters]
     )  # fmt: skip
     changed.__annotations__ = {one.name: one.annotation for one in parameters}
-    changed.__wrapped__ = None
     del changed.__wrapped__  # inspect would look behind the new signature
-    return changed  # type: ignore[no-any-return]
+    return cast("C", changed)
 
 
 def format_as_words(written: TextFormat) -> list[str]:

@@ -102,6 +102,15 @@ def test_other_spellings_of_missing_values(tmp_path: Path, na: Any) -> None:
         assert rows(read(path, target="y", missing="drop", na_values=na)) == [[1, 2], [5, 6]]
 
 
+@pytest.mark.parametrize("na", [-999, "-999", -999.0, "-999.0"])
+def test_a_number_that_means_missing_is_known_however_it_is_written(
+    tmp_path: Path, na: Any
+) -> None:
+    path = written(tmp_path, "x,y\n1,2\n-999,3\n-999.0,4\n5,6\n")
+    with pytest.warns(thalweg.errors.ThalwegWarning, match="2 of 4 rows"):
+        assert rows(read(path, target="y", missing="drop", na_values=na)) == [[1, 2], [5, 6]]
+
+
 def test_a_row_of_missing_cells_at_the_end_is_a_row(tmp_path: Path) -> None:
     path = written(tmp_path, "x\ty\n1\t2\n\t")
     with pytest.raises(InvalidData, match=r"missing values in 1 of 2 rows, .*; line 3, expected"):

@@ -7,6 +7,7 @@ open (:mod:`thalweg.data.layout`), reading (:mod:`thalweg.data.delimited`).
 from __future__ import annotations
 
 import codecs
+import re
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ MISSING = (
     "<NA>", "N/A", "NA", "NULL", "NaN", "NaT", "None", "n/a", "nan", "null",
 )  # fmt: skip
 """What counts as missing in a cell: pandas' list, and its missing time."""
+
+_WHOLE_OR_DECIMAL = re.compile(r"[+-]?\d+(\.\d*)?")
 
 THOUSANDS = (",", ".", " ", "'", "_", "\u00a0", "\u202f", "\u2019")
 
@@ -127,18 +130,19 @@ def _is_character(value: object) -> bool:
 
 
 def _spellings(na_values: Any) -> tuple[str, ...]:
-    """Take one spelling or several; a number in each way that it is usually written."""
-    given = [na_values] if isinstance(na_values, str | Real) else na_values
+    """Take one spelling or several; of a number all the ways in which it is usually written."""
     if na_values is None:
         return ()
+    given = [na_values] if isinstance(na_values, str | Real) else na_values
     found: list[str] = []
     try:
         for value in given:
             if isinstance(value, str):
                 found.append(value.strip())
-            else:
-                number = float(value)
-                found += [str(value), repr(number), f"{number:g}"]
+                if not _WHOLE_OR_DECIMAL.fullmatch(found[-1]):
+                    continue
+            number = float(value)
+            found += [str(value).strip(), repr(number), f"{number:g}"]
     except (TypeError, ValueError, OverflowError):
         raise InvalidSetting(
             "na_values",

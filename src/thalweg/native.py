@@ -9,32 +9,38 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from threading import Lock
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, TypeVar, cast
 
 import numba
+
+from thalweg.interrupts import interruptible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PACKAGE = __name__.partition(".")[0] + "."
 
 
-def native(*signature: Any, **options: Any) -> Callable[[F], F]:
-    """Compile a function with Numba on its first call, or at once for a given signature.
+def native(signature: Any = None, **options: Any) -> Callable[[F], F]:
+    """Compile a function with Numba on its first call.
 
     The machine code is kept on disk; where no folder for it can be written, each process
-    compiles its own. The kernel lets go of the interpreter's lock, and divides as NumPy does
-    (no exception on zero), without which loops do not become vector code.
+    compiles its own. Ctrl-C while it is compiled is heard at once and leaves it to be compiled to
+    its end, for a half compiled function could never be called again. The kernel lets go of the
+    interpreter's lock, and divides as NumPy does (no exception on zero), without which loops do
+    not become vector code.
 
     Parameters
     ----------
-    *signature : str
-        Numba's signature, at most one. It spares a second compilation where the layouts of the
+    signature : optional
+        Numba's, the only one to compile. It spares a second compilation where the layouts of the
         arguments vary.
     **options
         Further options of ``numba.njit``.
@@ -52,9 +58,22 @@ def native(*signature: Any, **options: Any) -> Callable[[F], F]:
 
     def compile_native(function: F) -> F:
         try:
-            return cast("F", njit(*signature, cache=True, **settings)(function))
+            dispatcher = njit(cache=True, **settings)(function)
         except (RuntimeError, OSError):  # no folder to cache in, or no room left there
-            return cast("F", njit(*signature, cache=False, **settings)(function))
+            dispatcher = njit(cache=False, **settings)(function)
+        compile_as, lock = dispatcher.compile, Lock()
+
+        def compile_only(_: Any) -> Any:
+            with lock:
+                if not dispatcher.overloads:
+                    compile_as(signature)
+                    dispatcher.disable_compile()  # other layouts are converted to this one
+            [compiled] = dispatcher.overloads.values()
+            return compiled.entry_point
+
+        compiling: Any = compile_as if signature is None else compile_only
+        dispatcher.compile = partial(interruptible, math.inf, compiling)
+        return cast("F", dispatcher)
 
     return compile_native
 

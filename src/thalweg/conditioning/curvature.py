@@ -20,6 +20,7 @@ from scipy.linalg import lapack
 
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
+from thalweg.interrupts import interruptible
 from thalweg.summary.solution import PARTICIPATION
 
 if TYPE_CHECKING:
@@ -100,16 +101,21 @@ def curvature(triangle: Array, n: int, names: Sequence[str]) -> Curvature:
     array([9., 1.])
     """
     p = len(triangle)
+    singular, rows = interruptible(10 * p**3, _singular_values, triangle)
+    rank = p - len(interruptible(p**3, dependencies, triangle))
+    values = 2.0 / n * singular**2
+    values[rank:] = 0.0
+    return Curvature(tuple(names), values, signed(rows), rank)
+
+
+def _singular_values(triangle: Array) -> tuple[Array, Array]:
+    """Give the singular values, largest first, and the right singular vectors as rows."""
     # joba=0: columns of any scales; jobu=3: no left vectors; jobv=0: the right ones.
     scaled, _, right, work, _, info = lapack.dgejsv(triangle, joba=0, jobu=3, jobv=0)
     if info > 0:  # its sweeps did not settle: the usual method then
         _, singular, rows = np.linalg.svd(triangle)
-    else:
-        singular, rows = scaled * (work[0] / work[1]), right.T
-    rank = p - len(dependencies(triangle))
-    values = 2.0 / n * singular**2
-    values[rank:] = 0.0
-    return Curvature(tuple(names), values, signed(rows), rank)
+        return singular, rows
+    return scaled * (work[0] / work[1]), right.T
 
 
 def signed(directions: Array) -> Array:

@@ -150,6 +150,18 @@ def column_means(high: Array, low: Array) -> Array:
 
 
 @native()
+def squares_about(high: Array, low: Array, means: Array) -> Array:
+    """Give the squared norms of the columns ``column - mean``, the first of them being ones."""
+    found = np.empty(high.shape[0])
+    for j in range(found.size):
+        mean = (-means[j], 0.0)
+        left = plus((high[j, j], low[j, j]), times(mean, (high[0, j], low[0, j])))
+        right = plus((high[0, j], low[0, j]), times(mean, (high[0, 0], low[0, 0])))
+        found[j], _ = plus(left, times(mean, right))
+    return found
+
+
+@native()
 def standardize(high: Array, low: Array, means: Array, scales: Array) -> tuple[Array, Array]:
     """Give the Gram matrix of the columns ``(column - mean) / scale`` beside the column of ones.
 
@@ -443,16 +455,19 @@ def correct(
 
 
 @native()
-def residual_products(
-    X: Array, y: Array, x_high: Array, x_low: Array, intercept: bool
-) -> tuple[Array, Array]:
-    """Give the products of the columns with the residuals y - X x, and these squared and summed.
+def add_residual_products(
+    X: Array, y: Array, x_high: Array, x_low: Array, intercept: bool, high: Array, low: Array
+) -> None:
+    """Add the products of the columns with the residuals y - X x, and these squared and summed.
 
-    Everything in double-double arithmetic, row by row; shape (p + 1,). ``x`` starts with the bias
-    where there is an ``intercept``.
+    Everything in double-double arithmetic, row by row, to ``high + low``, shape (p + 1,). ``x``
+    starts with the bias where there is an ``intercept``.
     """
     first, p = (1 if intercept else 0), len(x_high)
-    high, low = np.zeros(p + 1), np.zeros(p + 1)
+    if X.shape[0] != len(y) or X.shape[1] + first != p:
+        raise ValueError("internal error: rows of another number of parameters")
+    if not len(x_low) == p == len(high) - 1 == len(low) - 1:
+        raise ValueError("internal error: sums of another number of parameters")
     for i in range(len(y)):
         rest = (y[i], 0.0)
         if intercept:
@@ -464,4 +479,3 @@ def residual_products(
         for j in range(first, p):
             high[j], low[j] = plus((high[j], low[j]), times(rest, (X[i, j - first], 0.0)))
         high[p], low[p] = plus((high[p], low[p]), times(rest, rest))
-    return high, low

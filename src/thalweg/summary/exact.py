@@ -17,7 +17,7 @@ from thalweg.checks import check_flag
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.source import Source
-from thalweg.summary.gram import in_blocks
+from thalweg.summary.gram import Rows, in_blocks, short_pieces
 from thalweg.summary.refinement import Products, refine
 from thalweg.summary.solution import Solution, warn_of_dependence
 from thalweg.summary.summary import Summary
@@ -137,8 +137,8 @@ def _answer(known: Known, intercept: bool) -> tuple[Summary, Solution]:
     return summary, found
 
 
-def _pass_over(rows: Source, work: Callable[[Any, Any], Products]) -> Iterable[Products]:
+def _pass_over(rows: Source, work: Callable[[Rows], Products]) -> Iterable[Products]:
     """Give what is made of each block of the rows."""
     if isinstance(rows, Dataset):
         return in_blocks(work, rows.X, rows.y)
-    return (work(X, y) for X, y in rows.batches())
+    return (work(short_pieces(X, y)) for X, y in rows.batches())

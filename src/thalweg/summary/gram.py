@@ -9,9 +9,10 @@ the kernel (:mod:`thalweg.summary.gram_kernel`), blocks and their tree
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from threading import Event
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,17 +20,21 @@ from thalweg.arrays import Array
 from thalweg.data.array_likes import check_finite
 from thalweg.data.identity import BLOCK_ROWS
 from thalweg.errors import InvalidData
+from thalweg.interrupts import interruptible
 from thalweg.native import processors
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.double_double import Matrix, add_matrix, within
 from thalweg.summary.gram_kernel import BLOCK, add_gram, symmetric
 
 PIECE_CELLS = 2**20  # how many values are converted to float64 at a time
+PIECE_PRODUCTS = 2**26  # how many are summed before Ctrl-C is heard: some hundredths of a second
 
 # Norms of columns whose products, and the squares of their ratios, float64 can hold.
 LEAST, MOST = 1e-75, 1e75
 
 Part = TypeVar("Part")
+Rows: TypeAlias = Iterable[tuple[Array, Array]]
+"""Rows in short pieces, (b, d) and (b,) each, float64."""
 
 
 def gram_of(X: Any, y: Any) -> Matrix:
@@ -58,8 +63,15 @@ def gram_of(X: Any, y: Any) -> Matrix:
            [ 3.,  5., 13.],
            [ 8., 13., 34.]])
     """
+
+    def of_block(rows: Rows) -> Matrix:
+        block = _zeros(X.shape[1])
+        for piece in rows:
+            add_gram(*piece, *block)
+        return _whole(block, X.shape[1])
+
     tree = Tree(add)
-    for number, part in enumerate(in_blocks(_of_block, X, y)):
+    for number, part in enumerate(in_blocks(of_block, X, y)):
         tree.put(number, part)
     high, low = tree.total()
     if not within(high, LEAST**2, MOST**2):
@@ -128,7 +140,8 @@ class GramSums:
         return high, low
 
     def _take(self, X: Any, y: Any) -> None:
-        _add_rows(X, y, *self._open)
+        for piece in short_pieces(X, y):
+            add_gram(*piece, *self._open)
         squares = self._open[0].diagonal()[1 : self.d + 2]
         unclear = ~((squares >= LEAST**2) & (squares <= MOST**2))
         if unclear.any():
@@ -141,19 +154,21 @@ class GramSums:
     def _close(self) -> None:
         """Put the open block into the tree, and open the next one."""
         number = (self._pieces.given - 1) // BLOCK_ROWS
-        self._tree.put(number, symmetric(*self._open, self.d + 2))
+        self._tree.put(number, _whole(self._open, self.d))
         self._open = _zeros(self.d)
 
 
-def in_blocks(work: Callable[[Any, Any], Part], X: Any, y: Any) -> Iterator[Part]:
+def in_blocks(work: Callable[[Rows], Part], X: Any, y: Any) -> Iterator[Part]:
     """Give what ``work`` makes of each block of rows, in their order, several at a time.
 
-    A few results wait at most.
+    A few results wait at most. Where nobody takes any more of them, as after Ctrl-C, the work
+    ends with the pieces that are being worked on.
     """
+    stopped = Event()
 
     def of_block(first: int) -> Part:
         block = slice(first, first + BLOCK_ROWS)
-        return work(X[block], y[block])
+        return work(short_pieces(X[block], y[block], stopped))
 
     n = len(y)
     threads = 1 if n <= BLOCK_ROWS else processors()
@@ -162,12 +177,35 @@ def in_blocks(work: Callable[[Any, Any], Part], X: Any, y: Any) -> Iterator[Part
         return
     waiting: deque[Future[Part]] = deque()
     with ThreadPoolExecutor(threads) as pool:
-        for first in range(0, n, BLOCK_ROWS):
-            waiting.append(pool.submit(of_block, first))
-            if len(waiting) > 2 * threads:
+        try:
+            for first in range(0, n, BLOCK_ROWS):
+                waiting.append(pool.submit(of_block, first))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        except BaseException:
+            stopped.set()
+            raise
+
+
+def short_pieces(X: Any, y: Any, stopped: Event | None = None) -> Rows:
+    """Give rows of any real type as float64, a few at a time: short work each.
+
+    Each piece but the last has a multiple of :data:`~thalweg.summary.gram_kernel.BLOCK` rows.
+
+    Raises
+    ------
+    CancelledError
+        Once it is ``stopped``.
+    """
+    width = X.shape[1] + 2
+    rows = max(1, min(PIECE_CELLS // width, PIECE_PRODUCTS // width**2) // BLOCK) * BLOCK
+    for first in range(0, len(y), rows):
+        if stopped is not None and stopped.is_set():
+            raise CancelledError
+        piece = slice(first, first + rows)
+        yield np.asarray(X[piece], dtype=np.float64), np.asarray(y[piece], dtype=np.float64)
 
 
 def add(first: Matrix, second: Matrix) -> Matrix:
@@ -177,26 +215,8 @@ def add(first: Matrix, second: Matrix) -> Matrix:
     return high, low
 
 
-def _of_block(X: Any, y: Any) -> Matrix:
-    d = X.shape[1]
-    high, low = _zeros(d)
-    _add_rows(X, y, high, low)
-    return symmetric(high, low, d + 2)
-
-
-def _add_rows(X: Any, y: Any, high: Array, low: Array) -> None:
-    """Add rows of any real type; those that are not float64 are converted piece by piece."""
-    rows = len(y)
-    if X.dtype != np.float64 or y.dtype != np.float64:
-        rows = max(1, PIECE_CELLS // (X.shape[1] * BLOCK)) * BLOCK
-    for first in range(0, len(y), rows):
-        piece = slice(first, first + rows)
-        add_gram(
-            np.asarray(X[piece], dtype=np.float64),
-            np.asarray(y[piece], dtype=np.float64),
-            high,
-            low,
-        )
+def _whole(block: Matrix, d: int) -> Matrix:
+    return interruptible(d**2, symmetric, *block, d + 2)
 
 
 def _zeros(d: int) -> Matrix:

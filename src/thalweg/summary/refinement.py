@@ -14,16 +14,24 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.summary.double_double import Matrix, add_matrix, correct, factor, residual_products
+from thalweg.interrupts import interruptible
+from thalweg.summary.double_double import (
+    Matrix,
+    add_matrix,
+    add_residual_products,
+    correct,
+    factor,
+)
+from thalweg.summary.gram import Rows
 from thalweg.summary.solution import DEPENDENCE, ROUNDED, Solution, reach
 
 Products: TypeAlias = tuple[Array, Array]
-Passes: TypeAlias = Callable[[Callable[[Any, Any], Products]], Iterable[Products]]
+Passes: TypeAlias = Callable[[Callable[[Rows], Products]], Iterable[Products]]
 """One pass over the rows: gives what a function makes of each block, in their order."""
 
 # Where no pivot is below this part of its column's squared norm, the first answer has all digits.
@@ -60,7 +68,7 @@ def refine(over_rows: Passes, n: int, matrix: Matrix, solution: Solution) -> Sol
     loss_is_good = solution.loss_error <= GOOD_ENOUGH * solution.loss
     if loss_is_good and solution.dependent:
         return solution
-    r_high, r_low, order, least = factor(*matrix, DEPENDENCE)
+    r_high, r_low, order, least = interruptible(len(matrix[0]) ** 3, factor, *matrix, DEPENDENCE)
     if loss_is_good and least > WELL_CONDITIONED:
         return solution
     high, low = solution.parameters.copy(), np.zeros(len(matrix[0]) - 1)
@@ -71,7 +79,9 @@ def refine(over_rows: Passes, n: int, matrix: Matrix, solution: Solution) -> Sol
     for _ in range(MOST_PASSES):
         g_high, g_low, square = _products(over_rows, high, low, solution.intercept)
         last = change
-        change, gain = correct(r_high, r_low, order, g_high, g_low, high, low)
+        change, gain = interruptible(
+            len(high) ** 2, correct, r_high, r_low, order, g_high, g_low, high, low
+        )
         least_gain = LAST_DIGIT * square + _unseen(matrix, high) ** 2
         if change >= last or (change <= LAST_DIGIT and abs(gain) <= least_gain):
             break
@@ -102,10 +112,11 @@ def _products(
     """Give the products of the columns with the residuals, and the residuals' squared norm."""
     total = np.zeros((2, 1, len(high) + 1))  # high and low parts of the products, then the square
 
-    def of_block(X: Any, y: Any) -> Products:
-        # copies: the kernel is compiled once, for arrays that are contiguous and writable
-        X, y = np.array(X, dtype=np.float64, order="C"), np.array(y, dtype=np.float64)
-        return residual_products(X, y, high, low, intercept)
+    def of_block(rows: Rows) -> Products:
+        sums = np.zeros(len(high) + 1), np.zeros(len(high) + 1)
+        for X, y in rows:  # copies: the kernel is compiled once, for contiguous, writable arrays
+            add_residual_products(np.array(X, order="C"), np.array(y), high, low, intercept, *sums)
+        return sums
 
     for part_high, part_low in over_rows(of_block):
         add_matrix(total[0], total[1], part_high[np.newaxis], part_low[np.newaxis])

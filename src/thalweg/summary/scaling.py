@@ -16,6 +16,8 @@ from thalweg.summary.solution import DEPENDENCE
 if TYPE_CHECKING:
     from thalweg.summary.summary import Summary
 
+PIECE_ROWS = 4096  # few enough to stay in the caches, and for Ctrl-C to be heard between them
+
 
 class Scaling(NamedTuple):
     """How standardised features come from the user's: ``(X - means) / scales``, each (d,)."""
@@ -29,10 +31,14 @@ class Scaling(NamedTuple):
         A feature of which the shift leaves nothing in all of them becomes zero, as in
         :meth:`thalweg.summary.summary.Summary.rescaled`.
         """
-        standardized: Array = (X - self.means) / self.scales
         varies = summary.varies(self.means)
-        if not varies.all():
-            standardized[:, ~varies] = 0.0
+        standardized = np.empty(X.shape)
+        for first in range(0, len(X), PIECE_ROWS):
+            piece = standardized[first : first + PIECE_ROWS]
+            np.subtract(X[first : first + PIECE_ROWS], self.means, out=piece)
+            piece /= self.scales
+            if not varies.all():
+                piece[:, ~varies] = 0.0
         return standardized
 
     def to_user(self, parameters: Array, *, intercept: bool) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
 from thalweg.errors import ThalwegWarning, and_more, sentence
+from thalweg.interrupts import interruptible
 from thalweg.summary.double_double import Matrix, Order, least_squares, quadratic_form
 from thalweg.summary.gram_kernel import ERROR
 
@@ -103,8 +104,10 @@ class Solution(NamedTuple):
 def solution_of(matrix: Matrix, n: int, features: Sequence[str], *, intercept: bool) -> Solution:
     """Solve the least-squares problem whose columns, the target last, have this Gram matrix."""
     high, low = matrix
-    parameters, rest, rank, order, dependence = least_squares(high, low, DEPENDENCE)
-    p = len(parameters)
+    p = len(high) - 1
+    parameters, rest, rank, order, dependence = interruptible(
+        p**3, least_squares, high, low, DEPENDENCE
+    )
     names = ("bias", *features) if intercept else tuple(features)
     dependent: tuple[str, ...] = ()
     if rank < p:

@@ -25,12 +25,14 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.names import default_features
 from thalweg.errors import InvalidData
+from thalweg.interrupts import interruptible
 from thalweg.summary.blocks import Tree
 from thalweg.summary.double_double import (
     Matrix,
     column_means,
     multiply,
     quadratic_form,
+    squares_about,
     standardize,
     triangle,
 )
@@ -306,11 +308,9 @@ class Summary:
         """
         varies = self.varies(means)
         scales = np.where(varies, scales, 0.0)
-        matrix = standardize(
-            *self._gram,
-            np.concatenate(([0.0], means, [0.0])),
-            np.concatenate(([1.0], scales, [1.0])),
-        )
+        shifts = np.concatenate(([0.0], means, [0.0]))
+        units = np.concatenate(([1.0], scales, [1.0]))
+        matrix = interruptible(20 * len(shifts) ** 2, standardize, *self._gram, shifts, units)
         return Summary(self.n, matrix, self.features, self.target)
 
     def varies(self, means: Array) -> NDArray[np.bool_]:
@@ -323,10 +323,8 @@ class Summary:
 
     def _shifted(self, means: Array) -> tuple[Array, Any]:
         """Give the squared norms of ``X - means``, and which are more than rounding, (d,) each."""
-        high, low = self._gram
-        shifts = np.concatenate(([0.0], means, [0.0]))
-        left = np.diag(standardize(high, low, shifts, np.ones_like(shifts))[0])
-        return left[1:-1], (left > DEPENDENCE * np.diag(high))[1:-1]
+        left = squares_about(*self._gram, np.concatenate(([0.0], means, [0.0])))
+        return left[1:-1], (left > DEPENDENCE * np.diag(self._gram[0]))[1:-1]
 
     # --- Asking it --------------------------------------------------------------------------------
 
@@ -359,7 +357,8 @@ class Summary:
         """Give R with the number of rows and the target's variance, worked out once."""
         found = self._squared_errors.get(intercept)
         if found is None:
-            R = triangle(*self._matrix(intercept=intercept), DEPENDENCE)
+            high, low = self._matrix(intercept=intercept)
+            R = interruptible(len(high) ** 3, triangle, high, low, DEPENDENCE)
             R.flags.writeable = False
             about_mean = (R if intercept else self.full_batch(True).triangle)[1:, -1]
             found = SquaredError(R, float(self.n), float(about_mean @ about_mean) / self.n)

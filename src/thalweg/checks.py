@@ -27,7 +27,7 @@ def check_flag(name: str, value: object) -> bool:
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Refuse what is not one of ``choices``."""
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         expected = "one of " + ", ".join(map(repr, choices))
         advice = nearest(str(value), choices, LISTED)
         raise InvalidSetting(name, got=repr(value), expected=expected, advice=advice)

@@ -718,3 +718,20 @@ def test_any_bytes_raise_nothing_but_our_own(tmp_path: Path, content: bytes) -> 
             continue
         assert data.X.shape[0] == data.y.shape[0] > 0
         assert np.isfinite(data.X).all()
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "jsonl", "parquet"])
+def test_a_scan_travels_to_another_process(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.{kind}"
+    frame = pd.DataFrame({"x": [1.0, 2.0, 4.0], "y": [1.0, 3.0, 2.0]})
+    if kind == "parquet":
+        frame.to_parquet(path)
+    elif kind == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_csv(path, index=False)
+    rows = thalweg.scan(path, target="y")
+    for _ in range(2):  # before and after it was read
+        copied = pickle.loads(pickle.dumps(rows))  # noqa: S301  # our own
+        assert copied.digest == rows.digest
+        assert copied.summary.to_bytes() == rows.summary.to_bytes()

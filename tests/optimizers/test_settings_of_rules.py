@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+import thalweg
 from thalweg.errors import InvalidSetting
 from thalweg.kinds import POSITIVE, Flag, Number, TwoNumbers
 from thalweg.optimizers.adam import Adam
 from thalweg.optimizers.asgd import ASGD
-from thalweg.optimizers.choice import make_rule
+from thalweg.optimizers.choice import (
+    TORCH_FLAGS,
+    TORCH_ONLY,
+    TorchRule,
+    choose_rule,
+    make_rule,
+)
 from thalweg.optimizers.nadam import NAdam
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rprop import Rprop
@@ -146,3 +155,42 @@ def test_a_rule_is_made_of_the_users_words() -> None:
     assert made == Adam(lr=1.0, betas=(0.0, 0.5), amsgrad=True)
     assert [type(value) for value in made] == [float, tuple, float, float, bool, bool, bool]
     assert make_rule("rprop") == Rprop()
+
+
+# --- PyTorch's own flags --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", [*RULES, *TORCH_ONLY])
+@pytest.mark.parametrize("flag", sorted(TORCH_FLAGS))
+@pytest.mark.parametrize(
+    "value", [1, "x", {}, Fraction(1), Decimal(1), np.array([True]), object(), [True]], ids=repr
+)
+def test_pytorchs_flags_are_flags(optimizer: str, flag: str, value: Any) -> None:
+    with pytest.raises(InvalidSetting, match=flag):
+        thalweg.fit(thalweg.salammbo(), optimizer=optimizer, epochs=1, **{flag: value})
+
+
+@pytest.mark.parametrize("optimizer", RULES)
+@pytest.mark.parametrize("flag", ["capturable", "differentiable"])
+def test_flags_for_what_no_fit_does_are_refused(optimizer: str, flag: str) -> None:
+    asked: dict[str, Any] = {flag: True}
+    with pytest.raises(InvalidSetting, match=flag):
+        thalweg.fit(thalweg.salammbo(), optimizer=optimizer, epochs=1, **asked)
+
+
+@pytest.mark.parametrize("flag", sorted(TORCH_FLAGS))
+def test_a_sweep_takes_none_of_them(flag: str) -> None:
+    asked: dict[str, Any] = {flag: False}
+    with pytest.raises(InvalidSetting):
+        thalweg.sweep(thalweg.salammbo(), lr=[0.1], epochs=1, **asked)
+
+
+def test_what_pytorch_alone_checks_is_kept_as_pythons_own() -> None:
+    rule = choose_rule("adafactor", 0.1, {"eps": [None, np.float64(1e-3)], "d": np.int64(2)})
+    assert isinstance(rule, TorchRule)
+    assert rule.settings == (("eps", (None, 1e-3)), ("d", 2))
+    assert [type(value) for value in (*rule.settings[0][1], rule.settings[1][1])] == [
+        type(None), float, int,
+    ]  # fmt: skip
+    with pytest.raises(InvalidSetting, match="eps"):
+        choose_rule("adafactor", 0.1, {"eps": {}})

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 import exact
 import thalweg.diagnosis.landscape
+import thalweg.summary.refinement
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import take
 from thalweg.errors import ThalwegWarning
 from thalweg.loss_surface.surface import surface
 from thalweg.summary.exact import exact_loss, exact_solution, exact_triangle, solve
-from thalweg.summary.solution import Solution
+from thalweg.summary.solution import ROUNDED, Solution
 from thalweg.summary.summary import Summary
 
 Array = NDArray[np.float64]
@@ -147,6 +148,22 @@ def test_dependent_columns_have_the_loss_of_their_parameters(offset: float) -> N
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert exact_solution(take((X, y))).loss == solution.loss
+
+
+@pytest.mark.parametrize("degree", [6, 8, 10])
+def test_passes_that_are_not_made_are_in_the_bound(
+    degree: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One pass corrects the answer; what it takes off the loss is known, and not yet taken off."""
+    monkeypatch.setattr(thalweg.summary.refinement, "MOST_PASSES", 1)
+    rng = np.random.default_rng(degree)
+    X = np.stack([np.linspace(-9, -3, 40) ** k for k in range(1, degree + 1)], axis=1)
+    exactly = X @ (rng.normal(size=degree) / 10.0 ** np.arange(1, degree + 1))
+    y = exactly + 1e-9 * rng.normal(size=40)
+    _, truth = exact.least_squares(X, y)
+    solution = solve((X, y))
+    assert abs(Fraction(solution.loss) / truth - 1) > ROUNDED  # there is something left to take off
+    assert off_by(solution, truth) <= 1.0
 
 
 def test_rows_that_tell_enough_are_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,11 @@ values (:mod:`thalweg.data.missing`).
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from functools import partial
 from typing import Any
 
 from thalweg.arrays import Array
-from thalweg.data.columns import ChosenColumns, choose, find_features
+from thalweg.data.columns import ChosenColumns, Column, choose, find_features
 from thalweg.data.dataset import Dataset
 from thalweg.data.file_set import FileSet
 from thalweg.data.missing import Missing, MissingFilter, check_missing
@@ -160,9 +161,7 @@ def scan(
         )
     files = FileSet(
         path,
-        lambda columns, wanted, source: choose(
-            columns, target=target, features=wanted, source=source
-        ),
+        partial(_with_target, target),
         features=features,
         target=target,
         written=TextFormat.of(
@@ -171,6 +170,12 @@ def scan(
         ),
     )  # fmt: skip
     return Scan(files, files.choice, missing=missing)
+
+
+def _with_target(
+    target: str, columns: Sequence[Column], wanted: Sequence[str] | None, source: str
+) -> ChosenColumns:
+    return choose(columns, target=target, features=wanted, source=source)
 
 
 def scan_features(
@@ -212,9 +217,7 @@ def scan_features(
     """
     files = FileSet(
         path,
-        lambda columns, _, source: ChosenColumns(
-            tuple(features), "", find_features(columns, features=features, source=source)
-        ),
+        partial(_without_target, features),
         features=features,
         target=features[0],
         written=written or TextFormat(),
@@ -227,3 +230,10 @@ def scan_features(
     )  # fmt: skip
     for X, _ in through(missing_filter, files.batches(range(len(features))), has_target=False):
         yield X
+
+
+def _without_target(
+    features: Sequence[str], columns: Sequence[Column], _: Sequence[str] | None, source: str
+) -> ChosenColumns:
+    found = find_features(columns, features=features, source=source)
+    return ChosenColumns(tuple(features), "", found)

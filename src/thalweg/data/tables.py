@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -249,10 +250,7 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
     if compression and first.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
         raise _unreadable(name, f"a table inside {compression}", "decompress it first")
     encoding = encoding_of(first, written.encoding)
-
-    def opened() -> IO[bytes]:
-        return as_utf8(_bytes(path, compression), encoding, written.comment)
-
+    opened = partial(_text, path, compression, encoding, written.comment)
     with opened() as stream:
         head = _filled(stream, HEAD)
         complete = not stream.read(1)
@@ -296,6 +294,12 @@ def _compression(path: Path) -> str | None:
             position += 8 + int.from_bytes(first[4:8], "little")
             file.seek(position)
     return next((c for magic, c in COMPRESSIONS.items() if first.startswith(magic)), None)
+
+
+def _text(
+    path: Path, compression: str | None, encoding: str | None, comment: str | None
+) -> IO[bytes]:
+    return as_utf8(_bytes(path, compression), encoding, comment)
 
 
 def _bytes(path: Path, compression: str | None) -> IO[bytes]:

@@ -58,7 +58,7 @@ def name_ranges(
     dict
         The ranges by the parameters' own names, in the order of a path's columns.
     """
-    if ranges is not None and not (isinstance(ranges, Sequence | np.ndarray) and len(ranges) == 2):
+    if ranges is not None and not _are_two(ranges):
         raise InvalidSetting(
             "ranges",
             got=repr(ranges),
@@ -148,11 +148,17 @@ def choose_directions(
     return _two_names(along, named, names)
 
 
+def _are_two(ranges: object) -> bool:
+    if isinstance(ranges, np.ndarray):
+        return ranges.ndim > 0 and len(ranges) == 2
+    return isinstance(ranges, Sequence) and len(ranges) == 2
+
+
 def _two_names(
     along: object, named: Mapping[str, Interval], names: tuple[str, ...]
 ) -> tuple[str, str]:
     pair = tuple(along) if isinstance(along, Sequence) else (along,)
-    unknown = [name for name in pair if name not in names]
+    unknown = [name for name in pair if not (isinstance(name, str) and name in names)]
     if unknown or len(pair) != 2 or pair[0] == pair[1] or not set(named) <= set(pair):
         raise InvalidSetting(
             "along",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from thalweg.errors import InvalidSetting, nearest
+from thalweg.kinds import Flag, Kind, Number, Whole
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import LR, Rule, declared
 
@@ -37,8 +38,25 @@ _ELSEWHERE = {
     "penalty": _NO_PENALTY,
     "l1_ratio": _NO_PENALTY,
 }
+
+
+class _Never(Flag):
+    """A flag of PyTorch's whose True has no place in a fit on the processor."""
+
+    expected = "False"
+
+    def normal(self, value: Any) -> bool | None:
+        """Give False."""
+        return False if super().normal(value) is False else None
+
+
 # How PyTorch computes a step, not what the step is: these settle the reference engine.
-_TORCH_FLAGS = frozenset({"foreach", "fused", "capturable", "differentiable"})
+TORCH_FLAGS: dict[str, Kind] = {
+    "foreach": Flag("", "say True or False, or leave it out", optional=True),
+    "fused": Flag("", "say True or False, or leave it out", optional=True),
+    "capturable": _Never("", "leave it out: it is for CUDA's graphs"),
+    "differentiable": _Never("", "leave it out: no gradient is taken through a descent"),
+}
 TORCH_ONLY = {"adafactor": "Adafactor", "muon": "Muon"}
 """Optimisers of ``torch.optim`` that only PyTorch can run, by the names that ``fit`` takes."""
 _REFUSED = {
@@ -86,7 +104,7 @@ def choose_rule(
         plain = given
         if given:
             check_names(given, rule, beside)
-            plain = {k: v for k, v in given.items() if k not in _TORCH_FLAGS}
+            plain = {k: v for k, v in given.items() if k not in TORCH_FLAGS}
         made: Rule = make_rule(name, rate, plain)
         if len(plain) == len(given):
             return made
@@ -155,21 +173,34 @@ def _named(optimizer: object) -> tuple[str, type | None]:
 
 
 def _frozen(given: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """Keep settings that only PyTorch checks; a list becomes a tuple, NumPy's numbers Python's."""
-    return tuple((name, _plain(value)) for name, value in given.items())
+    """Keep settings whose ranges only PyTorch checks, each as Python's own value."""
+    return tuple((name, TORCH_FLAGS.get(name, _PLAIN).take(name, given[name])) for name in given)
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return tuple(map(_plain, value))
-    return value.item() if hasattr(value, "item") and not hasattr(value, "requires_grad") else value
+class _Plain(Kind):
+    """What an optimiser of PyTorch's is told: flags, numbers, words, and tuples of these."""
+
+    expected = "a number, a flag, a word or a tuple of these"
+
+    def normal(self, value: Any) -> Any:
+        """Give it as Python's own; a list becomes a tuple."""
+        if isinstance(value, list | tuple):
+            parts = tuple(part if part is None else self.normal(part) for part in value)
+            return parts if parts.count(None) == sum(part is None for part in value) else None
+        if isinstance(value, str):
+            return str(value)
+        kinds: tuple[Kind, ...] = (Flag(""), Whole(""), Number(""))
+        return next((n for kind in kinds if (n := kind.normal(value)) is not None), None)
+
+
+_PLAIN = _Plain("", "look it up in PyTorch's documentation", optional=True)
 
 
 def check_names(
     given: Iterable[str], rule: type[Rule], beside: Sequence[str], *, function: str = "fit"
 ) -> None:
     """Refuse settings that neither a function nor the optimiser has, all of them at once."""
-    known = [name for name in declared(rule).defaults if name != "lr"] + sorted(_TORCH_FLAGS)
+    known = [name for name in declared(rule).defaults if name != "lr"] + sorted(TORCH_FLAGS)
     unknown = [name for name in given if name not in known]
     if not unknown:
         return

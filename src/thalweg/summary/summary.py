@@ -183,6 +183,13 @@ class Summary:
         >>> Summary.of_batches([([[1.0], [2.0]], [5.0, 7.0]), ([[3.0]], [9.5])]).n
         3
         """
+        if not isinstance(batches, Iterable):
+            raise InvalidData(
+                "batches",
+                got=f"a {type(batches).__name__}",
+                expected="blocks of rows, (X, y) each",
+                advice="rows that are in memory as a whole are for Summary.of",
+            )
         sums: GramSums | None = None
         for number, batch in enumerate(batches):
             try:
@@ -248,6 +255,13 @@ class Summary:
         >>> first.merge(second).n
         2
         """
+        if not isinstance(other, Summary):
+            raise InvalidData(
+                "other",
+                got=f"a {type(other).__name__}",
+                expected="a Summary",
+                advice="sum up its rows first, with thalweg.Summary.of",
+            )
         if (self.features, self.target) != (other.features, other.target):
             raise InvalidData(
                 "other",

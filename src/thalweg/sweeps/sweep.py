@@ -25,7 +25,7 @@ from thalweg.descent.fit import fit
 from thalweg.descent.task import PATH_BYTES, Task, prepare
 from thalweg.errors import InvalidSetting
 from thalweg.kinds import POSITIVE, Number
-from thalweg.optimizers.choice import TorchRule, check_names
+from thalweg.optimizers.choice import TORCH_FLAGS, TorchRule, check_names
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.optimizers.sgd import SGD
@@ -241,7 +241,9 @@ def _groups(
                 if name == "seed"
                 else "make a sweep of each",
             )
-    several: Any = optimizer if isinstance(optimizer, tuple | list | np.ndarray) else [optimizer]
+    several: Any = optimizer
+    if not (isinstance(optimizer, tuple) or _is_several(optimizer)):
+        several = [optimizer]
     names: list[Any] = list(several)
     for name, values in {"optimizer": names, **given}.items():
         if _is_several(values) and not len(values):
@@ -272,7 +274,7 @@ def _own(optimizer: str | type, given: Mapping[str, Any]) -> dict[str, Any]:
     rule = RULES.get(_name(optimizer))
     if rule is None:
         return dict(given)
-    known = (*DEFAULTS, *declared(rule).settings)
+    known = (*DEFAULTS, *declared(rule).settings, *TORCH_FLAGS)
     return {name: value for name, value in given.items() if name in known}
 
 

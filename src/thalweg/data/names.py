@@ -38,7 +38,9 @@ def parameter_names(features: Sequence[str], *, intercept: bool = True) -> tuple
     return unique_names(("bias", *weights) if intercept else weights)
 
 
-def unique_names(wanted: Sequence[str], same: Callable[[str], str] = str) -> tuple[str, ...]:
+def unique_names(
+    wanted: Sequence[str], same: Callable[[str], str] | None = None
+) -> tuple[str, ...]:
     """Give each name, in their order, a number where it is taken.
 
     Two names are one where ``same`` makes the same of both, as ``str.casefold`` does of names
@@ -51,10 +53,11 @@ def unique_names(wanted: Sequence[str], same: Callable[[str], str] = str) -> tup
     >>> unique_names(["a", "A"], same=str.casefold)
     ('a', 'A_2')
     """
-    names: list[str] = []
-    taken, asked = set[str](), set(map(same, wanted))
+    asked = set(wanted if same is None else map(same, wanted))
     if len(asked) == len(wanted):
         return tuple(wanted)
+    same, taken = same or str, set[str]()
+    names: list[str] = []
     for name in wanted:
         free, count = name, 1
         while same(free) in taken or (count > 1 and same(free) in asked):

@@ -36,7 +36,7 @@ from thalweg.loss_surface.plane import (
     read_paths,
 )
 from thalweg.summary.exact import exact_triangle
-from thalweg.summary.solution import Solution, warn_of_dependence
+from thalweg.summary.solution import warn_of_dependence
 from thalweg.summary.summary import Summary
 
 CURVATURE = ("steepest direction", "flattest direction")
@@ -249,7 +249,8 @@ def surface(
     chosen = choose_directions(along, named, names, has_path=len(paths) > 0)
     factor, exact = exact_triangle(known, intercept=intercept)
     warn_of_dependence(exact, summary.n)
-    origin, titles, directions = _place(chosen, names, summary, exact, paths)
+    solution = exact.parameters
+    origin, titles, directions = _place(chosen, names, summary, solution, paths)
     if through is not None:
         origin = check_parameters("through", through, len(names))
     # Axes of parameters show their values; the others show distances from the origin.
@@ -275,7 +276,7 @@ def surface(
         origin=origin,
         directions=directions,
         offset=offset,
-        solution=exact.parameters,
+        solution=solution,
         factor=factor,
         triangle=triangle,
         n=summary.n,
@@ -298,19 +299,19 @@ def _place(
     chosen: Along,
     names: tuple[str, ...],
     summary: Summary,
-    exact: Solution,
+    solution: Array,
     paths: Sequence[Array],
 ) -> tuple[Array, tuple[str, str], Array]:
     """Find the plane's point, the names of its directions, and the directions, shape (2, p)."""
     if chosen == "curvature":
-        directions = curvature_directions(summary, intercept=exact.intercept)
-        return exact.parameters, CURVATURE, directions
+        intercept = len(names) > len(summary.features)
+        return solution, CURVATURE, curvature_directions(summary, intercept=intercept)
     if chosen == "path":
         return paths[0][-1], MAIN, main_directions(paths)
     directions = np.zeros((2, len(names)))
     for axis in (0, 1):
         directions[axis, names.index(chosen[axis])] = 1.0
-    return exact.parameters, chosen, directions
+    return solution, chosen, directions
 
 
 def _finite(path: Array) -> Array:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import warnings
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
 import exact
+import thalweg
 import thalweg.diagnosis.landscape
 import thalweg.summary.refinement
 from thalweg.data.dataset import Dataset
@@ -189,3 +192,16 @@ def test_surface_and_landscape_take_their_floor_from_the_rows() -> None:
     found = thalweg.diagnosis.landscape.Landscape.of(data, intercept=True)
     assert found.exact_loss == pytest.approx(float(truth), rel=1e-14)
     assert data.summary.triangle()[-1, -1] != R[-1, -1]  # what a summary keeps stays as it is
+
+
+def test_files_and_memory_have_the_same_digits(tmp_path: Path) -> None:
+    """The passes over the rows go by the same blocks, whatever the batches of the file."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=150_000)
+    frame = pd.DataFrame({"a": x, "b": x + 1e-6 * rng.normal(size=len(x))})
+    frame["y"] = 1e9 + rng.normal(size=len(x))
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=7_777)
+    in_memory = solve(frame, target="y")
+    scanned = solve(thalweg.scan(tmp_path / "rows.parquet", target="y"))
+    assert (scanned.loss, scanned.loss_error) == (in_memory.loss, in_memory.loss_error)
+    np.testing.assert_array_equal(scanned.parameters, in_memory.parameters)

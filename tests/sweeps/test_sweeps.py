@@ -246,3 +246,14 @@ def test_the_map_shows_the_best_of_what_else_varies(three_features: thalweg.Data
     assert str(caught.value) == (
         "up: got 'beta', expected one of 'optimizer', 'lr', 'start', 'momentum'; choose one of them"
     )
+
+
+@pytest.mark.parametrize("start", [[3, 4], None])
+def test_a_drawn_start_is_drawn_again(start: list[int] | None) -> None:
+    """Not taken to the user's units and back, where a far offset leaves it few digits."""
+    rng = np.random.default_rng(0)
+    far = thalweg.Dataset(1e12 + rng.normal(size=(50, 2)), rng.normal(size=50))
+    swept = thalweg.sweep(far, lr=[1e-2, 1e-3], standardize=True, epochs=5, start=start)
+    for number in range(len(swept)):
+        end = swept.run(number).path[-1]
+        np.testing.assert_allclose(end, swept.parameters[number], rtol=1e-14)

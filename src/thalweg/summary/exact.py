@@ -17,7 +17,7 @@ from thalweg.checks import check_flag
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.source import Source
-from thalweg.summary.gram import Rows, in_blocks, short_pieces
+from thalweg.summary.gram import Rows, in_blocks, in_same_blocks
 from thalweg.summary.refinement import Products, refine
 from thalweg.summary.solution import Solution, warn_of_dependence
 from thalweg.summary.summary import Summary
@@ -141,4 +141,4 @@ def _pass_over(rows: Source, work: Callable[[Rows], Products]) -> Iterable[Produ
     """Give what is made of each block of the rows."""
     if isinstance(rows, Dataset):
         return in_blocks(work, rows.X, rows.y)
-    return (work(short_pieces(X, y)) for X, y in rows.batches())
+    return in_same_blocks(work, rows.batches())

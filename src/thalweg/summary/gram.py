@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from itertools import groupby
 from threading import Event
 from typing import Any, TypeAlias, TypeVar
 
@@ -187,6 +188,29 @@ def in_blocks(work: Callable[[Rows], Part], X: Any, y: Any) -> Iterator[Part]:
         except BaseException:
             stopped.set()
             raise
+
+
+def in_same_blocks(
+    work: Callable[[Rows], Part], batches: Iterable[tuple[Any, Any]]
+) -> Iterator[Part]:
+    """Give what ``work`` makes of each block of rows that come in batches of any sizes.
+
+    The blocks are those of :func:`in_blocks`.
+    """
+    for _, block in groupby(_numbered(batches), key=lambda numbered: numbered[0]):
+        yield work(piece for _, piece in block)
+
+
+def _numbered(batches: Iterable[tuple[Any, Any]]) -> Iterator[tuple[int, tuple[Array, Array]]]:
+    """Cut batches into short pieces, each with the number of its block."""
+    rows = 0
+    for X, y in batches:
+        start = 0
+        while start < len(y):
+            stop = min(len(y), start + BLOCK_ROWS - rows % BLOCK_ROWS)
+            for piece in short_pieces(X[start:stop], y[start:stop]):
+                yield rows // BLOCK_ROWS, piece
+            rows, start = rows + stop - start, stop
 
 
 def short_pieces(X: Any, y: Any, stopped: Event | None = None) -> Rows:

@@ -51,6 +51,8 @@ class Sweep:
         given as a list. Where an optimiser has not that setting, NaN or None.
     starts : ndarray, shape (starts, p)
         The starts, in the user's units.
+    seeds : tuple of int, or None
+        What the starts were drawn from; None where they were given.
     parameters : ndarray, shape (runs, p)
         Where each run ended, in the user's units.
     loss : ndarray, shape (runs,)
@@ -84,6 +86,7 @@ class Sweep:
 
     settings: Mapping[str, NDArray[Any]]
     starts: Array
+    seeds: tuple[int, ...] | None
     parameters: Array
     loss: Array
     epochs: NDArray[np.int64]
@@ -130,7 +133,8 @@ class Sweep:
         """Give the keyword arguments with which ``fit`` walks one of the runs."""
         lr = float(self.settings["lr"][number])
         group = self.groups[range(len(self))[number] * len(self.groups) // len(self)]
-        start = self.starts[self.settings["start"][number]].copy()
+        which = int(self.settings["start"][number])
+        start = self.starts[which].copy() if self.seeds is None else self.seeds[which]
         return {**group.replace(lr=lr).changed(), "start": start}
 
     def run(self, number: int) -> Run:
@@ -202,18 +206,19 @@ def sweep(
     groups = _groups(optimizer, float(rates[0]), settings)
     tasks = [prepare(rows, None, group) for group in groups]
     first = tasks[0]
-    starts = _starts(start, first.settings.seed, rows.X.shape[1], first.settings.intercept)
+    seeds = _seeds(start, first.settings.seed)
+    starts = _starts(start, seeds, rows.X.shape[1], first.settings.intercept)
     _check_memory(
         len(groups) * len(rates) * len(starts), first.settings.epochs, starts.shape[1], paths
     )
     scaled_starts = starts
-    if first.scaling is not None and (start is not None and not _are_seeds(start)):
+    if first.scaling is not None and seeds is None:
         scaled_starts = first.scaling.from_user(starts, intercept=first.settings.intercept)
     elif first.scaling is not None:
         starts = first.scaling.to_user(scaled_starts, intercept=first.settings.intercept)
     traces = [_walk(task, rates, scaled_starts, paths) for task in tasks]
     varied = [name for name, value in settings.items() if _is_several(value)]
-    return _gather(first, groups, traces, rates, starts, varied)
+    return _gather(first, groups, traces, rates, starts, seeds, varied)
 
 
 # --- The settings of the runs ---------------------------------------------------------------------
@@ -330,11 +335,17 @@ def _are_seeds(start: object) -> bool:
     )
 
 
-def _starts(start: Any, seed: int, d: int, intercept: bool) -> Array:
+def _seeds(start: Any, seed: int) -> tuple[int, ...] | None:
+    """Give what the starts are drawn from; None where they are given."""
+    if start is not None and not _are_seeds(start):
+        return None
+    given: Any = seed if start is None else start
+    return tuple(kind_of("seed").take("start", s) for s in np.atleast_1d(given).tolist())
+
+
+def _starts(start: Any, seeds: tuple[int, ...] | None, d: int, intercept: bool) -> Array:
     """Give the starts, one a row: drawn from seeds, or as they were given."""
-    if start is None or _are_seeds(start):
-        given: Any = seed if start is None else start
-        seeds = [kind_of("seed").take("start", s) for s in np.atleast_1d(given).tolist()]
+    if seeds is not None:
         return np.array([initial_parameters(Generator(s, 0), d, intercept)[0] for s in seeds])
     points = np.asarray(start, dtype=object)
     if not any(isinstance(one, bool | list | tuple) for one in points.flat):
@@ -373,6 +384,7 @@ def _gather(
     traces: Sequence[SweepTrace],
     rates: Array,
     starts: Array,
+    seeds: tuple[int, ...] | None,
     varied: Sequence[str],
 ) -> Sweep:
     each = len(rates) * len(starts)
@@ -399,6 +411,7 @@ def _gather(
     return Sweep(
         settings=settings,
         starts=starts,
+        seeds=seeds,
         parameters=in_user_units(np.concatenate([trace.parameters for trace in traces])),
         loss=np.concatenate([trace.loss for trace in traces]),
         epochs=np.concatenate([trace.epochs for trace in traces]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from keyword import iskeyword
 from typing import Any
 
 import numpy as np
@@ -284,8 +285,9 @@ def _optimizer_call(settings: Settings) -> str:
             expected="an optimiser of torch.optim, which a script can import",
             advice="fit with one of those, or export the data and write the loop by hand",
         )
-    given = "".join(f", {key}={value!r}" for key, value in settings.own_changes.items())
-    return f"{name}(model.parameters(), lr={settings.lr!r}{given})"
+    changes = settings.own_changes.items()
+    given = "".join(f", {_word(key)}={_literal(value)}" for key, value in changes)
+    return f"{name}(model.parameters(), lr={_number(settings.lr)}{given})"
 
 
 def _state(state: Mapping[str, Any], *, intercept: bool) -> list[str]:
@@ -300,12 +302,30 @@ def _state(state: Mapping[str, Any], *, intercept: bool) -> list[str]:
             array = np.asarray(value, dtype=np.float64)
             if array.ndim and not whose:  # per parameter, the bias first
                 array = array[int(intercept) :][None] if owner == "weight" else array[:1]
-            lines.append(_assign(f'    "{name}": torch.tensor(', array, "),"))
+            lines.append(_assign(f'    "{_word(name)}": torch.tensor(', array, "),"))
         lines.append("}")
     return lines
 
 
 # --- Numbers and texts as Python writes them ------------------------------------------------------
+
+
+def _word(name: str) -> str:
+    """Give a name that becomes part of the script, where it can be one."""
+    if not name.isidentifier() or iskeyword(name):
+        raise InvalidSetting(
+            "run",
+            got=f"a setting called {name!r}",
+            expected="names that Python can write",
+            advice="fit again with thalweg.fit, and export that run",
+        )
+    return name
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
+    return _number(value) if isinstance(value, float) else repr(value)
 
 
 def _number(value: float) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -21,9 +24,12 @@ from numpy.typing import NDArray
 
 import thalweg
 from thalweg import errors
+from thalweg.errors import InvalidSetting, UnreadableFile
+from thalweg.export import to_pytorch
 from thalweg.optimizers.choice import TorchRule
 from thalweg.runs import run_file
-from thalweg.runs.run import InitialState, Run
+from thalweg.runs.run import InitialState, Outcome, Run
+from thalweg.summary.summary import Summary
 from thalweg.torch_random import Generator
 
 CHAPTERS = thalweg.salammbo()
@@ -127,16 +133,24 @@ ODD_BITS = [0xFFF8000000000001, 0x7FF0000000000000, 0xFFF0000000000000, 0x800000
 
 def test_every_bit_of_odd_numbers_is_kept(run: Run, tmp_path: Path) -> None:
     odd = np.array(ODD_BITS, dtype=np.uint64).view(np.float64)
+    losses = np.where(odd < 0.0, -odd, odd)
+    name = "\nsha256:" + "0" * 64
+    rows = Summary.of(CHAPTERS.X, CHAPTERS.y, features=[name], target=run.target)
     extreme = replace(
         run,
         scaled_path=np.column_stack([odd, odd[::-1]]),
-        steps=np.array([0, 2, 3, 4, 2**40]),
-        loss=odd[:4],
-        gradient_norm=odd[1:],
-        optimizer_state={"exp_avg": odd, "step": float("-inf"), "empty": np.zeros((0, 2))},
-        generator=Generator(-(2**70), 3),
-        initial_state=InitialState(False, {"exp_avg": odd}, Generator(2**70, 0), float("inf")),
-        features=("\nsha256:" + "0" * 64,),
+        steps=np.arange(5),
+        loss=losses[:4],
+        gradient_norm=losses[1:],
+        outcome=Outcome.DIVERGED,
+        optimizer_state={"exp_avg": odd[:2], "exp_avg_sq": odd[1:3], "step": float("-inf")},
+        generator=Generator(-(2**63), 3),
+        initial_state=InitialState(
+            False, {"exp_avg": odd[2:4]}, Generator(2**64 - 1, 0), float("inf")
+        ),
+        features=(name,),
+        data=None,
+        stored_summary=rows,
     )
     extreme.save(tmp_path / "run.parquet")
     assert_same(thalweg.load(tmp_path / "run.parquet"), extreme)
@@ -304,9 +318,17 @@ def test_each_kind_of_damage_has_its_sentence(contents: bytes, tmp_path: Path) -
 
 def rewritten(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, **changed: Any) -> None:
     """Save a run with another description, under a right checksum."""
-    description = {**run_file._describe(run), **changed}
-    monkeypatch.setattr(run_file, "_describe", lambda _: description)
-    run.save(path)
+    forge(run, path, monkeypatch, {**run_file._describe(run), **changed}, run_file._to_table(run))
+
+
+def forge(
+    run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, description: Any, table: pa.Table
+) -> None:
+    """Save another description and another table, under a right checksum."""
+    with monkeypatch.context() as other:
+        other.setattr(run_file, "_describe", lambda _: description)
+        other.setattr(run_file, "_to_table", lambda _: table)
+        run.save(path)
 
 
 @pytest.mark.parametrize(("number", "version"), [(1, "0.1.0"), (3, "9.9")])
@@ -345,6 +367,125 @@ def test_parts_that_do_not_fit_together_are_refused(
     assert said(path) == (
         "got a file whose parts do not fit together, expected a run file; save the run again"
     )
+
+
+WRONG: list[Any] = [
+    None, True, -1, 0, 3, 10**30, 1e-3, "", "x", [], [1], {}, {"a": 1},
+    {"bits": "00"}, {"array": [1.0], "shape": [1]}, {"tuple": []}, {"mapping": {"a": 1}},
+]  # fmt: skip
+PWNED = "eps=1e-8 if __import__('os').system('echo pwned') else 1e-8, weight_decay"
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Give the way to each part of a description."""
+    if at:
+        yield at
+    inside: Any = ()
+    if isinstance(value, dict | list):
+        inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in inside:
+        yield from places(part, (*at, key))
+
+
+def edited(description: dict[str, Any], at: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    description = json.loads(json.dumps(description))
+    *way, last = at
+    part: Any = description
+    for key in way:
+        part = part[key]
+    part[last] = value
+    return description
+
+
+@pytest.mark.parametrize("regime", ["batch", "standardised", "batches written out", "reference"])
+def test_a_forged_description_is_refused_or_that_of_another_run(
+    regime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part made something else: one sentence, or a run that is saved as the same again."""
+    run, path, again = fitted(**REGIMES[regime]), tmp_path / "a.parquet", tmp_path / "b.parquet"
+    description, table = run_file._describe(run), run_file._to_table(run)
+    taken = set()
+    for at, wrong in itertools.product(places(description), WRONG):
+        forged = edited(description, at, wrong)
+        if json.dumps(forged) == json.dumps(description):
+            continue
+        with suppress(UnreadableFile):
+            forge(run, path, monkeypatch, forged, table)
+            read = thalweg.load(path)
+            read.save(again)
+            assert json.dumps(thalweg.load(again).settings.keywords(), default=str) == json.dumps(
+                read.settings.keywords(), default=str
+            )
+            with suppress(InvalidSetting):
+                compile(to_pytorch(read), "script", "exec")
+            taken.add(at[0])
+    assert taken <= {
+        "written_by", "name", "units", "data_digest", "settings", "optimizer_state", "generator",
+        "initial_state", "summary",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [PWNED, "", "a b", "import", "weight_decay\n"])
+@pytest.mark.parametrize("optimizer", ["nadam", "adafactor", "mine"])
+def test_no_name_of_a_setting_becomes_code(
+    name: str, optimizer: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    description = run_file._describe(run)
+    keywords = {**description["settings"], "optimizer": optimizer, "engine": "reference"}
+    keywords[name] = 0.1
+    forged = {**description, "settings": keywords, "optimizer_state": {"mapping": {}}}
+    forge(run, tmp_path / "run.parquet", monkeypatch, forged, run_file._to_table(run))
+    with pytest.raises((UnreadableFile, InvalidSetting)):
+        to_pytorch(thalweg.load(tmp_path / "run.parquet"))
+
+
+@pytest.mark.parametrize("name", ['a": 1}; import os; {"b', "weight.a b", ""])
+def test_no_name_of_what_an_optimiser_remembers_becomes_code(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = fitted(**REGIMES["reference"])
+    description = run_file._describe(run)
+    description["initial_state"]["optimizer_state"] = {"mapping": {name: 1.0}}
+    forge(run, tmp_path / "run.parquet", monkeypatch, description, run_file._to_table(run))
+    assert "do not fit together" in said(tmp_path / "run.parquet")
+
+
+def test_a_forged_table_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    description, table = run_file._describe(run), run_file._to_table(run)
+    step, loss = table.column(1).to_numpy(), table.column(2)
+    columns = {
+        "fewer rows": table.slice(0, 5),
+        "no rows": table.slice(0, 0),
+        "rows twice": pa.concat_tables([table, table]),
+        "another order": table.take(list(range(len(table)))[::-1]),
+        "negative steps": table.set_column(1, "step", pa.array(step - 3)),
+        "other steps": table.set_column(1, "step", pa.array(step * 2)),
+        "steps as texts": table.set_column(1, "step", pa.array(map(str, step))),
+        "another epoch": table.set_column(0, "epoch", pa.array(step + 1)),
+        "one more loss": table.set_column(2, "loss", loss.combine_chunks().fill_null(1.0)),
+        "a negative loss": table.set_column(2, "loss", pa.array([-1.0] * len(table))),
+        "no column": table.drop_columns(["loss"]),
+        "another name": table.rename_columns(["epoch", "step", "loss", "norm", "bias", "w"]),
+        "other start": table.set_column(4, "bias", pa.array(np.zeros(len(table)))),
+    }
+    for what, other in columns.items():
+        forge(run, tmp_path / "run.parquet", monkeypatch, description, other)
+        assert "do not fit together" in said(tmp_path / "run.parquet"), what
+
+
+def test_a_deep_description_is_refused(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depth = 100_000
+    description = run_file._describe(run)
+    with monkeypatch.context() as other:
+        text = json.dumps({**description, "optimizer_state": "HERE"})
+        deep = text.replace('"HERE"', "[" * depth + "]" * depth)
+        other.setattr(json, "dumps", lambda *_, **__: deep)
+        run.save(tmp_path / "run.parquet")
+    assert "do not fit together" in said(tmp_path / "run.parquet")
 
 
 def test_a_setting_that_is_no_plain_data_is_refused(run: Run, tmp_path: Path) -> None:

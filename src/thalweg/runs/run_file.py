@@ -47,6 +47,7 @@ from thalweg.kinds import FILE
 from thalweg.optimizers.choice import TORCH_ONLY, TorchRule
 from thalweg.optimizers.registry import RULES
 from thalweg.regular import read_whole
+from thalweg.runs.agreement import check_agreement
 from thalweg.runs.run import InitialState, Outcome, Run
 from thalweg.settings import DEFAULTS, Settings
 from thalweg.summary.scaling import Scaling
@@ -69,6 +70,12 @@ _CHECKSUM_MARK = b"\nsha256:"
 _BLANK = b"0" * 64
 _MAGIC = b"PAR1"
 _PER_EPOCH = ("loss", "gradient_norm")
+
+# What reading a file meets that says something else than it should.
+_MISSHAPEN = (
+    LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError,
+    struct.error, pa.ArrowException, ThalwegError,
+)  # fmt: skip
 
 
 class Stored(NamedTuple):
@@ -143,9 +150,9 @@ def read(path: str | os.PathLike[str]) -> Stored:
         description = json.loads(parquet.metadata.metadata[_KEY.encode()])
         written_in = int(description["format"])
         if written_in == FORMAT:
-            return _from_table(parquet.read(), description)
+            return _checked(parquet.read(), description)
         written_by = str(description["written_by"])
-    except (LookupError, TypeError, ValueError, pa.ArrowException) as error:
+    except _MISSHAPEN as error:
         raise _unreadable(
             path,
             got="a file whose parts do not fit together",
@@ -296,6 +303,40 @@ def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:
     return Stored(run, description["data_digest"])
 
 
+def _checked(table: pa.Table, description: Mapping[str, Any]) -> Stored:
+    """Make a run of what a file says, where it says what this module would have written of it."""
+    stored = _from_table(table, description)
+    check_agreement(stored.run)
+    again = _describe(stored.run)
+    unknown: dict[str, Any] = {
+        "written_by": str,
+        "data_digest": str | None,
+    }  # another version's, of other rows
+    if stored.run.stored_summary is None:
+        unknown |= {"name": str, "units": dict}
+    for part, kind in unknown.items():
+        if part in description and isinstance(description[part], kind):
+            again[part] = description[part]
+    if _canonical(again) != _canonical(description):
+        raise ValueError("a description that says more, or less")
+    if not _same_bits(_to_table(stored.run), table):
+        raise ValueError("a table that says more, or less")
+    return stored
+
+
+def _canonical(description: Mapping[str, Any]) -> str:
+    return json.dumps(description, sort_keys=True)
+
+
+def _same_bits(one: pa.Table, other: pa.Table) -> bool:
+    """Compare tables to the bit: NaN equals itself here."""
+    return one.schema.equals(other.schema) and all(
+        a.is_valid() == b.is_valid()
+        and np.array_equal(*(column.fill_null(0).to_numpy().view(np.int64) for column in (a, b)))
+        for a, b in zip(one.columns, other.columns, strict=True)
+    )
+
+
 def _values(table: pa.Table, column: int) -> Array:
     """Give a column's values without its nulls, in memory of their own."""
     return np.array(table.column(column).drop_null().to_numpy(), dtype=np.float64)
@@ -335,6 +376,8 @@ def _settings_from(keywords: dict[str, Any]) -> Settings:
     name = keywords["optimizer"]
     if name.lower() in RULES or name.lower() in TORCH_ONLY:
         return Settings.of(**keywords)
+    if not all(word.isidentifier() for word in (name, *keywords)):
+        raise ValueError("names that no optimiser has")
     own = {k: v for k, v in keywords.items() if k not in DEFAULTS}
     rest = {k: v for k, v in keywords.items() if k in DEFAULTS}
     rule = TorchRule(name, keywords["lr"], None, tuple(own.items()))
@@ -390,7 +433,7 @@ def _summary_from(description: Mapping[str, Any]) -> Summary | None:
     from thalweg.summary.summary import Summary  # SciPy's LAPACK: only for a file that has one
 
     summary = Summary.from_bytes(base64.b64decode(description["summary"]))
-    summary.name = str(description["name"])
+    summary.name = description["name"]
     summary.units = dict(description["units"])
     summary.rows_digest = description["data_digest"]
     return summary

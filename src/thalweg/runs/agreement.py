@@ -1,0 +1,147 @@
+"""Whether the parts of a run that was read from a file agree with one another.
+
+A run file may come from anybody: a right checksum says that nobody cut it, not who wrote it. Not
+here: reading one (:mod:`thalweg.runs.run_file`), which also holds what it read against what it
+would write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from thalweg.batches import batches_of
+from thalweg.kinds import Whole
+from thalweg.optimizers.choice import TorchRule
+from thalweg.optimizers.rule import canonical, declared
+from thalweg.runs.run import Outcome, Run
+from thalweg.settings import kind_of
+from thalweg.summary.scaling import Scaling
+from thalweg.torch_random import Generator, initial_parameters
+
+_DRAWN = Whole("", low=0, high=2**63 - 1)
+
+
+def check_agreement(run: Run) -> None:
+    """Refuse a run that no fit can have made.
+
+    Raises
+    ------
+    ValueError
+        Naming the parts that contradict one another.
+    """
+    for what, holds in _claims(run):
+        if not holds:
+            raise ValueError(what)
+
+
+def _claims(run: Run) -> Iterator[tuple[str, bool]]:
+    """Give what is true of every run, in words, and whether it is of this one."""
+    settings, p = run.asked, len(run.features) + run.asked.intercept
+    names = [*run.features, run.target]
+    yield "a column without a name", all(_is_text(name) for name in names)
+    yield "two columns of one name", len(set(names)) == len(names) > 1
+    summary = run.stored_summary
+    if summary is not None:
+        same = (summary.features, summary.target) == (run.features, run.target)
+        yield "a summary of other columns", same
+        yield "a name that is no text", isinstance(summary.name, str)
+        units = summary.units.items()
+        yield "units of no column", all(key in names and _is_text(unit) for key, unit in units)
+    yield "another number of parameters", run.scaled_path.shape == (len(run.steps), p)
+    yield "another number of losses", len(run.loss) == len(run.gradient_norm)
+    yield "more epochs than were asked for", run.epochs <= settings.epochs
+    yield "steps that no epochs make", _are_steps(run)
+    yield "negative losses", not (run.loss < 0.0).any()
+    yield "negative norms", not (run.gradient_norm < 0.0).any()
+    yield "an outcome of another run", _is_outcome(run)
+    yield "a scaling that was not asked for", (run.scaling is None) != settings.standardize
+    if run.scaling is not None:
+        yield "a scaling of other columns", _is_scaling(run.scaling, len(run.features))
+    yield "no random stream", _is_generator(run.generator)
+    yield "another optimiser's state", _is_state(run.optimizer_state, run, p)
+    initial = run.initial_state
+    if initial is not None:
+        yield "no random stream at the start", _is_generator(initial.generator)
+        yield "another optimiser's first state", _is_state(initial.optimizer_state or {}, run, p)
+        yield "no limit of the loss", isinstance(initial.loss_limit, float)
+        if initial.drawn:
+            drawn, _ = initial_parameters(initial.generator, len(run.features), settings.intercept)
+            yield "a start that was not drawn", np.array_equal(drawn, run.scaled_path[0])
+
+
+def _is_text(name: object) -> bool:
+    """Tell whether something is a text that can be written, not half of a character."""
+    if not isinstance(name, str):
+        return False
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _are_steps(run: Run) -> bool:
+    """Tell whether the recorded steps are those that the settings make of so many epochs."""
+    last, epochs = int(run.steps[-1]), run.epochs
+    if run.stored_summary is not None:
+        per_epoch = batches_of(run.asked, run.stored_summary.n).steps_per_epoch(
+            run.stored_summary.n
+        )
+    else:
+        per_epoch = last // epochs if epochs else 0
+    if last != epochs * per_epoch or not 0 <= last < 2**62:
+        return False
+    record = run.asked.record
+    if isinstance(record, str):
+        record = 1 if record == "step" else max(per_epoch, 1)
+    due = np.arange(0, last + 1, record)
+    return np.array_equal(run.steps, due if due[-1] == last else np.append(due, last))
+
+
+def _is_outcome(run: Run) -> bool:
+    asked, reached = run.asked, run.epochs == run.asked.epochs
+    finite = np.isfinite(run.loss).all() and np.isfinite(run.scaled_path).all()
+    match run.outcome:
+        case Outcome.DIVERGED:
+            return True
+        case Outcome.CONVERGED:
+            return bool(finite and asked.tolerance is not None)
+        case Outcome.OUT_OF_EPOCHS:
+            return bool(finite and reached)
+        case _:
+            return bool(finite)
+
+
+def _is_scaling(scaling: Scaling, d: int) -> bool:
+    means, scales = scaling
+    shapes = means.shape == scales.shape == (d,)
+    return bool(shapes and np.isfinite(means).all() and np.isfinite(scales).all() and scales.all())
+
+
+def _is_generator(generator: Generator) -> bool:
+    kind_of("seed").take("seed", generator.seed)
+    _DRAWN.take("drawn", generator.drawn)
+    return True
+
+
+def _is_state(state: Mapping[str, Any], run: Run, p: int) -> bool:
+    """Tell whether an optimiser remembers such things, each of its shape."""
+    rule = run.asked.rule
+    if isinstance(rule, TorchRule):  # what these keep, and of which shape, only PyTorch knows
+        return all(
+            all(part.isidentifier() for part in name.split("."))
+            and isinstance(value, float | np.ndarray)
+            for name, value in state.items()
+        )
+    rule = canonical(rule)  # whose arithmetic it is, and so what is remembered
+    known = declared(type(rule))
+    slots = {slot.name for slot in known.slots if slot.is_kept(rule)}
+    scalars = {scalar.name for scalar in known.scalars if scalar.is_kept(rule)}
+    return all(
+        (name in slots and np.shape(value) == (p,))
+        or (name in scalars and isinstance(value, float))
+        for name, value in state.items()
+    )

@@ -61,6 +61,24 @@ def test_what_merely_counts_as_true_is_no_flag(call: Callable[[Any], Any], given
         ),
         ("batches", thalweg.Summary.of_batches, [None, 1, DATA]),
         ("other", DATA.summary.merge, [1, None, DATA]),
+        (
+            "features",
+            lambda v: thalweg.Summary.of_batches([([[1.0]], [1.0])], features=v),
+            [5, [1], [["a"]], "a", [], ["a", "b"], [None]],
+        ),
+        (
+            "target",
+            lambda v: thalweg.Summary.of_batches([([[1.0]], [1.0])], target=v),
+            [3, None, ["y"]],
+        ),
+        (
+            "blocks",
+            thalweg.Summary.of_blocks,
+            [
+                5, [5], [(0, 5)], [(0.5, DATA.summary)], [("a", DATA.summary)], DATA.summary,
+                [(-1, DATA.summary)], [(1, DATA.summary)], [],
+            ],
+        ),
 
         ("run", lambda v: thalweg.explain(DATA, run=v), ["run", 3, {}, RUN.path]),
         ("parameters", lambda v: thalweg.gradients(DATA, parameters=v), ["", [], [10**400, 1]]),

@@ -21,6 +21,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from unicodedata import category
+
+_CONTROLS = ("Cc", "Zl", "Zp")  # of Unicode: control characters, and what ends a line
 
 
 class ThalwegError(Exception):
@@ -177,6 +180,18 @@ def and_more(words: Iterable[str], most: int) -> str:
 
 LISTED = "choose one of them"
 """What to do where all the valid names stand in the sentence already."""
+
+
+def on_a_line(text: str) -> str:
+    r"""Give a name as one line of text that does nothing to a terminal: no control characters.
+
+    Examples
+    --------
+    >>> on_a_line("red\x1b[31m")
+    'red\\x1b[31m'
+    """
+    written = (ascii(c)[1:-1] if category(c) in _CONTROLS else c for c in printable(text))
+    return "".join(written)
 
 
 def printable(text: str) -> str:

@@ -22,6 +22,9 @@ from typing import Any, TypeVar, cast
 import numba
 
 from thalweg.interrupts import interruptible
+from thalweg.progress import waiting_for
+
+COMPILING = "compiling native code, which is kept: this happens once after an install"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,10 +75,16 @@ def native(signature: Any = None, **options: Any) -> Callable[[F], F]:
             return compiled.entry_point
 
         compiling: Any = compile_as if signature is None else compile_only
-        dispatcher.compile = partial(interruptible, math.inf, compiling)
+        dispatcher.compile = partial(_compile, compiling)
         return cast("F", dispatcher)
 
     return compile_native
+
+
+def _compile(compiling: Callable[[Any], Any], types: Any) -> Any:
+    """Compile, or load what was compiled before, and say so where it takes its time."""
+    with waiting_for(COMPILING):
+        return interruptible(math.inf, compiling, types)
 
 
 def digest(*parts: object) -> int:

@@ -1,4 +1,4 @@
-"""The bar that shows how far a fit or a file has come: in a terminal, or in a notebook.
+"""The bar that shows how far a fit or a file has come, and what else a person waits for.
 
 Not here: what reports it (:mod:`thalweg.descent.parts`, :mod:`thalweg.data.scanning`).
 """
@@ -6,8 +6,10 @@ Not here: what reports it (:mod:`thalweg.descent.parts`, :mod:`thalweg.data.scan
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html import escape
+from threading import Timer
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
@@ -32,6 +34,48 @@ class Progress(NamedTuple):
 
 
 Callback: TypeAlias = Callable[[Progress], object]
+
+
+_LISTENERS: list[Callable[[str], object]] = []
+
+
+@contextmanager
+def announcing(listener: Callable[[str], object]) -> Iterator[None]:
+    """Pass what a person waits for, in words and each once, to a function.
+
+    Examples
+    --------
+    >>> from time import sleep
+    >>> with announcing(print), waiting_for("the kettle", patience=0.0):
+    ...     sleep(0.1)
+    the kettle
+    """
+    said: set[str] = set()
+
+    def say_once(what: str) -> None:
+        if what not in said:
+            said.add(what)
+            listener(what)
+
+    _LISTENERS.append(say_once)
+    try:
+        yield
+    finally:
+        _LISTENERS.remove(say_once)
+
+
+@contextmanager
+def waiting_for(what: str, *, patience: float = _PATIENCE) -> Iterator[None]:
+    """Say what is waited for, where it takes longer than ``patience`` seconds and one listens."""
+    timers = [Timer(patience, listener, (what,)) for listener in _LISTENERS]
+    for timer in timers:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        for timer in timers:
+            timer.cancel()
 
 
 class Bar:

@@ -699,3 +699,32 @@ def test_how_a_text_is_written_is_said_by_options() -> None:
     assert said.code == 0, said.err
     assert json.loads(said.out)["rows"] == 2
     assert json.loads(said.out)["weights"]["x"] == pytest.approx(3 / (3000 - 1234.5))
+
+
+# --- Names are text -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("mass [kg]", "mass [kg]"),
+        ("a[/]", "a[/]"),
+        (":warning: t", ":warning: t"),
+        ("[red]x[/red]", "[red]x[/red]"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("two\nlines", "two\\nlines"),
+        ("\x07bell\x9b", "\\x07bell\\x9b"),
+        ("a" * 200, "a" * 200),
+        ("naïve 👩\u200d🔬\u00a0é", "naïve 👩\u200d🔬\u00a0é"),
+    ],
+)
+def test_names_are_printed_as_they_are(name: str, written: str, tmp_path: Path) -> None:
+    table = pa.table({name: [1.0, 2.0, 4.0], "z": [1.0, 0.0, 1.0], "y": [2.0, 3.0, 5.0]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    for command in ("fit", "solve"):
+        said = run(command, tmp_path / "rows.parquet", "-y", "y")
+        assert any(
+            line.startswith((f"{written} ", f"{written}\t")) for line in said.out.split("\n")
+        )
+        answer = run(command, tmp_path / "rows.parquet", "-y", "y", "--json")
+        assert list(json.loads(answer.out)["weights"]) == [name, "z"]

@@ -1,8 +1,9 @@
 """Figures: what they say, what they show and when, against the runs and the loss itself."""
 
+import html
 import json
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from thalweg.arrays import Array
 from thalweg.errors import InvalidData, InvalidSetting
 from thalweg.figures.animation import FRAMES, frame_epochs
 from thalweg.figures.downsample import compact, downsample, sample
-from thalweg.figures.labels import Units, name_runs
+from thalweg.figures.labels import Units, as_text, name_runs
 from thalweg.figures.theme import COLORS, DASHES, SYMBOLS, style
 
 DRAWING = 1e-6  # relative: coordinates are stored in single precision
@@ -512,3 +513,60 @@ def test_compact_only_where_nobody_sees_it() -> None:
     assert compact(1e9 + np.arange(3.0)).dtype == np.float64
     assert compact([1e300, 0.0]).dtype == np.float64
     assert compact([np.nan]).dtype == np.float64
+
+
+# --- Names are text -------------------------------------------------------------------------------
+
+HOSTILE = [
+    "<b>bold</b>", "<a href='x'>k</a>", "%{x} %{y:.2f}", "$x^2$", "&lt;i&gt;", "a<br>b", "&#60;",
+]  # fmt: skip
+
+
+def texts(part: Any) -> Iterator[str]:
+    """Give every text that Plotly reads as HTML: titles, names and templates."""
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key in ("text", "name", "hovertemplate") and isinstance(value, str):
+                yield value
+            else:
+                yield from texts(value)
+    elif isinstance(part, list | tuple):
+        for value in part:
+            yield from texts(value)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_text_in_every_figure(name: str) -> None:
+    """What is left of our own markup, once the name is put back, holds none of the name's."""
+    rng = np.random.default_rng(0)
+    data = thalweg.Dataset(
+        rng.normal(size=(30, 2)), rng.normal(size=30), features=[name, "b"], target=f"t {name}"
+    )
+    one = thalweg.Dataset(data.X[:, :1], data.y, features=[name], target="t")
+    run, sweep = thalweg.fit(data, epochs=3), thalweg.sweep(data, lr=[0.1, 0.2], epochs=3)
+    drawn = [
+        figures.data_figure(one),
+        figures.fit_figure(one, {name: thalweg.fit(one, epochs=3)}),
+        figures.path_figure({name: run}, axes=(name, "b")),
+        figures.loss_figure({name: run}),
+        figures.contour_figure(thalweg.surface(data, along=(name, "b")), {name: run}),
+        figures.directions_figure(thalweg.explain(run)),
+        figures.distances_figure(thalweg.explain(run)),
+        figures.rates_figure(sweep),
+    ]
+    shown = 0
+    for figure in drawn:
+        for text in texts(figure.to_dict()):
+            assert name not in text.replace(as_text(name), ""), text
+            shown += as_text(name) in text
+    assert html.unescape(as_text(name)) == name
+    assert shown >= 10
+
+
+def test_a_scene_shows_tags_as_they_are() -> None:
+    """It knows tags, and no entities."""
+    rng = np.random.default_rng(0)
+    data = thalweg.Dataset(rng.normal(size=(9, 2)), rng.normal(size=9), features=["<b>", "&lt;"])
+    scene = figures.surface_figure(thalweg.surface(data, along=("<b>", "&lt;"))).layout.scene
+    assert scene.xaxis.title.text.startswith("weight of <\u200bb>")
+    assert scene.yaxis.title.text.startswith("weight of &lt;")

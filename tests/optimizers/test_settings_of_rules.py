@@ -181,7 +181,7 @@ def test_flags_for_what_no_fit_does_are_refused(optimizer: str, flag: str) -> No
 @pytest.mark.parametrize("flag", sorted(TORCH_FLAGS))
 def test_a_sweep_takes_none_of_them(flag: str) -> None:
     asked: dict[str, Any] = {flag: False}
-    with pytest.raises(InvalidSetting):
+    with pytest.raises(InvalidSetting, match=f"^{flag}: "):
         thalweg.sweep(thalweg.salammbo(), lr=[0.1], epochs=1, **asked)
 
 

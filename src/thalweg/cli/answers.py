@@ -17,12 +17,16 @@ from rich.table import Table
 
 from thalweg.cli.app import errors
 from thalweg.data.names import unique_names
+from thalweg.errors import on_a_line
 from thalweg.numbers import number
 
 if TYPE_CHECKING:
     from thalweg.arrays import Array
     from thalweg.runs.run import Run
     from thalweg.summary.solution import Solution
+
+
+WIDE = 100_000  # columns
 
 
 def say_run(run: Run, solution: Solution, as_json: bool) -> None:
@@ -48,16 +52,19 @@ def say_run(run: Run, solution: Solution, as_json: bool) -> None:
         )
         return
     table = Table(box=None, pad_edge=False)
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:  # nothing is cut where a program or a file takes it
+        console.width = WIDE
     for heading in ("", "by descent", "exact solution"):
         table.add_column(heading, justify="right" if heading else "left")
     # The loss keeps its name, also beside a column that is called so.
     loss, *names = unique_names(("loss" if is_squared else "mean squared error", *run.names))
     for name, ended, exact in zip(names, run.parameters, solution.parameters, strict=True):
-        table.add_row(name, number(ended, 8), number(exact, 8))
+        table.add_row(on_a_line(name), number(ended, 8), number(exact, 8))
     table.add_row(loss, number(squared, 8), number(solution.loss, 8))
     if not is_squared:  # the exact solution is not of that loss
         table.add_row(f"{run.settings.loss} loss of the last epoch", number(last, 8), "")
-    Console(highlight=False).print(table)
+    console.print(table)
 
 
 def as_object(features: Sequence[str], parameters: Array, *, intercept: bool) -> dict[str, object]:

@@ -32,7 +32,7 @@ from thalweg.cli.rows import paths_of, rows_of, scan_of
 from thalweg.cli.settings import as_keywords, with_settings
 from thalweg.cli.text_format import with_text_format
 from thalweg.data.text_format import TextFormat
-from thalweg.errors import InvalidSetting
+from thalweg.errors import InvalidSetting, on_a_line
 from thalweg.progress import Bar
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def solve(
         return
     _, *names = unique_names(("loss", *parameter_names(scan.features, intercept=intercept)))
     for name, value in zip(names, solution.parameters.tolist(), strict=True):
-        typer.echo(f"{name}\t{value!r}")
+        typer.echo(f"{on_a_line(name)}\t{value!r}")
     typer.echo(f"loss\t{solution.loss!r}")
 
 

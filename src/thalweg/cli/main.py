@@ -24,6 +24,7 @@ from thalweg.cli import fitting, lab, lesson, runs  # noqa: F401  # each adds it
 from thalweg.cli.app import INTERRUPTED, MISTAKE, app, errors
 from thalweg.cli.options import names_as_words
 from thalweg.errors import ThalwegError, ThalwegWarning, UnwritableFile, as_keyword
+from thalweg.progress import announcing
 
 __all__ = ["app", "main"]
 
@@ -31,7 +32,7 @@ __all__ = ["app", "main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and turn the library's errors into a sentence and an exit code."""
     try:
-        with _warnings_in_a_line(), _stdout_written():
+        with _warnings_in_a_line(), _stdout_written(), announcing(_say_waiting):
             app(arguments)
     except ThalwegError as error:
         _say(f"thalweg: {error.worded(_as_option)}", style="red")
@@ -39,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         _say("thalweg: interrupted")
         sys.exit(INTERRUPTED)
+
+
+def _say_waiting(what: str) -> None:
+    """Tell a person why nothing happens; a program does not ask."""
+    if errors.is_terminal:
+        _say(f"thalweg: {what}", style="dim")
 
 
 def _say(sentence: str, style: str | None = None) -> None:

@@ -20,7 +20,7 @@ DELIMITERS = (",", ";", "\t", "|")
 LAST_RESORT = " "  # as R's write.table has it: only where nothing else separates columns
 _NUMBER = re.compile(r"\s*[+-]?([\d]+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?\s*")
 _MARK = b"\xef\xbb\xbf"  # of UTF-8, that some programs begin a text with
-_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f]")  # no text has them
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # no text has them; a few have an escape
 _SPACE = re.compile(r"\s*")
 
 

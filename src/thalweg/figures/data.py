@@ -16,7 +16,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.figures.animation import Part, add_animation, points_until
 from thalweg.figures.downsample import compact, sample
-from thalweg.figures.labels import Runs, describe, name_runs
+from thalweg.figures.labels import Runs, as_text, describe, name_runs
 from thalweg.figures.theme import NEUTRAL, lay_out, style
 from thalweg.figures.traces import dashed
 from thalweg.summary.exact import exact_solution
@@ -63,8 +63,8 @@ def data_figure(data: Data, *, feature: str | None = None, theme: str = "light")
         subtitle=describe(rows, _ROWS),
         height=380,
     )
-    figure.update_xaxes(title_text=rows.label(feature))
-    figure.update_yaxes(title_text=rows.label(rows.target))
+    figure.update_xaxes(title_text=as_text(rows.label(feature)))
+    figure.update_yaxes(title_text=as_text(rows.label(rows.target)))
     return figure
 
 
@@ -127,9 +127,9 @@ def fit_figure(
         height=400,
     )
     ends_only = [part.at(np.inf)["y"] for part in parts]
-    figure.update_xaxes(title_text=rows.label(rows.features[0] if one else rows.target))
+    figure.update_xaxes(title_text=as_text(rows.label(rows.features[0] if one else rows.target)))
     figure.update_yaxes(
-        title_text=rows.label(rows.target) if one else f"predicted {rows.label(rows.target)}",
+        title_text=("" if one else "predicted ") + as_text(rows.label(rows.target)),
         range=_readable(rows.y, ends_only),
     )
     add_animation(figure, parts, [run.recorded_epochs for run in named.values()], below=56)
@@ -138,13 +138,14 @@ def fit_figure(
 
 def _data_trace(rows: Dataset, feature: str) -> go.Scatter:
     chosen = sample(len(rows), _ROWS)
+    across, up = as_text(feature), as_text(rows.target)
     return go.Scatter(
         x=compact(rows.X[chosen, rows.features.index(feature)]),
         y=compact(rows.y[chosen]),
         mode="markers",
         marker=_CROSS,
         name="data",
-        hovertemplate=f"{feature} %{{x:,}}<br>{rows.target} %{{y:,}}<extra></extra>",
+        hovertemplate=f"{across} %{{x:,}}<br>{up} %{{y:,}}<extra></extra>",
     )
 
 

@@ -15,7 +15,7 @@ from thalweg.checks import check_choice
 from thalweg.conditioning.curvature import mean_squared_error
 from thalweg.figures.animation import DRAWN, add_animation
 from thalweg.figures.downsample import compact, downsample
-from thalweg.figures.labels import Runs, Units, describe_runs, need_runs
+from thalweg.figures.labels import Runs, Units, as_text, describe_runs, need_runs
 from thalweg.figures.theme import Style, lay_out, style
 from thalweg.figures.traces import MARKERS, add_path, dashed, hover, markers, star
 
@@ -87,8 +87,8 @@ def path_figure(
         legend=True,
         height=400,
     )
-    figure.update_xaxes(title_text=units.parameter(across))
-    figure.update_yaxes(title_text=units.parameter(up))
+    figure.update_xaxes(title_text=as_text(units.parameter(across)))
+    figure.update_yaxes(title_text=as_text(units.parameter(up)))
     add_animation(figure, parts, [run.recorded_epochs for run in named.values()], below=56)
     return figure
 
@@ -144,7 +144,7 @@ def loss_figure(
     )
     units = Units(first.features, first.target, first.source)
     figure.update_xaxes(title_text="epoch")
-    figure.update_yaxes(title_text=units.loss(kinds.pop()) if len(kinds) == 1 else "loss")
+    figure.update_yaxes(title_text=as_text(units.loss(kinds.pop())) if len(kinds) == 1 else "loss")
     losses = np.concatenate([run.loss for run in named.values()] + [np.full(1, floor)])
     positive = losses[np.isfinite(losses) & (losses > 0)]
     if positive.size and positive.max() > 10 * positive.min():

@@ -16,7 +16,7 @@ from thalweg.conditioning.curvature import Curvature, principal_axes
 from thalweg.diagnosis.wording import direction_name
 from thalweg.errors import InvalidData
 from thalweg.figures.downsample import downsample
-from thalweg.figures.labels import Units
+from thalweg.figures.labels import Units, as_text
 from thalweg.figures.surfaces import contour_figure
 from thalweg.figures.theme import lay_out, style
 from thalweg.figures.traces import CASING, dashed
@@ -165,7 +165,7 @@ def distances_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figure
     unit = Units(run.features, run.target, run.source).target
     figure.update_xaxes(title_text="epoch")
     figure.update_yaxes(
-        title_text=f"predictions off by ({unit})",
+        title_text=f"predictions off by ({as_text(unit)})",
         type="log",
         exponentformat="power",
         range=_range(apart, near),
@@ -177,7 +177,7 @@ def _distances(spectrum: Curvature, seen: Classification, apart: Array) -> list[
     """Draw the distance (k, p) along each direction that tells something."""
     traces = []
     for index, direction in enumerate(_chosen(seen.excess, spectrum.rank)):
-        name, look = direction_name(spectrum, direction), style(index)
+        name, look = as_text(direction_name(spectrum, direction)), style(index)
         away = apart[:, direction]
         away = np.where(np.isfinite(away) & (away > 0.0), away, np.nan)
         drawn = downsample(np.log(away)[:, np.newaxis], _POINTS)

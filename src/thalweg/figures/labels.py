@@ -24,19 +24,34 @@ if TYPE_CHECKING:
 Runs: TypeAlias = "Run | Sequence[Run] | Mapping[str, Run]"
 """One run, several, or several by the names that figures shall call them."""
 
+# What Plotly reads as HTML, as a field of a template and as TeX; and how it writes these.
+_MARKS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "{": "&#123;", "$": "&#36;"})
+
 _TELLING = ("batch_size", "loss", "shuffle", "standardize", "intercept", "epochs", "seed")
+
+
+def as_text(name: str) -> str:
+    """Write a name so that Plotly shows it as it is, in titles, legends and hover texts.
+
+    Examples
+    --------
+    >>> as_text("mass <b> %{x}")
+    'mass &lt;b&gt; %&#123;x}'
+    """
+    return name.translate(_MARKS)
 
 
 def name_runs(runs: Runs | None) -> dict[str, Run]:
     """Give each run the name that figures call it, in their order.
 
     A run without a name is called by its optimiser and learning rate, and by other settings
-    where those leave two runs alike; what is still alike is numbered.
+    where those leave two runs alike; what is still alike is numbered. Names are as Plotly takes
+    them: see :func:`as_text`.
     """
     if runs is None:
         return {}
     if isinstance(runs, Mapping):
-        return dict(runs)
+        return {as_text(name): run for name, run in runs.items()}
     members = list(runs) if isinstance(runs, Sequence) else [runs]
     plain = [f"{run.settings.optimizer}, lr {number(run.settings.lr, 6)}" for run in members]
     plain = [
@@ -47,7 +62,7 @@ def name_runs(runs: Runs | None) -> dict[str, Run]:
         name if plain.count(name) == 1 else f"{name} ({plain[: i + 1].count(name)})"
         for i, name in enumerate(plain)
     ]
-    return dict(zip(counted, members, strict=True))
+    return dict(zip(map(as_text, counted), members, strict=True))
 
 
 def need_runs(runs: Runs) -> dict[str, Run]:

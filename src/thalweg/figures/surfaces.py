@@ -14,7 +14,7 @@ from thalweg.arrays import Array
 from thalweg.data.inputs import Data
 from thalweg.figures.animation import DRAWN, Part, add_animation, points_until
 from thalweg.figures.downsample import compact, downsample
-from thalweg.figures.labels import Runs, Units, describe, log_ticks, name_runs, percent
+from thalweg.figures.labels import Runs, Units, as_text, describe, log_ticks, name_runs, percent
 from thalweg.figures.theme import SURFACE_COLORS, Style, lay_out, style
 from thalweg.figures.traces import CASING, STAR, add_path, hover, star
 from thalweg.loss_surface.surface import Surface, surface
@@ -154,7 +154,7 @@ def contour_figure(
             ncontours=24,
             line={"width": 0.5, "color": "rgba(255, 255, 255, 0.45)"},
             colorbar={
-                "title": {"text": units.loss(), "side": "right"},
+                "title": {"text": as_text(units.loss()), "side": "right"},
                 "thickness": 10,
                 "xpad": 3,
                 "outlinewidth": 0,
@@ -180,8 +180,12 @@ def contour_figure(
         legend=True,
         height=420,
     )
-    figure.update_xaxes(title_text=_axis(plane, 0), range=[first[0], first[-1]], ticks="outside")
-    figure.update_yaxes(title_text=_axis(plane, 1), range=[second[0], second[-1]], ticks="outside")
+    figure.update_xaxes(
+        title_text=as_text(_axis(plane, 0)), range=[first[0], first[-1]], ticks="outside"
+    )
+    figure.update_yaxes(
+        title_text=as_text(_axis(plane, 1)), range=[second[0], second[-1]], ticks="outside"
+    )
     add_animation(figure, parts, [run.recorded_epochs for run in named.values()], below=56)
     return figure
 
@@ -301,6 +305,7 @@ def _standing(trace: int, x: Any, y: Any, z: Any, epochs: Array) -> Part:
 def _star_3d(plane: Surface) -> go.Scatter3d:
     flat = plane.project(plane.solution)
     height = np.log10(np.maximum(plane.loss_at(plane.solution), plane.floor))
+    first, second = map(as_text, plane.along)
     return go.Scatter3d(
         x=flat[:1], y=flat[1:], z=[height],
         mode="markers",
@@ -308,8 +313,7 @@ def _star_3d(plane: Surface) -> go.Scatter3d:
         showlegend=True,
         marker={"symbol": "diamond", "size": 5, "color": STAR["color"], "line": STAR["line"]},
         hovertemplate=(
-            f"<b>exact solution</b><br>{plane.along[0]} %{{x:,.6~g}}<br>"
-            f"{plane.along[1]} %{{y:,.6~g}}<extra></extra>"
+            f"<b>exact solution</b><br>{first} %{{x:,.6~g}}<br>{second} %{{y:,.6~g}}<extra></extra>"
         ),
     )  # fmt: skip
 
@@ -340,7 +344,9 @@ def _scene(plane: Surface, tracks: list[_Track], figure: go.Figure) -> dict[str,
 
 def _title(text: str) -> dict[str, Any]:
     """Title an axis in two short lines: a scene on a phone has no room for one long one."""
-    return {"text": text.replace(": ", "<br>").replace(" (", "<br>("), "font": {"size": 13}}
+    as_it_is = text.replace("<", "<\u200b")  # a scene knows tags, and neither entities nor fields
+    lines = as_it_is.replace(": ", "<br>").replace(" (", "<br>(")
+    return {"text": lines, "font": {"size": 13}}
 
 
 def _eye(plane: Surface, tracks: list[_Track]) -> dict[str, float]:
@@ -381,7 +387,7 @@ def _axis(plane: Surface, axis: int) -> str:
 
 
 def _surface_hover(plane: Surface) -> str:
-    first, second = plane.along
+    first, second = map(as_text, plane.along)
     return f"{first} %{{x:,.6~g}}<br>{second} %{{y:,.6~g}}<br>loss 10^%{{z:.3f}}<extra></extra>"
 
 

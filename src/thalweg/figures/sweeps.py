@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
-from thalweg.figures.labels import Units, describe, log_ticks
+from thalweg.figures.labels import Units, as_text, describe, log_ticks
 from thalweg.figures.theme import NEUTRAL, SURFACE_COLORS, lay_out, style
 from thalweg.figures.traces import dashed
 from thalweg.numbers import number
@@ -89,7 +89,7 @@ def rates_figure(sweep: Sweep, *, theme: str = "light") -> go.Figure:
     data = sweep.data
     units = Units(data.features, data.target, data)
     figure.update_xaxes(title_text="learning rate", type="log", exponentformat="power")
-    figure.update_yaxes(title_text=units.loss(), type="log", exponentformat="power")
+    figure.update_yaxes(title_text=as_text(units.loss()), type="log", exponentformat="power")
     return figure
 
 
@@ -155,7 +155,7 @@ def settings_map_figure(
             "<extra></extra>",
             colorbar={
                 "title": {
-                    "text": Units(data.features, data.target, data).loss(),
+                    "text": as_text(Units(data.features, data.target, data).loss()),
                     "side": "right",
                 },
                 "thickness": 12,

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from thalweg.checks import check_choice
+from thalweg.figures.labels import as_text
 
 THEMES = ("light", "dark")
 
@@ -125,8 +126,8 @@ def lay_out(
         theme(theme_name),
         margin={"t": head + 26 * legend, "l": 12, "r": 12, "b": 12},
         title={
-            "text": _shorten(title, 40),
-            "subtitle": {"text": _shorten(subtitle, 52)},
+            "text": as_text(_shorten(title, 40)),
+            "subtitle": {"text": as_text(_shorten(subtitle, 52))},
             "x": 0,
             "xref": "container",
             "xanchor": "left",

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from thalweg.arrays import Array
 from thalweg.figures.animation import Part, points_until
 from thalweg.figures.downsample import compact
+from thalweg.figures.labels import as_text
 from thalweg.figures.theme import NEUTRAL, Style
 
 MARKERS = 30  # recorded points up to which each is marked
@@ -45,6 +46,7 @@ def markers(look: Style, *, few: bool) -> dict[str, Any]:
 
 def hover(name: str, across: str, up: str) -> str:
     """Say what the pointer reads from a path: epoch, both coordinates, the loss."""
+    across, up = as_text(across), as_text(up)
     return (
         f"<b>{name}</b><br>epoch %{{customdata[0]:,.6~g}}<br>"
         f"{across} %{{x:,.6~g}}<br>{up} %{{y:,.6~g}}<br>"
@@ -138,6 +140,7 @@ def add_path(
 
 def star(at: Array, across: str, up: str) -> go.Scatter:
     """Mark the exact solution."""
+    across, up = as_text(across), as_text(up)
     return go.Scatter(
         x=[at[0]],
         y=[at[1]],

@@ -101,7 +101,9 @@ def keywords_of(names: tuple[str, ...], features: tuple[str, ...]) -> dict[str, 
     if len(features) == 1 and features[0] != names[-1]:
         # The weight of a single feature also goes by the feature's name.
         names, parameters = (*names, features[0]), (*names, names[-1])
-    keywords = unique_names((*KEYWORDS, *names))[len(KEYWORDS) :]
+    keywords, taken = names, set(names)
+    if len(taken) < len(names) or not taken.isdisjoint(KEYWORDS):
+        keywords = unique_names((*KEYWORDS, *names))[len(KEYWORDS) :]
     return dict(zip(keywords, parameters, strict=True))
 
 

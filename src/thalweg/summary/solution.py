@@ -88,7 +88,11 @@ class Solution(NamedTuple):
     @property
     def parameters(self) -> Array:
         """The parameters in a path's order, [bias, weights…], shape (p,)."""
-        return np.concatenate(([self.bias], self.weights)) if self.intercept else self.weights
+        if not self.intercept:
+            return self.weights
+        parameters = np.empty(len(self.weights) + 1)
+        parameters[0], parameters[1:] = self.bias, self.weights
+        return parameters
 
     def __repr__(self) -> str:
         values = zip(self.names, self.parameters, strict=True)

@@ -26,6 +26,7 @@ from thalweg.data.inputs import Data, take
 from thalweg.data.names import default_features
 from thalweg.errors import InvalidData
 from thalweg.interrupts import interruptible
+from thalweg.kinds import Whole
 from thalweg.summary.blocks import Tree
 from thalweg.summary.double_double import (
     Matrix,
@@ -45,6 +46,8 @@ from thalweg.summary.solution import (
     solution_of,
     warn_of_dependence,
 )
+
+_BLOCK_NUMBER = Whole("", low=0)
 
 
 class SquaredError(NamedTuple):
@@ -240,8 +243,14 @@ class Summary:
         2
         """
         tree: Tree[Summary] = Tree(Summary.merge)
-        for number, block in blocks:
-            tree.put(number, block)
+        if not isinstance(blocks, Iterable):
+            raise _no_blocks(f"a {type(blocks).__name__}")
+        for numbered in blocks:
+            pair = tuple(numbered) if isinstance(numbered, Sequence) else ()
+            number = _BLOCK_NUMBER.normal(pair[0]) if len(pair) == 2 else None
+            if number is None or not isinstance(pair[1], Summary):
+                raise _no_blocks(repr(numbered))
+            tree.put(number, pair[1])
         return tree.total()
 
     def merge(self, other: Summary) -> Summary:
@@ -555,7 +564,16 @@ def _block(batch: tuple[Any, Any]) -> tuple[Any, Any] | None:
 
 
 def _checked_names(features: Sequence[str], target: str, d: int) -> tuple[str, ...]:
-    names = tuple(features)
+    several = isinstance(features, Iterable) and not isinstance(features, str)
+    names = tuple(features) if several else ()
+    for argument, given in (("features", names), ("target", (target,))):
+        if not given or not all(isinstance(name, str) for name in given):
+            raise InvalidData(
+                argument,
+                got=repr(features if argument == "features" else target),
+                expected="names as texts",
+                advice="write them as str, such as ['x1', 'x2'] and 'y'",
+            )
     if len(names) != d:
         raise _other_columns("features", len(names), d)
     if len({*names, target}) != d + 1:
@@ -566,6 +584,15 @@ def _checked_names(features: Sequence[str], target: str, d: int) -> tuple[str, .
             advice="name each column once",
         )
     return names
+
+
+def _no_blocks(got: str) -> InvalidData:
+    return InvalidData(
+        "blocks",
+        got=got,
+        expected="pairs of a block's number, from 0 on, and its Summary",
+        advice="number the blocks in the order of their rows",
+    )
 
 
 def _other_columns(argument: str, got: int, expected: int) -> InvalidData:

@@ -295,6 +295,13 @@ def _is_several(value: object) -> bool:
 def _check_batch_descent(settings: Settings) -> None:
     """Refuse what a sweep does not walk: it has one kernel, for batch descent on mse."""
     if isinstance(settings.rule, TorchRule):
+        for flag in TORCH_FLAGS.keys() & settings.hyperparameters.keys():
+            raise InvalidSetting(
+                flag,
+                got=repr(settings.hyperparameters[flag]),
+                expected="nothing: PyTorch does not walk a sweep",
+                advice="leave it out, or walk such runs one at a time with thalweg.fit",
+            )
         raise InvalidSetting(
             "optimizer",
             got=repr(settings.optimizer),

@@ -108,7 +108,7 @@ export class Charts {
     if (rows.one) {
       traces.push({
         x: rows.X.map((row) => row[0]), y: rows.y, mode: "markers", marker: mark, name: "data",
-        uid: "rows", hovertemplate: `${rows.features[0]} %{x:,}<br>${rows.target} %{y:,}<extra></extra>`,
+        uid: "rows", hovertemplate: `${escape(rows.features[0])} %{x:,}<br>${escape(rows.target)} %{y:,}<extra></extra>`,
       });
       const exact = ends.map((x) => rows.exactly(rows.standardize([x])));
       traces.push(floor(ends, exact, "exact solution", neutral));
@@ -119,7 +119,7 @@ export class Charts {
       const x = rows.one ? ends : rows.y;
       const Z = rows.one ? ends.map((value) => rows.standardize([value])) : rows.Z;
       traces.push({
-        x, y: Array.from(Z, (z) => result.predict(i, z)), name: result.name, uid: uid(result),
+        x, y: Array.from(Z, (z) => result.predict(i, z)), name: escape(result.name), uid: uid(result),
         mode: rows.one ? "lines" : "markers",
         line: { color: look.color, dash: look.dash, width: 2.6 },
         marker: { color: look.color, symbol: `${look.symbol}-open`, size: 6 },
@@ -143,7 +143,7 @@ export class Charts {
     for (const result of backwards(results)) {
       const look = this.style(result.look);
       traces.push({
-        x: result.loss_at, y: result.losses, mode: "lines", name: result.name, uid: uid(result),
+        x: result.loss_at, y: result.losses, mode: "lines", name: escape(result.name), uid: uid(result),
         line: { color: look.color, dash: look.dash, width: 2.4 },
         hovertemplate: `<b>${escape(result.name)}</b><br>epoch %{x:,}<br>loss %{y:,.6~g}<extra></extra>`,
       });
@@ -171,7 +171,7 @@ export class Charts {
         z: grid(plane), colorscale: "Cividis", contours: levels(plane), autocontour: false, name: "loss",
         line: { width: 0.5, color: "rgba(255, 255, 255, 0.45)" },
         colorbar: { thickness: 10, outlinewidth: 0, x: 1.02, xpad: 0, ...ticks(plane) },
-        hovertemplate: `${plane.along[0]} %{x:,.5~g}<br>${plane.along[1]} %{y:,.5~g}<br>loss 10^%{z:.2f}<extra></extra>`,
+        hovertemplate: `${escape(plane.along[0])} %{x:,.5~g}<br>${escape(plane.along[1])} %{y:,.5~g}<br>loss 10^%{z:.2f}<extra></extra>`,
       },
     ];
     for (const result of backwards(results)) {
@@ -179,14 +179,14 @@ export class Charts {
       const x = Float64Array.from({ length: result.size }, (_, i) => result.across(i));
       const y = Float64Array.from({ length: result.size }, (_, i) => result.up(i));
       const upTo = result.indexAt(epoch) + 1;
-      const shared = { mode: "lines", name: result.name, uid: uid(result), hoverinfo: "skip" };
+      const shared = { mode: "lines", name: escape(result.name), uid: uid(result), hoverinfo: "skip" };
       traces.push(
         { ...shared, uid: `${uid(result)}-casing`, x, y, line: { color: CASING, width: 5 }, opacity: 0.55 },
         {
           ...shared, x: x.subarray(0, upTo), y: y.subarray(0, upTo), hoverinfo: undefined,
           line: { color: look.color, dash: look.dash, width: 2.4 },
           customdata: Array.from(result.at.subarray(0, upTo)),
-          hovertemplate: `<b>${escape(result.name)}</b><br>epoch %{customdata:,}<br>${plane.along[0]} %{x:,.6~g}<br>${plane.along[1]} %{y:,.6~g}<extra></extra>`,
+          hovertemplate: `<b>${escape(result.name)}</b><br>epoch %{customdata:,}<br>${escape(plane.along[0])} %{x:,.6~g}<br>${escape(plane.along[1])} %{y:,.6~g}<extra></extra>`,
         },
         head([x[upTo - 1]], [y[upTo - 1]], look, result),
       );
@@ -205,7 +205,7 @@ export class Charts {
         type: "surface", x: count.map((i) => step(x, i)), y: count.map((i) => step(y, i)), z,
         colorscale: "Cividis", showscale: false, opacity: 0.93, name: "loss",
         lighting: { ambient: 0.75, diffuse: 0.5, specular: 0.05, roughness: 0.9 },
-        hovertemplate: `${plane.along[0]} %{x:,.5~g}<br>${plane.along[1]} %{y:,.5~g}<br>loss 10^%{z:.2f}<extra></extra>`,
+        hovertemplate: `${escape(plane.along[0])} %{x:,.5~g}<br>${escape(plane.along[1])} %{y:,.5~g}<br>loss 10^%{z:.2f}<extra></extra>`,
       },
     ];
     for (const result of results) traces.push(...this.path3d(result, epoch, plane));
@@ -218,8 +218,8 @@ export class Charts {
       traces,
       layout: {
         scene: {
-          xaxis: { title: { text: plane.along[0], font: SPATIAL }, range: x, nticks: 4, tickfont: SMALL },
-          yaxis: { title: { text: plane.along[1], font: SPATIAL }, range: y, nticks: 4, tickfont: SMALL },
+          xaxis: { title: { text: inScene(plane.along[0]), font: SPATIAL }, range: x, nticks: 4, tickfont: SMALL },
+          yaxis: { title: { text: inScene(plane.along[1]), font: SPATIAL }, range: y, nticks: 4, tickfont: SMALL },
           zaxis: { title: { text: this.sizes.surface.width < PHONE ? "" : "loss", font: SPATIAL }, ...ticks(plane), tickfont: SMALL },
           aspectmode: "manual",
           aspectratio: { x: 1.15, y: 1.15, z: 0.8 },
@@ -238,11 +238,11 @@ export class Charts {
     const [x, y, z] = headOf(result, last);
     return [
       {
-        type: "scatter3d", ...line, mode: "lines", name: result.name,
+        type: "scatter3d", ...line, mode: "lines", name: escape(result.name),
         line: { color: look.color, dash: look.dash, width: 6 }, hoverinfo: "skip",
       },
       {
-        type: "scatter3d", x: [x], y: [y], z: [z], mode: "markers", name: result.name,
+        type: "scatter3d", x: [x], y: [y], z: [z], mode: "markers", name: escape(result.name),
         marker: { color: look.color, symbol: look.symbol, size: 6, line: { color: CASING, width: 1 } },
         hovertemplate: `<b>${escape(result.name)}</b><extra></extra>`,
       },
@@ -304,7 +304,7 @@ const backwards = (results) => [...results].reverse();
 const uid = (result) => (result.current ? "current" : `kept-${result.look}`);
 
 function axis(title, range) {
-  return { title: { text: title, standoff: 6, font: { size: 12 } }, range, automargin: false, fixedrange: true, ticks: "outside", nticks: 7 };
+  return { title: { text: escape(title), standoff: 6, font: { size: 12 } }, range, automargin: false, fixedrange: true, ticks: "outside", nticks: 7 };
 }
 
 function epochAxis(range) {
@@ -323,7 +323,7 @@ function floor(x, y, name, color) {
 
 function head(x, y, look, result) {
   return {
-    x, y, mode: "markers", name: result.name, uid: `${uid(result)}-head`, showlegend: false, hoverinfo: "skip",
+    x, y, mode: "markers", name: escape(result.name), uid: `${uid(result)}-head`, showlegend: false, hoverinfo: "skip",
     marker: { color: look.color, symbol: look.symbol, size: 11, line: { color: CASING, width: 1.5 } },
   };
 }
@@ -333,7 +333,7 @@ function star(plane) {
   return {
     x: [x], y: [y], mode: "markers", name: "exact solution",
     marker: { symbol: "star", size: 14, color: CASING, line: { color: "#1f2328", width: 1.5 } },
-    hovertemplate: `<b>exact solution</b><br>${plane.along[0]} %{x:,.6~g}<br>${plane.along[1]} %{y:,.6~g}<extra></extra>`,
+    hovertemplate: `<b>exact solution</b><br>${escape(plane.along[0])} %{x:,.6~g}<br>${escape(plane.along[1])} %{y:,.6~g}<extra></extra>`,
   };
 }
 
@@ -367,4 +367,7 @@ function levels(plane) {
   return plane.levels;
 }
 
-const escape = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
+const MARKS = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "{": "&#123;", "$": "&#36;" };
+const escape = (text) => text.replace(/[&<>{$]/g, (mark) => MARKS[mark]);
+// A scene knows tags, and no entities.
+const inScene = (text) => text.replaceAll("<", "<\u200b");

@@ -4,10 +4,12 @@ import html
 import json
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io
 import pytest
 
 import thalweg
@@ -570,3 +572,25 @@ def test_a_scene_shows_tags_as_they_are() -> None:
     scene = figures.surface_figure(thalweg.surface(data, along=("<b>", "&lt;"))).layout.scene
     assert scene.xaxis.title.text.startswith("weight of <\u200bb>")
     assert scene.yaxis.title.text.startswith("weight of &lt;")
+
+
+def test_a_figure_stands_still_until_it_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = figures.contour_figure(thalweg.salammbo(), thalweg.fit(thalweg.salammbo(), epochs=9))
+    assert figure.frames
+    plays = "Plotly.animate("
+    figure.write_html(tmp_path / "still.html", include_plotlyjs=False)
+    pages = [
+        (tmp_path / "still.html").read_text(encoding="utf-8"),
+        figure.to_html(include_plotlyjs=False),
+    ]
+    assert all("Plotly.newPlot(" in page and plays not in page for page in pages)
+    assert plays in figure.to_html(include_plotlyjs=False, auto_play=True)
+    assert plays in go.Figure(figure).to_html(include_plotlyjs=False)
+    asked: list[Any] = []
+    monkeypatch.setattr(  # what a notebook shows, whose renderer needs one
+        type(plotly.io.renderers), "_build_mime_bundle", lambda *_, **options: asked.append(options)
+    )
+    figure._repr_mimebundle_()
+    assert asked == [{"auto_play": False}]

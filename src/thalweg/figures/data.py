@@ -17,6 +17,7 @@ from thalweg.data.inputs import Data, take
 from thalweg.figures.animation import Part, add_animation, points_until
 from thalweg.figures.downsample import compact, sample
 from thalweg.figures.labels import Runs, as_text, describe, name_runs
+from thalweg.figures.still import StillFigure
 from thalweg.figures.theme import NEUTRAL, lay_out, style
 from thalweg.figures.traces import dashed
 from thalweg.summary.exact import exact_solution
@@ -55,7 +56,7 @@ def data_figure(data: Data, *, feature: str | None = None, theme: str = "light")
     rows = take(data).read()
     feature = rows.features[0] if feature is None else feature
     check_choice("feature", feature, rows.features)
-    figure = go.Figure(_data_trace(rows, feature))
+    figure = StillFigure(_data_trace(rows, feature))
     lay_out(
         figure,
         theme_name=theme,
@@ -100,7 +101,7 @@ def fit_figure(
     """
     rows, named = take(data).read(), name_runs(runs)
     one = len(rows.features) == 1
-    figure = go.Figure()
+    figure = StillFigure()
     if one:
         figure.add_trace(_data_trace(rows, rows.features[0]))
         X, drawn = _ends(rows), _ROWS

@@ -16,6 +16,7 @@ from thalweg.conditioning.curvature import mean_squared_error
 from thalweg.figures.animation import DRAWN, add_animation
 from thalweg.figures.downsample import compact, downsample
 from thalweg.figures.labels import Runs, Units, as_text, describe_runs, need_runs
+from thalweg.figures.still import StillFigure
 from thalweg.figures.theme import Style, lay_out, style
 from thalweg.figures.traces import MARKERS, add_path, dashed, hover, markers, star
 
@@ -68,7 +69,7 @@ def path_figure(
     check_choice("axes", up, first.names)
     columns = [first.names.index(across), first.names.index(up)]
     units = Units(first.features, first.target, first.source)
-    figure, parts = go.Figure(), []
+    figure, parts = StillFigure(), []
     for index, (name, run) in enumerate(named.items(), first_style):
         drawn = downsample(run.path[:, columns], DRAWN)
         epochs, parameters = run.recorded_epochs[drawn], run.path[drawn]
@@ -124,7 +125,7 @@ def loss_figure(
     named = need_runs(runs)
     first = next(iter(named.values()))
     kinds = {run.settings.loss for run in named.values()}
-    figure = go.Figure()
+    figure = StillFigure()
     for index, (name, run) in enumerate(named.items(), first_style):
         figure.add_trace(_loss_trace(name, style(index), run))
     floor = 0.0

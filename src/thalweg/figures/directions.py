@@ -17,6 +17,7 @@ from thalweg.diagnosis.wording import direction_name
 from thalweg.errors import InvalidData
 from thalweg.figures.downsample import downsample
 from thalweg.figures.labels import Units, as_text
+from thalweg.figures.still import StillFigure
 from thalweg.figures.surfaces import contour_figure
 from thalweg.figures.theme import lay_out, style
 from thalweg.figures.traces import CASING, dashed
@@ -150,7 +151,7 @@ def distances_figure(diagnosis: Diagnosis, *, theme: str = "light") -> go.Figure
             advice="pass thalweg.explain(run)",
         )
     apart, landscape = np.sqrt(seen.excess), diagnosis.landscape
-    figure = go.Figure(_distances(diagnosis.scaled_landscape.curvature, seen, apart))
+    figure = StillFigure(_distances(diagnosis.scaled_landscape.curvature, seen, apart))
     near, last = float(np.sqrt(landscape.allowed_excess)), float(seen.epochs[-1])
     goal = "goal" if landscape.fits_exactly else "1 % above the exact loss"
     figure.add_trace(dashed([0.0, last], [near, near], goal))

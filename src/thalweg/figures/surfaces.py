@@ -15,6 +15,7 @@ from thalweg.data.inputs import Data
 from thalweg.figures.animation import DRAWN, Part, add_animation, points_until
 from thalweg.figures.downsample import compact, downsample
 from thalweg.figures.labels import Runs, Units, as_text, describe, log_ticks, name_runs, percent
+from thalweg.figures.still import StillFigure
 from thalweg.figures.theme import SURFACE_COLORS, Style, lay_out, style
 from thalweg.figures.traces import CASING, STAR, add_path, hover, star
 from thalweg.loss_surface.surface import Surface, surface
@@ -74,7 +75,7 @@ def surface_figure(
     plane = _as_surface(plane, named)
     tracks = _tracks(plane, named, first_style)
     first, second = plane.axes
-    figure = go.Figure(
+    figure = StillFigure(
         go.Surface(
             x=compact(first),
             y=compact(second),
@@ -145,7 +146,7 @@ def contour_figure(
     first, second = plane.axes
     units = _units(plane)
     ticks, texts = log_ticks(float(plane.log10_loss.min()), float(plane.log10_loss.max()))
-    figure = go.Figure(
+    figure = StillFigure(
         go.Contour(
             x=compact(first),
             y=compact(second),

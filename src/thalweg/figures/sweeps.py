@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
 from thalweg.figures.labels import Units, as_text, describe, log_ticks
+from thalweg.figures.still import StillFigure
 from thalweg.figures.theme import NEUTRAL, SURFACE_COLORS, lay_out, style
 from thalweg.figures.traces import dashed
 from thalweg.numbers import number
@@ -46,7 +47,7 @@ def rates_figure(sweep: Sweep, *, theme: str = "light") -> go.Figure:
     >>> [trace.name for trace in rates_figure(rates).data]
     ['sgd', 'diverged', 'exact solution']
     """
-    figure, lr = go.Figure(), sweep.settings["lr"]
+    figure, lr = StillFigure(), sweep.settings["lr"]
     finite = sweep.loss[~sweep.diverged]
     top = float(finite.max()) if finite.size else sweep.exact_loss or 1.0
     crosses: list[float] = []
@@ -141,7 +142,7 @@ def settings_map_figure(
     low, high = np.quantile(shown, [0.0, 0.95]).tolist() if shown.size else (0.0, 1.0)
     ticks, texts = log_ticks(low, high)
     data = sweep.data
-    figure = go.Figure(
+    figure = StillFigure(
         go.Heatmap(
             x=[_word(value) for value in columns],
             y=[_word(value) for value in rows],

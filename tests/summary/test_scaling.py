@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from thalweg.summary.scaling import Scaling, scaling_of, weighted_scaling
+from thalweg.summary.scaling import PIECE_ROWS, Scaling, scaling_of, weighted_scaling
 from thalweg.summary.summary import Summary
 
 X = np.random.default_rng(3).normal(size=(25, 3)) * [1.0, 1e4, 1e-4] + [7.0, 1e5, 0.0]
@@ -57,3 +57,14 @@ def test_a_row_that_counts_for_nothing_does_not_count() -> None:
     rows = np.array([[2.0], [2.0], [9.0]])
     found = weighted_scaling(rows, np.array([1.0, 1.0, 0.0]), intercept=True)
     assert (found.means[0], found.scales[0]) == (2.0, 1.0)
+
+
+@pytest.mark.parametrize("n", [1, PIECE_ROWS - 1, PIECE_ROWS, PIECE_ROWS + 1, 3 * PIECE_ROWS + 7])
+def test_every_row_is_standardised(n: int) -> None:
+    rows = np.random.default_rng(n).normal(3.0, 2.0, size=(n, 3))
+    rows[:, 1] = 0.1
+    summary = Summary.of(rows, rows[:, 0])
+    scaling = scaling_of(summary, intercept=True)
+    expected = (rows - scaling.means) / scaling.scales
+    expected[:, ~summary.varies(scaling.means)] = 0.0
+    np.testing.assert_array_equal(scaling.rows(rows, summary), expected)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+import thalweg
 from thalweg import errors
 
 KINDS = [errors.InvalidData, errors.InvalidSetting, errors.UnreadableFile, errors.UnwritableFile]
@@ -58,3 +62,19 @@ def test_an_error_travels_between_processes_whole(kind: type[errors.ThalwegError
     error = made(kind)
     again = pickle.loads(pickle.dumps(error))  # noqa: S301  # our own bytes
     assert (type(again), str(again), vars(again)) == (kind, str(error), vars(error))
+
+
+def test_a_warning_points_to_the_line_of_who_asked(tmp_path: Path) -> None:
+    """However many calls of ours are between, a cached property and a pass over files too."""
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b,y\n1,1,1\n,2,2\n3,3,3\n4,4,5\n")
+    calls: list[Callable[[], Any]] = [
+        lambda: thalweg.read(path, target="y", missing="drop"),
+        lambda: thalweg.solve(thalweg.scan(path, target="y", missing="drop")),
+        lambda: thalweg.solve([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]], [1.0, 2.0, 4.0]),
+        lambda: thalweg.surface([[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]], [1.0, 2.0, 4.0]),
+    ]
+    for call in calls:
+        with pytest.warns(errors.ThalwegWarning) as said:
+            call()
+        assert {warning.filename for warning in said} == {__file__}

@@ -18,7 +18,9 @@ Not here: messages of a run's outcome (:mod:`thalweg.runs.run`).
 
 from __future__ import annotations
 
+import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from unicodedata import category
@@ -180,6 +182,23 @@ def and_more(words: Iterable[str], most: int) -> str:
 
 LISTED = "choose one of them"
 """What to do where all the valid names stand in the sentence already."""
+
+
+def warn(message: str) -> None:
+    """Warn at the line by which the user came here, however many calls of ours are between.
+
+    Warns
+    -----
+    ThalwegWarning
+    """
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and _is_between(frame.f_globals.get("__name__", "")):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, ThalwegWarning, stacklevel=level)
+
+
+def _is_between(module: str) -> bool:
+    return module.partition(".")[0] in (__name__.partition(".")[0], "functools", "contextlib")
 
 
 def on_a_line(text: str) -> str:

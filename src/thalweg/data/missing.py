@@ -5,7 +5,6 @@ Not here: where the rows come from (:mod:`thalweg.data.files`, :mod:`thalweg.dat
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, Literal, TypeAlias
 
@@ -14,7 +13,7 @@ import numpy as np
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
 from thalweg.data.source import Rows
-from thalweg.errors import InvalidData, ThalwegWarning
+from thalweg.errors import InvalidData, warn
 
 Missing: TypeAlias = Literal["error", "drop"]
 
@@ -103,11 +102,9 @@ class MissingFilter:
     def warn_of_dropped(self) -> None:
         """Say how many rows were left out, where some were."""
         if self.dropped:
-            warnings.warn(
+            warn(
                 f"{self.source}: {self.dropped:,} of {self.rows:,} rows with missing values are "
                 "left out",
-                ThalwegWarning,
-                stacklevel=3,
             )
 
     def _sift(self, X: Array, y: Array) -> Rows:

@@ -11,7 +11,6 @@ import io
 import os
 import re
 import unicodedata
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,9 +22,9 @@ from thalweg.data.outputs import check_outputs
 from thalweg.errors import (
     InvalidData,
     InvalidSetting,
-    ThalwegWarning,
     UnreadableFile,
     printable,
+    warn,
 )
 from thalweg.regular import read_whole
 
@@ -354,11 +353,9 @@ def _cut(text: str, heading: re.Pattern[str], where: str) -> list[tuple[str, str
         )
     before = len(text[: starts[0]].strip())
     if before:
-        warnings.warn(
+        warn(
             f"{where}: {before:,} characters before the first heading belong to no chapter "
             "and are left out",
-            ThalwegWarning,
-            stacklevel=3,
         )
     chapters = []
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):

@@ -6,7 +6,6 @@ Not here: where the matrix comes from (:mod:`thalweg.summary.gram`), the arithme
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
-from thalweg.errors import ThalwegWarning, and_more, sentence
+from thalweg.errors import and_more, sentence, warn
 from thalweg.interrupts import interruptible
 from thalweg.summary.double_double import Matrix, Order, least_squares, quadratic_form
 from thalweg.summary.gram_kernel import ERROR
@@ -181,13 +180,11 @@ def warn_of_dependence(solution: Solution, n: int) -> None:
     p = len(solution.parameters)
     shown = and_more(map(repr, dependent), NAMES_SHOWN)
     few = f"{n:,} rows for {p:,} parameters and " if n < p else ""
-    warnings.warn(
+    warn(
         sentence(
             "X",
             got=f"{few}columns that depend on one another: {shown}",
             expected="independent columns",
             advice="of all the best answers the one of smallest norm is given",
         ),
-        ThalwegWarning,
-        stacklevel=3,
     )

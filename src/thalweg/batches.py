@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thalweg.errors import InvalidSetting
+from thalweg.numbers import counted
 
 if TYPE_CHECKING:
     from thalweg.settings import Settings
@@ -67,7 +68,7 @@ def batches_of(settings: Settings, n: int) -> Batches:
     if settings.drop_last and settings.batch_size is not None and settings.batch_size > n:
         raise InvalidSetting(
             "batch_size",
-            got=f"{settings.batch_size} for {n} rows, with drop_last",
+            got=f"{settings.batch_size} for {counted(n, 'row')}, with drop_last",
             expected=f"at most {n}, or no step would be left",
             advice="lower {batch_size}, or leave {drop_last} out",
             suggest={"batch_size": ..., "drop_last": ...},

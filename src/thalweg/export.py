@@ -20,6 +20,7 @@ from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidSetting, and_more
 from thalweg.losses import torch_class
+from thalweg.numbers import counted
 from thalweg.optimizers.choice import class_name
 from thalweg.runs.run import InitialState, Run
 from thalweg.settings import Settings
@@ -100,7 +101,7 @@ def _opening(run: Run, settings: Settings, n: int, *, from_file: bool) -> str:
     if settings.batch_sampler is not None:
         regime = "batches written out"
     count = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
-    columns = f"{run.target!r} from {_columns(run)}, {n:,} rows."
+    columns = f"{run.target!r} from {_columns(run)}, {counted(n, 'row')}."
     call = "Call it with the CSV file that holds these columns." if from_file else ""
     text = f"{settings.optimizer}, {count}, {regime}: {columns} {call}".strip()
     lines = [

@@ -44,6 +44,17 @@ def number(value: float, digits: int = 4) -> str:
     return _without_zeros(f"{value:,.{max(0, digits - 1 - int(exponent))}f}")
 
 
+def counted(n: int, thing: str) -> str:
+    """Say how many there are of a thing.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(2_000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{n:,} {thing}{'s' * (n != 1)}"
+
+
 def fixed(value: float, decimals: int) -> str:
     """Write a number with so many decimals, for a column of a table.
 

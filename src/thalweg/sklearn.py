@@ -25,6 +25,7 @@ from thalweg.data.names import unique_names
 from thalweg.descent.fit import fit
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra
 from thalweg.losses import DELTA_DEFAULT
+from thalweg.numbers import counted
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
 from thalweg.runs.run import Outcome, ResumeState, Run
@@ -403,7 +404,8 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         diverged = run.outcome is Outcome.DIVERGED
         advice = "lower lr, or leave it at 'auto'" if diverged else "raise epochs or the tolerance"
         warnings.warn(
-            f"The descent ended after {run.epochs:,} epochs, {run.outcome.value}; {advice}.",
+            f"The descent ended after {counted(run.epochs, 'epoch')}, {run.outcome.value}; "
+            f"{advice}.",
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -22,6 +22,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.identity import BLOCK_ROWS, RowsDigest, combine
 from thalweg.errors import InvalidData
 from thalweg.native import native
+from thalweg.numbers import counted
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.gram import GramSums
 from thalweg.summary.gram_kernel import _add_pair, _add_square, add_gram
@@ -95,7 +96,7 @@ def test_a_tree_with_gaps_is_refused(numbers: list[int]) -> None:
     with pytest.raises(InvalidData) as caught:
         tree.total()
     assert str(caught.value) == (
-        f"blocks: got {len(numbers)} blocks with numbers up to {max(numbers, default=-1)}, "
+        f"blocks: got {counted(len(numbers), 'block')} with numbers up to {max(numbers, default=-1)}, "
         "expected each number from 0 on once; number the blocks in the order of their rows"
     )
 

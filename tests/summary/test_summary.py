@@ -24,6 +24,7 @@ import thalweg.summary.gram
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import take
 from thalweg.errors import InvalidData, ThalwegWarning, UnreadableFile
+from thalweg.numbers import counted
 from thalweg.summary.encoding import MAGIC, VERSION
 from thalweg.summary.exact import exact_loss, solve
 from thalweg.summary.gram import gram_of
@@ -467,7 +468,7 @@ def test_fewer_rows_than_parameters(n: int, d: int) -> None:
     with pytest.warns(ThalwegWarning) as caught:
         solution = solve((X, y))
     assert str(caught[0].message).startswith(
-        f"X: got {n} rows for {d + 1} parameters and columns that depend on one another: 'bias', "
+        f"X: got {counted(n, 'row')} for {d + 1} parameters and columns that depend on one another: 'bias', "
     )
     assert solution.rank == n
     assert solution.loss <= 1e-26 * np.mean(y**2)
@@ -641,7 +642,7 @@ def test_blocks_that_cannot_be_summed_up() -> None:
         ),
         (
             [(X, y), (X[:, :1], y)],
-            "block 1: got 1 features, expected 2, as before; give every block the same columns",
+            "block 1: got 1 feature, expected 2, as before; give every block the same columns",
         ),
         (
             [(X, y[:3])],

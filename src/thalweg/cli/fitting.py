@@ -33,6 +33,7 @@ from thalweg.cli.settings import as_keywords, with_settings
 from thalweg.cli.text_format import with_text_format
 from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidSetting, on_a_line
+from thalweg.numbers import counted
 from thalweg.progress import Bar
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def fit(
             if kept
             else "nothing is kept without --checkpoint"
         )
-        walked = f"{run.epochs:,} of {run.asked.epochs:,} epochs"
+        walked = f"{run.epochs:,} of {counted(run.asked.epochs, 'epoch')}"
         ended = f"stopped: interrupted after {walked}; {go_on}"
     errors.print(ended, markup=False, soft_wrap=True)
     if run.outcome is thalweg.Outcome.DIVERGED:

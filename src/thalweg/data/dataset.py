@@ -22,6 +22,7 @@ from thalweg.data.identity import RowsDigest
 from thalweg.data.names import default_features, unique_names
 from thalweg.data.source import Rows, Watcher
 from thalweg.errors import InvalidData, nearest
+from thalweg.numbers import counted
 
 if TYPE_CHECKING:
     from thalweg.summary.summary import Summary
@@ -196,7 +197,8 @@ class Dataset:
         return int(self.X.shape[0])
 
     def __repr__(self) -> str:
-        return f"Dataset({len(self):,} rows, features={self.features!r}, target={self.target!r})"
+        rows = counted(len(self), "row")
+        return f"Dataset({rows}, features={self.features!r}, target={self.target!r})"
 
     def _repr_html_(self) -> str:
         from thalweg.pages.notebook import dataset_html  # only in a notebook

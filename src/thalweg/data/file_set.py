@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeAlias
 from thalweg.data.arrow import batch_rows
 from thalweg.data.columns import ChosenColumns, Column
 from thalweg.data.delimited import Delimited
-from thalweg.data.missing import counted
+from thalweg.data.missing import row_numbers
 from thalweg.data.paths import AnyPath, expanded, list_files
 from thalweg.data.scanning import ArrowBatch
 from thalweg.data.tables import Table, open_table, readable, without_runs
@@ -147,7 +147,7 @@ class FileSet:
         for number, few in groupby(rows, lambda row: bisect.bisect_right(self._before, row) - 1):
             within = [row - self._before[number] for row in few]
             table, _ = self._found[number]
-            place = counted(within)
+            place = row_numbers(within)
             if isinstance(table, Delimited):
                 lines = ", ".join(str(table.line_of(row)) for row in within)
                 place = f"line{'s' * (len(within) > 1)} {lines}"

@@ -24,6 +24,7 @@ from thalweg.data.columns import FLAGS, Column, choose, find_features
 from thalweg.data.missing import Missing, MissingFilter
 from thalweg.errors import InvalidData
 from thalweg.kinds import is_number
+from thalweg.numbers import counted
 
 
 class NamedRows(NamedTuple):
@@ -180,7 +181,7 @@ def _beside(y: Any) -> tuple[Column, Any]:
     if not isinstance(series, nw.Series):
         raise InvalidData(
             "y",
-            got=f"{native.shape[1]} columns",
+            got=counted(native.shape[1], "column"),
             expected="one, the target",
             advice="choose one of them",
         )

@@ -14,6 +14,7 @@ from thalweg.arrays import Array
 from thalweg.checks import check_choice
 from thalweg.data.source import Rows
 from thalweg.errors import InvalidData, warn
+from thalweg.numbers import counted
 
 Missing: TypeAlias = Literal["error", "drop"]
 
@@ -25,12 +26,12 @@ def check_missing(missing: str) -> None:
     check_choice("missing", missing, ("error", "drop"))
 
 
-def counted(rows: Sequence[int]) -> str:
+def row_numbers(rows: Sequence[int]) -> str:
     """Say which rows are meant.
 
     Examples
     --------
-    >>> counted([3]), counted([3, 4])
+    >>> row_numbers([3]), row_numbers([3, 4])
     ('row 3 (counted from 0)', 'rows 3, 4 (counted from 0)')
     """
     return f"row{'s' * (len(rows) > 1)} {', '.join(map(str, rows))} (counted from 0)"
@@ -78,7 +79,7 @@ class MissingFilter:
         self.missing = missing
         self.source = source
         self.advice = advice
-        self._locate = locate or counted
+        self._locate = locate or row_numbers
         self.rows = 0
         self.dropped = 0
         self._first: list[int] = []
@@ -103,8 +104,8 @@ class MissingFilter:
         """Say how many rows were left out, where some were."""
         if self.dropped:
             warn(
-                f"{self.source}: {self.dropped:,} of {self.rows:,} rows with missing values are "
-                "left out",
+                f"{self.source}: {self.dropped:,} of {counted(self.rows, 'row')} with missing "
+                "values are left out"
             )
 
     def _sift(self, X: Array, y: Array) -> Rows:
@@ -149,15 +150,18 @@ class MissingFilter:
                 if holes
             )
             got = (
-                f"missing values in {self.dropped:,} of {self.rows:,} rows, in columns {where}; "
-                f"{places}{more}"
+                f"missing values in {self.dropped:,} of {counted(self.rows, 'row')}, in columns "
+                f"{where}; {places}{more}"
             )
             expected, advice = "a value in each cell", self.advice
         elif self.rows == 0:
             got, expected = "no rows", "at least one row"
             advice = "check the filter or the program that wrote them"
         elif self.dropped == self.rows:
-            got, expected = f"missing values in each of the {self.rows:,} rows", "one row without"
+            got, expected = (
+                f"missing values in each of the {counted(self.rows, 'row')}",
+                "one row without",
+            )
             advice = "leave out the columns that are empty"
         else:
             return

@@ -22,6 +22,7 @@ from thalweg.descent import compiled
 from thalweg.descent.kernel import ROW
 from thalweg.descent.plan import Plan
 from thalweg.errors import InvalidSetting, UnreadableFile
+from thalweg.numbers import counted
 from thalweg.settings import Settings
 from thalweg.summary.scaling import Scaling
 from thalweg.summary.summary import Summary
@@ -68,7 +69,7 @@ class Streamed:
         if seen != len(self):
             raise UnreadableFile(
                 self._scan.source,
-                got=f"{seen:,} rows in this pass",
+                got=f"{counted(seen, 'row')} in this pass",
                 expected=f"{len(self):,}, as in the first",
                 advice="leave the files as they are while they are fitted",
             )

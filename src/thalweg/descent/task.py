@@ -18,6 +18,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.source import Source
 from thalweg.descent.plan import Plan, Trace
 from thalweg.errors import InvalidSetting
+from thalweg.numbers import counted
 from thalweg.runs.run import InitialState, OptimizerState, ResumeState, Run
 from thalweg.settings import Settings, kind_of
 from thalweg.summary.exact import exact_loss
@@ -168,7 +169,7 @@ def _go_on(start: ResumeState, settings: Settings, d: int, scaling: Scaling | No
     if fresh and start.optimizer_state and start.weights != d:
         raise InvalidSetting(
             "start",
-            got=f"an optimiser state for {start.weights} features",
+            got=f"an optimiser state for {counted(start.weights, 'feature')}",
             expected=f"one for as many as the data has: {d}",
             advice="use start=run.continuation(fresh_parameters=True, fresh_optimizer=True)",
         )

@@ -16,7 +16,6 @@ from thalweg.diagnosis.landscape import NEAR
 from thalweg.diagnosis.wording import (
     call,
     capital,
-    counted,
     direction_name,
     epochs_in_words,
     listed,
@@ -25,7 +24,7 @@ from thalweg.diagnosis.wording import (
     rule_name,
     told_apart,
 )
-from thalweg.numbers import number
+from thalweg.numbers import counted, number
 from thalweg.optimizers.registry import RULES
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def _data_alone(d: Diagnosis) -> str:
         return f"These data ({count}) can be fitted exactly: the least loss is 0."
     return (
         f"The least mean squared error that {counted(len(d.names), 'parameter')} can have on these "
-        f"{landscape.n:,} rows is {number(landscape.exact_loss)}."
+        f"{counted(landscape.n, 'row')} is {number(landscape.exact_loss)}."
     )
 
 

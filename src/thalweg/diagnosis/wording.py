@@ -126,11 +126,6 @@ def epochs_in_words(count: float) -> str:
     return f"{written} epoch{'s' * (count != 1)}"
 
 
-def counted(value: int, word: str) -> str:
-    """Write how many of something there are."""
-    return f"{value} {word}{'s' * (value != 1)}"
-
-
 def capital(text: str) -> str:
     """Begin with a capital, unless the first word is a name: ``x1`` stays ``x1``."""
     return text[0].upper() + text[1:] if text[:6] in ("plain ", "nearly") else text

@@ -15,7 +15,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.names import parameter_names
 from thalweg.errors import InvalidData
 from thalweg.losses import NAMES
-from thalweg.numbers import number, power_of_ten
+from thalweg.numbers import counted, number, power_of_ten
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
@@ -96,7 +96,9 @@ def describe(data: Dataset | Summary | None, drawn: int | None = None) -> str:
     if data is None:
         return ""
     n = len(data) if isinstance(data, Dataset) else data.n
-    count = f"{n:,} rows" if drawn is None or n <= drawn else f"{drawn:,} of {n:,} rows"
+    count = counted(n, "row")
+    if drawn is not None and n > drawn:
+        count = f"{drawn:,} of {count}"
     return f"{data.name}, {count}" if data.name else count
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
 from thalweg.errors import and_more
-from thalweg.numbers import number
+from thalweg.numbers import counted, number
 from thalweg.runs.observed import Observed
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def dataset_html(data: Dataset) -> str:
     if shown is not columns:
         left_out = f"and {len(columns) - len(shown) - 1:,} more features"
         body += [_row(left_out, *[_right("")] * 4), _spread(data, *columns[-1])]
-    return _table(f"Dataset{f' {data.name!r}' if data.name else ''}: {len(data):,} rows", body)
+    name = f" {data.name!r}" if data.name else ""
+    return _table(f"Dataset{name}: {counted(len(data), 'row')}", body)
 
 
 def _spread(data: Dataset, name: str, values: Array) -> str:

@@ -20,6 +20,7 @@ import numpy as np
 from thalweg.arrays import Array
 from thalweg.data.identity import BLOCK_ROWS
 from thalweg.errors import InvalidData
+from thalweg.numbers import counted
 
 Part = TypeVar("Part")
 
@@ -73,7 +74,7 @@ class Tree(Generic[Part]):
         if not places or self._count != self._end or set(places) != set(self._nodes):
             raise InvalidData(
                 "blocks",
-                got=f"{self._count} blocks with numbers up to {self._end - 1}",
+                got=f"{counted(self._count, 'block')} with numbers up to {self._end - 1}",
                 expected="each number from 0 on once",
                 advice="number the blocks in the order of their rows",
             )

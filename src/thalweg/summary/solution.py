@@ -15,6 +15,7 @@ from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
 from thalweg.errors import and_more, sentence, warn
 from thalweg.interrupts import interruptible
+from thalweg.numbers import counted
 from thalweg.summary.double_double import Matrix, Order, least_squares, quadratic_form
 from thalweg.summary.gram_kernel import ERROR
 
@@ -179,7 +180,7 @@ def warn_of_dependence(solution: Solution, n: int) -> None:
         return
     p = len(solution.parameters)
     shown = and_more(map(repr, dependent), NAMES_SHOWN)
-    few = f"{n:,} rows for {p:,} parameters and " if n < p else ""
+    few = f"{counted(n, 'row')} for {counted(p, 'parameter')} and " if n < p else ""
     warn(
         sentence(
             "X",

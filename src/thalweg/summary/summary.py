@@ -27,6 +27,7 @@ from thalweg.data.names import default_features
 from thalweg.errors import InvalidData
 from thalweg.interrupts import interruptible
 from thalweg.kinds import Whole
+from thalweg.numbers import counted
 from thalweg.summary.blocks import Tree
 from thalweg.summary.double_double import (
     Matrix,
@@ -504,7 +505,9 @@ class Summary:
         return (2.0 / self.n) * high[:-1, :-1]
 
     def __repr__(self) -> str:
-        return f"Summary({self.n:,} rows, features={self.features!r}, target={self.target!r})"
+        return (
+            f"Summary({counted(self.n, 'row')}, features={self.features!r}, target={self.target!r})"
+        )
 
     def _repr_html_(self) -> str:
         from thalweg.pages.notebook import summary_html  # only in a notebook
@@ -537,7 +540,7 @@ class Summary:
         Examples
         --------
         >>> Summary.from_bytes(Summary.of(([[1.0]], [5.0])).to_bytes())
-        Summary(1 rows, features=('x',), target='y')
+        Summary(1 row, features=('x',), target='y')
         """
         return cls(*decode(content))
 
@@ -598,7 +601,7 @@ def _no_blocks(got: str) -> InvalidData:
 def _other_columns(argument: str, got: int, expected: int) -> InvalidData:
     return InvalidData(
         argument,
-        got=f"{got} features",
+        got=counted(got, "feature"),
         expected=f"{expected}, as before",
         advice="give every block the same columns",
     )

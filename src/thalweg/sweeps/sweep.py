@@ -25,6 +25,7 @@ from thalweg.descent.fit import fit
 from thalweg.descent.task import PATH_BYTES, Task, prepare
 from thalweg.errors import InvalidSetting
 from thalweg.kinds import POSITIVE, Number
+from thalweg.numbers import counted
 from thalweg.optimizers.choice import TORCH_FLAGS, TorchRule, check_names
 from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import declared
@@ -102,7 +103,7 @@ class Sweep:
 
     def __repr__(self) -> str:
         return (
-            f"Sweep({len(self):,} runs, {int(self.diverged.sum()):,} diverged, "
+            f"Sweep({counted(len(self), 'run')}, {int(self.diverged.sum()):,} diverged, "
             f"least loss {np.nanmin(self.loss):.6g}, exact {self.exact_loss:.6g})"
         )
 

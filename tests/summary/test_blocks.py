@@ -96,8 +96,8 @@ def test_a_tree_with_gaps_is_refused(numbers: list[int]) -> None:
     with pytest.raises(InvalidData) as caught:
         tree.total()
     assert str(caught.value) == (
-        f"blocks: got {counted(len(numbers), 'block')} with numbers up to {max(numbers, default=-1)}, "
-        "expected each number from 0 on once; number the blocks in the order of their rows"
+        f"blocks: got {counted(len(numbers), 'block')} with numbers up to "
+        f"{max(numbers, default=-1)}, expected each number from 0 on once; number the blocks in the order of their rows"
     )
 
 

@@ -468,7 +468,8 @@ def test_fewer_rows_than_parameters(n: int, d: int) -> None:
     with pytest.warns(ThalwegWarning) as caught:
         solution = solve((X, y))
     assert str(caught[0].message).startswith(
-        f"X: got {counted(n, 'row')} for {d + 1} parameters and columns that depend on one another: 'bias', "
+        f"X: got {counted(n, 'row')} for {d + 1} parameters and columns that depend "
+        "on one another: 'bias', "
     )
     assert solution.rank == n
     assert solution.loss <= 1e-26 * np.mean(y**2)

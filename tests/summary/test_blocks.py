@@ -97,7 +97,8 @@ def test_a_tree_with_gaps_is_refused(numbers: list[int]) -> None:
         tree.total()
     assert str(caught.value) == (
         f"blocks: got {counted(len(numbers), 'block')} with numbers up to "
-        f"{max(numbers, default=-1)}, expected each number from 0 on once; number the blocks in the order of their rows"
+        f"{max(numbers, default=-1)}, expected each number from 0 on once; number the blocks in "
+        "the order of their rows"
     )
 
 

@@ -70,7 +70,7 @@ SESSION = """
 
 @pytest.mark.parametrize("work", PREPARED)
 def test_ctrl_c_is_heard_while_a_fit_is_prepared(work: str, tmp_path: Path) -> None:
-    """Within 0.3 s; more is granted here to a machine that has other work."""
+    """Within 0.3 s; for half of the moments more is granted to a machine that has other work."""
     script = textwrap.dedent(SESSION).replace("WORK", PREPARED[work])
     done = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=300,
@@ -78,6 +78,7 @@ def test_ctrl_c_is_heard_while_a_fit_is_prepared(work: str, tmp_path: Path) -> N
     )  # fmt: skip
     late = [float(seconds) for seconds in done.stdout.split()]
     assert len(late) == 6
+    assert sorted(late)[2] < 0.3
     assert max(late) < 2.0
 
 

@@ -24,7 +24,7 @@ import numba
 from thalweg.interrupts import interruptible
 from thalweg.progress import waiting_for
 
-COMPILING = "compiling native code, which is kept: this happens once after an install"
+COMPILING = "compiling native code, which is kept for the next time"
 
 F = TypeVar("F", bound=Callable[..., Any])
 

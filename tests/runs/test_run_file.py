@@ -450,6 +450,14 @@ def test_no_name_of_what_an_optimiser_remembers_becomes_code(
     assert "do not fit together" in said(tmp_path / "run.parquet")
 
 
+def test_a_run_that_was_stopped_on_its_way_out_is_taken(run: Run, tmp_path: Path) -> None:
+    """Its limit may not have been known yet; whether it diverged shows when it goes on."""
+    path = run.scaled_path.copy()
+    path[-1] = np.inf
+    replace(run, outcome=Outcome.STOPPED, scaled_path=path).save(tmp_path / "run.parquet")
+    assert thalweg.load(tmp_path / "run.parquet").outcome is Outcome.STOPPED
+
+
 def test_a_forged_table_is_refused(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

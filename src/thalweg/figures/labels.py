@@ -58,11 +58,12 @@ def name_runs(runs: Runs | None) -> dict[str, Run]:
         name + _differences(run, [m for n, m in zip(plain, members, strict=True) if n == name])
         for name, run in zip(plain, members, strict=True)
     ]
-    counted = [
+    numbered = [
         name if plain.count(name) == 1 else f"{name} ({plain[: i + 1].count(name)})"
         for i, name in enumerate(plain)
     ]
-    return dict(zip(map(as_text, counted), members, strict=True))
+    # Escaping is one to one: these are as different as they were.
+    return dict(zip(map(as_text, numbered), members, strict=True))
 
 
 def need_runs(runs: Runs) -> dict[str, Run]:

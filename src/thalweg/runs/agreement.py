@@ -105,14 +105,12 @@ def _is_outcome(run: Run) -> bool:
     asked, reached = run.asked, run.epochs == run.asked.epochs
     finite = np.isfinite(run.loss).all() and np.isfinite(run.scaled_path).all()
     match run.outcome:
-        case Outcome.DIVERGED:
+        case Outcome.DIVERGED | Outcome.STOPPED:  # this one perhaps before its limit was known
             return True
         case Outcome.CONVERGED:
             return bool(finite and asked.tolerance is not None)
         case Outcome.OUT_OF_EPOCHS:
             return bool(finite and reached)
-        case _:
-            return bool(finite)
 
 
 def _is_scaling(scaling: Scaling, d: int) -> bool:

@@ -143,7 +143,7 @@ def quadratic_form(high: Array, low: Array, z: Array) -> float:
 @native()
 def column_means(high: Array, low: Array) -> Array:
     """Give the means, rounded once, of the columns whose Gram matrix has that of ones first."""
-    found = np.empty(high.shape[0])
+    found = np.empty(high.shape[0])  # each is written below
     for j in range(found.size):
         found[j], _ = over((high[0, j], low[0, j]), (high[0, 0], low[0, 0]))
     return found
@@ -152,7 +152,7 @@ def column_means(high: Array, low: Array) -> Array:
 @native()
 def squares_about(high: Array, low: Array, means: Array) -> Array:
     """Give the squared norms of the columns ``column - mean``, the first of them being ones."""
-    found = np.empty(high.shape[0])
+    found = np.empty(high.shape[0])  # each is written below
     for j in range(found.size):
         mean = (-means[j], 0.0)
         left = plus((high[j, j], low[j, j]), times(mean, (high[0, j], low[0, j])))

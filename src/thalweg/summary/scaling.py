@@ -32,7 +32,7 @@ class Scaling(NamedTuple):
         :meth:`thalweg.summary.summary.Summary.rescaled`.
         """
         varies = summary.varies(self.means)
-        standardized = np.empty(X.shape)
+        standardized = np.empty(X.shape)  # written piece by piece
         for first in range(0, len(X), PIECE_ROWS):
             piece = standardized[first : first + PIECE_ROWS]
             np.subtract(X[first : first + PIECE_ROWS], self.means, out=piece)

@@ -90,7 +90,7 @@ class Solution(NamedTuple):
         """The parameters in a path's order, [bias, weights…], shape (p,)."""
         if not self.intercept:
             return self.weights
-        parameters = np.empty(len(self.weights) + 1)
+        parameters = np.empty(len(self.weights) + 1)  # quicker than joining
         parameters[0], parameters[1:] = self.bias, self.weights
         return parameters
 

@@ -59,6 +59,16 @@ def test_what_merely_counts_as_true_is_no_flag(call: Callable[[Any], Any], given
             lambda v: thalweg.gradients(DATA, parameters=[1, 2], dtype=v),
             [np.array(["float64"]), np.array([1, 2]), None, float, {}],
         ),
+        (
+            "name",
+            lambda v: thalweg.Dataset([1.0], [1.0], name=v),
+            [None, 3, "\ud800"],
+        ),
+        (
+            "units",
+            lambda v: thalweg.Dataset([1.0], [1.0], units=v),
+            [{"x": 3}, {"x": None}, {"x": "\ud800"}, {1: "m"}, {"z": "m"}],
+        ),
         ("batches", thalweg.Summary.of_batches, [None, 1, DATA]),
         ("other", DATA.summary.merge, [1, None, DATA]),
         (

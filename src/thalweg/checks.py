@@ -25,6 +25,29 @@ def check_flag(name: str, value: object) -> bool:
     return bool(_FLAG.take(name, value))
 
 
+def is_text(value: object) -> bool:
+    """Tell whether something is a text that can be written, not half of a character."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def check_text(name: str, *values: object) -> None:
+    """Refuse what is no text that can be written."""
+    for value in values:
+        if not is_text(value):
+            raise InvalidData(
+                name,
+                got=repr(value),
+                expected="a text of whole characters",
+                advice="write it as str",
+            )
+
+
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Refuse what is not one of ``choices``."""
     if not isinstance(value, str) or value not in choices:

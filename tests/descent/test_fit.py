@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import thalweg
-from thalweg import errors
+from thalweg import Outcome, errors
 
 DATA = thalweg.salammbo()
 
@@ -411,3 +411,33 @@ def test_a_constant_feature_is_nothing_to_every_engine(
     alone = thalweg.fit(X[:, :1], y, start=[0, 0], **asked)
     np.testing.assert_allclose(run.scaled_path[:, :2], alone.scaled_path, rtol=1e-9, atol=1e-12)
     assert (run.scaled_path[:, 2] == 0.0).all()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{}, {"standardize": True}, {"batch_size": 3}, {"engine": "reference", "dtype": "float64"}],
+)
+def test_an_infinite_loss_is_no_fit(asked: dict[str, Any]) -> None:
+    """Whatever the loss at the start: no limit is beyond it."""
+    run = thalweg.fit(thalweg.salammbo(), start=[1e300, 1e300], epochs=2, **asked)
+    assert run.outcome is Outcome.DIVERGED
+    assert thalweg.sweep(thalweg.salammbo(), lr=[0.1], start=[[1e300, 1e300]]).diverged.all()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"lr": 1e38}, {"lr": 1e200}, {"start": [1e300, 0.0]}, {"optimizer": "sgd", "lr": 1e200}],
+)
+def test_numbers_beyond_float32_are_refused_in_a_sentence(asked: dict[str, Any]) -> None:
+    with pytest.raises(errors.InvalidSetting, match="from PyTorch"):
+        thalweg.fit(
+            thalweg.salammbo(), engine="reference", **{"optimizer": "adam", "epochs": 2, **asked}
+        )
+
+
+def test_a_state_of_other_flags_is_refused_in_a_sentence() -> None:
+    first = thalweg.fit(thalweg.salammbo(), engine="reference", optimizer="adam", epochs=2)
+    with pytest.raises(errors.InvalidSetting, match="from PyTorch"):
+        thalweg.fit(
+            thalweg.salammbo(), engine="reference", optimizer="adam", amsgrad=True, start=first
+        )

@@ -458,6 +458,57 @@ def test_a_run_that_was_stopped_on_its_way_out_is_taken(run: Run, tmp_path: Path
     assert thalweg.load(tmp_path / "run.parquet").outcome is Outcome.STOPPED
 
 
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+@pytest.mark.parametrize(
+    ("optimizer", "first"),
+    [
+        ("sgd", {"momentum": 0.9}),
+        ("adam", {"amsgrad": True}),
+        ("rmsprop", {"centered": True, "momentum": 0.5}),
+    ],
+)
+def test_a_run_may_remember_what_it_has_no_use_for(
+    optimizer: str, first: dict[str, Any], engine: str, tmp_path: Path
+) -> None:
+    started = fitted(optimizer=optimizer, engine=engine, lr=1e-12, **first)
+    plain = fitted(optimizer=optimizer, engine=engine, lr=1e-12, start=started)
+    plain.save(tmp_path / "run.parquet")
+    assert_same(thalweg.load(tmp_path / "run.parquet"), plain)
+
+
+def test_rows_whose_squares_cannot_be_summed_up_are_saved_without_a_summary(tmp_path: Path) -> None:
+    data = thalweg.Dataset(CHAPTERS.X, CHAPTERS.y * 1e150)
+    huge = thalweg.fit(data, loss="huber", batch_size=5, epochs=2)
+    huge.save(tmp_path / "run.parquet")
+    assert thalweg.load(tmp_path / "run.parquet").stored_summary is None
+
+
+@pytest.mark.parametrize("digest", ["", "x", "0" * 63, "A" * 64, 3, ["0" * 64], {"a": 1}])
+def test_a_digest_is_one(
+    digest: Any, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewritten(run, tmp_path / "run.parquet", monkeypatch, data_digest=digest)
+    assert "do not fit together" in said(tmp_path / "run.parquet")
+
+
+@pytest.mark.parametrize("state", [{"exp_avg": np.zeros(0)}, {"step": np.zeros(2)}, {"what": 1.0}])
+def test_pytorchs_own_class_remembers_what_ours_does(
+    state: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = fitted(optimizer="adam", foreach=True)
+    wrong = run_file._encode("optimizer_state", state)
+    rewritten(own, tmp_path / "run.parquet", monkeypatch, optimizer_state=wrong)
+    assert "do not fit together" in said(tmp_path / "run.parquet")
+
+
+def test_a_foreign_version_is_named_on_a_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.parquet"
+    rewritten(run, path, monkeypatch, format=1, written_by="x\ny\x1b[31m")
+    assert "Thalweg x\\ny\\x1b[31m," in said(path)
+
+
 def test_a_forged_table_is_refused(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
+from thalweg.checks import check_text
 from thalweg.data.array_likes import as_arrays, as_real_arrays, check_finite, has_names
 from thalweg.data.columns import Column, choose
 from thalweg.data.identity import RowsDigest
@@ -96,6 +97,10 @@ class Dataset:
         self.features: tuple[str, ...] = _feature_names(features, self.X.shape[1], target)
         self.units: dict[str, str] = dict(units or {})
         self.name = name
+        check_text("name", name)
+        check_text("units", *self.units, *self.units.values())
+        check_text("features", *self.features)
+        check_text("target", target)
         unknown = [column for column in self.units if column not in (*self.features, target)]
         if unknown:
             raise InvalidData(

@@ -249,9 +249,9 @@ def norm_of(squares: float, values: Array, scale: float) -> float:
 @exact
 def judge(loss: float, norm: float, w: Array, limits: Limits, limit: float) -> int:
     """Say whether an epoch ended the walk, by its loss and its gradient's norm."""
-    spread = 0.0
+    spread = loss * 0.0  # NaN as soon as it or one parameter is not finite
     for j in range(w.size):
-        spread += w[j] * 0.0  # NaN as soon as one parameter is not finite
+        spread += w[j] * 0.0
     if not (loss <= limit and spread == 0.0):
         return DIVERGED
     tolerance = limits.gradient_tolerance

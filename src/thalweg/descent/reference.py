@@ -78,7 +78,8 @@ class Walk:
             self.linear, self.drawn = _linear(plan)
             self.model = nn.Sequential(self.linear)
             self.optimizer = _optimizer(plan.rule, self.linear)
-            _restore(self.optimizer, self.linear, plan.optimizer_state)
+            with _in_a_sentence(plan):
+                _restore(self.optimizer, self.linear, plan.optimizer_state)
             self.loader = _loader(plan)
             self.loss_limit = (
                 DIVERGENCE * max(self._start_loss(), float(np.var(plan.rows.y)))
@@ -143,7 +144,8 @@ class Walk:
 
     def _judged(self) -> Outcome:
         loss, norm = self.losses[-1], self.norms[-1]
-        if not (loss <= self.loss_limit and np.isfinite(self._parameters()).all()):
+        finite = math.isfinite(loss) and np.isfinite(self._parameters()).all()
+        if not (loss <= self.loss_limit and finite):
             return Outcome.DIVERGED
         if 0 < self.plan.gradient_tolerance >= norm or loss <= self.plan.loss_tolerance:
             return Outcome.CONVERGED
@@ -158,7 +160,8 @@ class Walk:
             self.optimizer.zero_grad()
             loss.backward()
             gradient += len(X) * _vector(self.linear.weight.grad, _grad(self.linear.bias))
-            self.optimizer.step()
+            with _in_a_sentence(self.plan):
+                self.optimizer.step()
             total += loss.item() * len(X)
             rows += len(X)
             self.step += 1
@@ -194,6 +197,23 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+@contextmanager
+def _in_a_sentence(plan: Plan) -> Iterator[None]:
+    """Say what PyTorch's own optimisers cannot do: numbers beyond float32, a state of another."""
+    try:
+        yield
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, ValueError) as error:
+        if isinstance(plan.rule, TorchRule) and plan.rule.torch_class is not None:
+            raise  # the user's own class may be at fault
+        raise InvalidSetting(
+            "fit",
+            got=f"{type(error).__name__} from PyTorch: {error}",
+            expected=f"numbers and a start that it can go on from, in {plan.dtype}",
+            advice="lower {lr}, take smaller numbers, or leave {start} out",
+            suggest={"lr": ..., "start": ...},
+        ) from error
+
+
 def _seed(generator: Generator) -> Generator:
     """Put PyTorch's stream where ours stands."""
     torch.default_generator.manual_seed(generator.seed)
@@ -210,7 +230,7 @@ def _linear(plan: Plan) -> tuple[nn.Linear, int]:
         linear = nn.Linear(d, 1, bias=bias, dtype=torch.float32)
         return linear.to(getattr(torch, plan.dtype)), d + bias
     linear = nn.Linear(d, 1, bias=bias, device="meta").to_empty(device="cpu")  # draws nothing
-    with torch.no_grad():
+    with torch.no_grad(), _in_a_sentence(plan):
         linear.weight.copy_(torch.from_numpy(plan.start[None, int(bias) :].copy()))
         if bias:
             linear.bias.fill_(float(plan.start[0]))

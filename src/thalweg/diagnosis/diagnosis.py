@@ -32,7 +32,7 @@ from thalweg.diagnosis.candidates import (
 from thalweg.diagnosis.classification import Classification, Verdict, classify
 from thalweg.diagnosis.landscape import Landscape
 from thalweg.diagnosis.recommendation import Recommendation, recommend
-from thalweg.errors import InvalidData
+from thalweg.errors import InvalidData, on_a_line
 from thalweg.numbers import number
 from thalweg.optimizers.sgd import SGD
 from thalweg.runs.run import Outcome, Run
@@ -201,7 +201,7 @@ class Diagnosis:
             explanation.why(about),
             [explanation.what_to_do(about)],
         )
-        joined = (" ".join(filter(None, sentences)) for sentences in paragraphs)
+        joined = (on_a_line(" ".join(filter(None, each))) for each in paragraphs)
         return "\n\n".join(filter(None, joined))
 
     def __str__(self) -> str:

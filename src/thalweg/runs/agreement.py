@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from thalweg.batches import batches_of
+from thalweg.checks import is_text
 from thalweg.kinds import Whole
 from thalweg.optimizers.choice import TorchRule
+from thalweg.optimizers.registry import RULES
 from thalweg.optimizers.rule import canonical, declared
 from thalweg.runs.run import Outcome, Run
 from thalweg.settings import kind_of
@@ -41,15 +43,15 @@ def _claims(run: Run) -> Iterator[tuple[str, bool]]:
     """Give what is true of every run, in words, and whether it is of this one."""
     settings, p = run.asked, len(run.features) + run.asked.intercept
     names = [*run.features, run.target]
-    yield "a column without a name", all(_is_text(name) for name in names)
+    yield "a column without a name", all(is_text(name) for name in names)
     yield "two columns of one name", len(set(names)) == len(names) > 1
     summary = run.stored_summary
     if summary is not None:
         same = (summary.features, summary.target) == (run.features, run.target)
         yield "a summary of other columns", same
-        yield "a name that is no text", isinstance(summary.name, str)
+        yield "a name that is no text", is_text(summary.name)
         units = summary.units.items()
-        yield "units of no column", all(key in names and _is_text(unit) for key, unit in units)
+        yield "units of no column", all(key in names and is_text(unit) for key, unit in units)
     yield "another number of parameters", run.scaled_path.shape == (len(run.steps), p)
     yield "another number of losses", len(run.loss) == len(run.gradient_norm)
     yield "more epochs than were asked for", run.epochs <= settings.epochs
@@ -70,17 +72,6 @@ def _claims(run: Run) -> Iterator[tuple[str, bool]]:
         if initial.drawn:
             drawn, _ = initial_parameters(initial.generator, len(run.features), settings.intercept)
             yield "a start that was not drawn", np.array_equal(drawn, run.scaled_path[0])
-
-
-def _is_text(name: object) -> bool:
-    """Tell whether something is a text that can be written, not half of a character."""
-    if not isinstance(name, str):
-        return False
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _are_steps(run: Run) -> bool:
@@ -126,20 +117,23 @@ def _is_generator(generator: Generator) -> bool:
 
 
 def _is_state(state: Mapping[str, Any], run: Run, p: int) -> bool:
-    """Tell whether an optimiser remembers such things, each of its shape."""
+    """Tell whether an optimiser may remember such things, each of its shape.
+
+    A run that goes on from another keeps what its own settings have no use for.
+    """
     rule = run.asked.rule
-    if isinstance(rule, TorchRule):  # what these keep, and of which shape, only PyTorch knows
-        return all(
+    kind = RULES.get(run.asked.optimizer)
+    if isinstance(rule, TorchRule) and (rule.torch_class is not None or kind is None):
+        return all(  # what these keep, and of which shape, only PyTorch knows
             all(part.isidentifier() for part in name.split("."))
             and isinstance(value, float | np.ndarray)
             for name, value in state.items()
         )
-    rule = canonical(rule)  # whose arithmetic it is, and so what is remembered
-    known = declared(type(rule))
-    slots = {slot.name for slot in known.slots if slot.is_kept(rule)}
-    scalars = {scalar.name for scalar in known.scalars if scalar.is_kept(rule)}
+    made: Any = kind() if isinstance(rule, TorchRule) and kind is not None else rule
+    known = [declared(type(one)) for one in (made, canonical(made))]
+    slots = {slot.name for one in known for slot in one.slots}
+    scalars = {scalar.name for one in known for scalar in one.scalars}
     return all(
-        (name in slots and np.shape(value) == (p,))
-        or (name in scalars and isinstance(value, float))
+        np.shape(value) == (p,) if name in slots else name in scalars and isinstance(value, float)
         for name, value in state.items()
     )

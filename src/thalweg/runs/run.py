@@ -21,7 +21,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import take_features
 from thalweg.data.names import parameter_names
 from thalweg.data.outputs import check_outputs
-from thalweg.errors import InvalidData, InvalidSetting, MissingExtra
+from thalweg.errors import InvalidData, InvalidSetting, MissingExtra, on_a_line
 from thalweg.kinds import FILE
 from thalweg.runs.observed import Observed
 from thalweg.summary.scaling import Scaling
@@ -325,7 +325,8 @@ class Run:
         save(self, place)
 
     def __repr__(self) -> str:
-        end = ", ".join(f"{n}={v:.6g}" for n, v in zip(self.names, self.path[-1], strict=True))
+        values = zip(map(on_a_line, self.names), self.path[-1], strict=True)
+        end = ", ".join(f"{name}={value:.6g}" for name, value in values)
         loss = f"loss={self.loss[-1]:.6g}, " if self.epochs else ""
         return (
             f"Run({self.settings.optimizer}, epochs={self.epochs}, {loss}{end}, "

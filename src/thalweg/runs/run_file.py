@@ -28,6 +28,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -42,7 +43,7 @@ from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
 from thalweg.data.names import unique_names
-from thalweg.errors import InvalidSetting, ThalwegError, UnreadableFile
+from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, UnreadableFile, on_a_line
 from thalweg.kinds import FILE
 from thalweg.optimizers.choice import TORCH_ONLY, TorchRule
 from thalweg.optimizers.registry import RULES
@@ -63,6 +64,7 @@ FORMAT = 2
 # at about 1,400 features.
 SUMMARY_BYTES = 2**24
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _KEY = "thalweg"
 _CHECKSUM_KEY = "thalweg.checksum"
 # With a line break, which JSON escapes: the last mark in a file cannot be part of a name.
@@ -151,7 +153,7 @@ def read(path: str | os.PathLike[str]) -> Stored:
         written_in = int(description["format"])
         if written_in == FORMAT:
             return _checked(parquet.read(), description)
-        written_by = str(description["written_by"])
+        written_by = on_a_line(str(description["written_by"]))
     except _MISSHAPEN as error:
         raise _unreadable(
             path,
@@ -317,6 +319,9 @@ def _checked(table: pa.Table, description: Mapping[str, Any]) -> Stored:
     for part, kind in unknown.items():
         if part in description and isinstance(description[part], kind):
             again[part] = description[part]
+    digest = description["data_digest"]
+    if digest is not None and not _DIGEST.fullmatch(digest):
+        raise ValueError("a digest that is none")
     if _canonical(again) != _canonical(description):
         raise ValueError("a description that says more, or less")
     if not _same_bits(_to_table(stored.run), table):
@@ -423,7 +428,10 @@ def _digest_of(run: Run) -> str | None:
 def _summary_of(run: Run) -> str | None:
     if run.data is None and run.stored_summary is None:
         return None
-    contents = run.summary.to_bytes()
+    try:
+        contents = run.summary.to_bytes()
+    except InvalidData:  # columns of which no squares can be summed
+        return None
     return base64.b64encode(contents).decode() if len(contents) <= SUMMARY_BYTES else None
 
 

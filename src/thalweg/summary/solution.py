@@ -13,7 +13,7 @@ import numpy as np
 
 from thalweg.arrays import Array
 from thalweg.data.names import parameter_names
-from thalweg.errors import and_more, sentence, warn
+from thalweg.errors import and_more, on_a_line, sentence, warn
 from thalweg.interrupts import interruptible
 from thalweg.numbers import counted
 from thalweg.summary.double_double import Matrix, Order, least_squares, quadratic_form
@@ -96,7 +96,7 @@ class Solution(NamedTuple):
 
     def __repr__(self) -> str:
         values = zip(self.names, self.parameters, strict=True)
-        said = and_more((f"{name}={value:.6g}" for name, value in values), NAMES_SHOWN)
+        said = and_more((f"{on_a_line(name)}={value:.6g}" for name, value in values), NAMES_SHOWN)
         return f"Solution({said}, loss={self.loss:.6g}, rank={self.rank})"
 
     def _repr_html_(self) -> str:

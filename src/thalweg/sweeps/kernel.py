@@ -9,6 +9,7 @@ single run (:mod:`thalweg.descent.full_batch`), whose steps these are.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -70,6 +71,7 @@ GRADIENT, RESIDUAL, MEMORY, BLOCK = LANES, 2 * LANES, 3 * LANES, 6 * LANES
 # are no power of two long, or a column of it would fall on few lines of the cache.
 POINTS, ROW = 16, LANES + 8
 
+LARGEST = sys.float_info.max
 ENDED = -np.inf  # the limit of a run that has ended: no loss is within it
 
 
@@ -233,7 +235,8 @@ def set_limits(tile: Array, variance: float, lanes: int) -> None:
     """Say from the loss at the start beyond which loss each run has diverged."""
     for lane in range(lanes):
         loss = tile[LOSS + lane]
-        tile[LIMIT + lane] = DIVERGENCE * (loss if loss > variance else variance)
+        limit = DIVERGENCE * (loss if loss > variance else variance)
+        tile[LIMIT + lane] = limit if limit < LARGEST else LARGEST  # no infinite loss is within
 
 
 @exact

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array, design_matrix
 from thalweg.checks import check_choice, check_flag, check_parameters
+from thalweg.data.categories import Categories
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.names import parameter_names
@@ -76,6 +77,7 @@ def gradients(
     parameters: ArrayLike,
     target: str | None = None,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
     intercept: bool = True,
     dtype: str = "float64",
 ) -> Gradients:
@@ -87,7 +89,7 @@ def gradients(
     ----------
     data : array-like, frame, path, Dataset, Scan or pair
         The n rows, with or without their target; those of a scan are read into memory.
-    y, target, features
+    y, target, features, categories
         As :func:`thalweg.fit` takes them.
     parameters : array-like, shape (p,)
         Where: ``[bias, weights…]``.
@@ -115,7 +117,9 @@ def gradients(
     """
     check_choice("dtype", dtype, PRECISIONS)
     intercept = check_flag("intercept", intercept)
-    rows = take(data, y, target=target, features=features).read()
+    rows = take(
+        data, y, target=target, features=features, categories=categories, intercept=intercept
+    ).read()
     w = check_parameters("parameters", parameters, rows.X.shape[1] + intercept)
     loss, by_autograd = _by_autograd(rows, w, intercept, dtype)
     return Gradients(

@@ -18,7 +18,7 @@ from thalweg.arrays import Array, design_matrix
 from thalweg.batches import Batches, batches_of
 from thalweg.checks import check_flag, check_parameters
 from thalweg.conditioning.convergence import momentum_within
-from thalweg.conditioning.curvature import curvature_of
+from thalweg.conditioning.curvature import Curvature, curvature_of
 from thalweg.conditioning.rates import sufficient_rate_shuffled
 from thalweg.data.dataset import Dataset
 from thalweg.data.names import unique_names
@@ -182,7 +182,8 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
         Parameters
         ----------
-        X : array-like, shape (n, d)
+        X : array-like or sparse matrix, shape (n, d)
+            A sparse one is gone through a few rows at a time where batches follow its order.
         y : array-like, shape (n,)
         sample_weight : array-like, shape (n,), optional
             How much each row counts: the loss is the weighted mean, and so are the moments that
@@ -235,7 +236,15 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     def predict(self, X: ArrayLike) -> Array:
         """Predict the target for rows ``X`` of shape (m, d): an array of shape (m,)."""
         check_is_fitted(self)
-        return self.run_.predict(validate_data(self, X, dtype=np.float64, reset=False))
+        return self.run_.predict(
+            validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=False)
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        """Say what scikit-learn may pass: sparse matrices too."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     # --- What is fitted, and with what ------------------------------------------------------------
 
@@ -244,7 +253,9 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
     ) -> _WeightedRows:
         """Check the rows; name the target as a pandas Series does where that is free."""
         target = getattr(y, "name", None)
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, reset=reset)
+        X, y = validate_data(
+            self, X, y, accept_sparse="csr", dtype=np.float64, y_numeric=True, reset=reset
+        )
         names = tuple(getattr(self, "feature_names_in_", ()))
         features = names if names and len(set(names)) == len(names) else None
         wanted = target if isinstance(target, str) and target else "y"
@@ -315,12 +326,22 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
                 expected="a number: the absolute loss has no curvature to work it out from",
                 advice="try a thousandth of the target's spread",
             )
-        design, y = rows.weighted(self._scaling(rows, before), intercept=bool(self.intercept))
+        scaling, intercept = self._scaling(rows, before), bool(self.intercept)
+        if rows.weights is None and batches.sees_all(len(rows.data)):
+            summary = rows.data.summary
+            if scaling is not None:
+                summary = summary.rescaled(*scaling)
+            curvature = curvature_of(summary, intercept=intercept)
+            return self._rate_within(curvature, asked)
+        design, y = rows.weighted(scaling, intercept=intercept)
         if not batches.sees_all(len(design)):
             # Batches written out may hold any rows: as if each were the longest.
             stable = sufficient_rate_shuffled(design, batches.batch_size or 1, drop_last=False)
             return {"lr": _half(stable)}
-        curvature = curvature_of(Summary.of((design, y)), intercept=False)
+        return self._rate_within(curvature_of(Summary.of((design, y)), intercept=False), asked)
+
+    def _rate_within(self, curvature: Curvature, asked: Settings) -> dict[str, float]:
+        """Give the rate for a curvature, with the momentum where that is ours to choose."""
         fixed = self.hyperparameters is not None or asked.epochs == 1
         if fixed or not curvature.largest:
             return {"lr": _half(curvature.largest_stable_rate)}
@@ -350,7 +371,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _start(self, data: Dataset) -> ArrayLike | int:
         if self.start is None:
-            return np.zeros(data.X.shape[1] + bool(self.intercept))
+            return np.zeros(len(data.features) + bool(self.intercept))
         return self.start
 
     def _descend_weighted(
@@ -380,7 +401,7 @@ class DescentRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # 
         intercept = bool(self.intercept)
         scaling = self._scaling(rows, before)
         design, y = rows.weighted(scaling, intercept=intercept, absolute=self.loss == "l1")
-        walked = _walked(start, scaling, rows.data.X.shape[1], intercept=intercept)
+        walked = _walked(start, scaling, len(rows.data.features), intercept=intercept)
         inner = {**settings, "intercept": False, "standardize": False}
         run = fit((design, y), start=walked, **inner)
         return replace(

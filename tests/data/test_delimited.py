@@ -165,7 +165,8 @@ def test_columns_of_other_kinds_are_named_with_what_they_hold(tmp_path: Path) ->
         f"{path}: got columns that are not numbers: 'day' (date), 'at' (date), "
         "'city' (text, such as 'Rome'), 'odd' (text, such as '?'), "
         "expected numbers in each column that is fitted; "
-        "leave them out with features=['seen', 'x', 'none'], or turn them into numbers first"
+        "leave them out with features=['seen', 'x', 'none'], or turn them into numbers first; "
+        "words may be taken with categories=['city', 'odd']"
     )
     assert read(path, target="y", features=["x"]).X[:, 0].tolist() == [1, 2]
 

@@ -346,7 +346,7 @@ def test_columns_of_other_types_are_listed(tmp_path: Path) -> None:
         "'hour' (time), 'took' (time), 'name' (text), 'long' (text), "
         "'raw' (binary), 'kind' (category), 'numbers' (list<element: double>), expected numbers "
         "in each column that is fitted; leave them out with features=['x', 'ok'], or turn them "
-        "into numbers first"
+        "into numbers first; words may be taken with categories=['name', 'long', 'kind']"
     )
 
 

@@ -88,7 +88,8 @@ def test_columns_that_are_not_numbers_are_listed(library: str) -> None:
     assert str(error.value) == (
         "frame: got columns that are not numbers: 'name' (text), "
         "'day' (date), 'took' (time), expected numbers in each column that is fitted; "
-        "leave them out with features=['x', 'ok'], or turn them into numbers first"
+        "leave them out with features=['x', 'ok'], or turn them into numbers first; "
+        "words may be taken with categories=['name']"
     )
 
 

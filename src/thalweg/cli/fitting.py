@@ -20,6 +20,7 @@ import thalweg
 from thalweg.cli.answers import as_object, say_json, say_run, write_report
 from thalweg.cli.app import DIVERGED, INTERRUPTED, app, errors
 from thalweg.cli.options import (
+    Categories,
     DataPath,
     Features,
     Json,
@@ -49,6 +50,7 @@ def fit(
     target: Target,
     *,
     features: Features = None,
+    categories: Categories = None,
     missing: Missing = "error",
     written: TextFormat,
     set_: Annotated[
@@ -84,7 +86,8 @@ def fit(
     checked = Settings.of(**asked)
     in_memory = checked.shuffle or checked.engine == "reference"
     with Bar(errors) as bar:
-        rows = rows_of(scan_of(data, target, features, missing, written), bar, in_memory=in_memory)
+        scan = scan_of(data, target, features, categories, missing, written)
+        rows = rows_of(scan, bar, in_memory=in_memory)
         run = thalweg.fit(
             rows,
             progress=bar.epochs,
@@ -123,6 +126,7 @@ def solve(
     target: Target,
     *,
     features: Features = None,
+    categories: Categories = None,
     missing: Missing = "error",
     written: TextFormat,
     intercept: Annotated[bool, typer.Option(help="Whether there is a bias.")] = True,
@@ -131,15 +135,16 @@ def solve(
     """Give the exact least-squares answer; the rows are scanned, not held in memory."""
     from thalweg.data.names import parameter_names, unique_names
 
-    scan = scan_of(data, target, features, missing, written)
+    scan = scan_of(data, target, features, categories, missing, written)
     with Bar(errors) as bar:
         scan.watcher = bar.rows
-        solution = thalweg.solve(scan, intercept=intercept)
+        rows = scan.for_intercept(intercept)
+        solution = thalweg.solve(rows, intercept=intercept)
     if json_:
-        answer = as_object(scan.features, solution.parameters, intercept=intercept)
-        say_json({**answer, "loss": solution.loss, "rows": scan.summary.n})
+        answer = as_object(rows.features, solution.parameters, intercept=intercept)
+        say_json({**answer, "loss": solution.loss, "rows": rows.n})
         return
-    _, *names = unique_names(("loss", *parameter_names(scan.features, intercept=intercept)))
+    _, *names = unique_names(("loss", *parameter_names(rows.features, intercept=intercept)))
     for name, value in zip(names, solution.parameters.tolist(), strict=True):
         typer.echo(f"{on_a_line(name)}\t{value!r}")
     typer.echo(f"loss\t{solution.loss!r}")
@@ -179,7 +184,9 @@ def _predict(fitted: Run, data: list[str], written: TextFormat, file: IO[bytes],
 
     from thalweg.data.files import scan_features
 
-    batches = scan_features(paths_of(data), features=fitted.features, written=written)
+    batches = scan_features(
+        paths_of(data), features=fitted.features, coding=fitted.coding, written=written
+    )
     done, options = 0, pa.csv.WriteOptions(include_header=False)
     with closing(batches):
         for X in batches:

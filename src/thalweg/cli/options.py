@@ -25,6 +25,14 @@ Features = Annotated[
         "if left out.", show_default=False,
     ),
 ]  # fmt: skip
+Categories = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--categories",
+        help="Columns whose words become features of zeros and ones, as a,b,c, or repeated with "
+        "one name each; 'all' for all columns of words.", show_default=False,
+    ),
+]  # fmt: skip
 Missing = Annotated[
     str, typer.Option(help="Rows with missing values: 'error' stops, 'drop' leaves them out.")
 ]

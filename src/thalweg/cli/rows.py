@@ -49,13 +49,19 @@ def _standard_input() -> str:
 
 
 def scan_of(
-    paths: list[str], target: str, features: list[str] | None, missing: str, written: TextFormat
+    paths: list[str],
+    target: str,
+    features: list[str] | None,
+    categories: list[str] | None,
+    missing: str,
+    written: TextFormat,
 ) -> Scan:
     """Open files for scanning."""
     return thalweg.scan(
         paths_of(paths),
         target=target,
         features=_columns(features),
+        categories="all" if categories == ["all"] else _columns(categories),
         missing=missing,  # type: ignore[arg-type]  # any other word is refused there
         **written._asdict(),
     )

@@ -14,7 +14,7 @@ import typer
 import thalweg
 from thalweg.cli.answers import say_json, write, write_report
 from thalweg.cli.app import app, errors
-from thalweg.cli.options import Features, Json, Missing, Out, RunPath
+from thalweg.cli.options import Categories, Features, Json, Missing, Out, RunPath
 from thalweg.cli.rows import rows_of, scan_of
 from thalweg.cli.settings import as_words
 from thalweg.cli.text_format import format_as_words, with_text_format
@@ -34,6 +34,7 @@ def explain(
     ] = None,
     *,
     features: Features = None,
+    categories: Categories = None,
     missing: Missing = "error",
     written: TextFormat,
     json_: Json = False,
@@ -50,7 +51,7 @@ def explain(
         found = thalweg.explain(thalweg.load(what[0]))
     else:
         with Bar(errors) as bar:
-            scan = scan_of(what, target, features, missing, written)
+            scan = scan_of(what, target, features, categories, missing, written)
             found = thalweg.explain(rows_of(scan, bar))
     if json_:
         say_json(
@@ -67,6 +68,7 @@ def explain(
     if target is not None:  # a run does not say in which files its rows are
         read = ["--target", target]
         read += [word for name in features or [] for word in ("--features", name)]
+        read += [word for name in categories or [] for word in ("--categories", name)]
         read += ["--missing", missing] if missing != "error" else []
         read += format_as_words(written)
         command = ["thalweg", "fit", *what, *read, *as_words(found.recommended)]

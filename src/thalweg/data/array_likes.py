@@ -77,14 +77,19 @@ def as_real_arrays(X: Any, y: Any) -> tuple[Any, Any]:
 def as_features(X: object, d: int) -> Array:
     """Turn rows to predict for into a float64 array of shape (m, d)."""
     features = _as_float64("X", X)
-    if features.ndim != 2 or features.shape[1] != d:
+    check_width(features, d)
+    return features
+
+
+def check_width(X: Any, d: int) -> None:
+    """Refuse rows to predict for that have not ``d`` columns."""
+    if len(X.shape) != 2 or X.shape[1] != d:
         raise InvalidData(
             "X",
-            got=f"shape {features.shape}",
+            got=f"shape {X.shape}",
             expected=f"(m, {d}), a row per prediction",
             advice=f"reshape it, for example with X.reshape(-1, {d})",
         )
-    return features
 
 
 def check_finite(X: Array, y: Array | None = None) -> None:

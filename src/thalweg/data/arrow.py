@@ -6,7 +6,7 @@ Not here: reading the tables (:mod:`thalweg.data.tables`), what missing values m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,9 @@ from thalweg.data.source import Rows
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from thalweg.data.categories import Codes
+
+WORDS = ("text", "category")  # kinds of columns that rows can be told apart by
 BATCH_ROWS = 65_536
 _WORD, _TENS, _EXACT = 18, 22, 2**53  # digits of int64; powers of ten and whole numbers, exact
 BATCH_CELLS = 1 << 20  # 8 MB: keeps the batches of wide tables small
@@ -30,7 +33,11 @@ def batch_rows(columns: int) -> int:
 
 def arrow_columns(schema: pa.Schema) -> list[Column]:
     """Describe the columns of an Arrow schema."""
-    return [Column(field.name, *_kind(field.type)) for field in schema]
+    kinds = [_kind(field.type) for field in schema]
+    return [
+        Column(field.name, *kind, is_text=kind[0] in WORDS)
+        for field, kind in zip(schema, kinds, strict=True)
+    ]
 
 
 def _kind(kind: pa.DataType) -> tuple[str, bool]:
@@ -54,7 +61,13 @@ def _kind(kind: pa.DataType) -> tuple[str, bool]:
     return str(kind), False
 
 
-def arrow_rows(batch: pa.RecordBatch, positions: Sequence[int], *, has_target: bool = True) -> Rows:
+def arrow_rows(
+    batch: pa.RecordBatch,
+    positions: Sequence[int],
+    codes: Mapping[int, Codes],
+    *,
+    has_target: bool = True,
+) -> Rows:
     """Copy columns of an Arrow batch into rows; nulls become NaN.
 
     ``X`` is laid out column by column, as the batch is: that takes a third of the time, and the
@@ -66,13 +79,16 @@ def arrow_rows(batch: pa.RecordBatch, positions: Sequence[int], *, has_target: b
         Of b rows.
     positions : sequence of int
         Where the d features and then the target stand.
+    codes : mapping of int to Codes
+        Of those of the features that are categories, by their number.
     has_target : bool
         Whether there is one; ``y`` has shape (b, 0) without.
     """
     features, target = (positions[:-1], positions[-1:]) if has_target else (positions, ())
     X = np.empty((batch.num_rows, len(features)), order="F")
     for j, position in enumerate(features):
-        X[:, j] = as_numbers(batch.column(position))
+        column = batch.column(position)
+        X[:, j] = codes[j].of(column) if j in codes else as_numbers(column)
     # Always a copy of its own: a view would keep the batch's memory alive.
     if not target:
         return X, np.empty((batch.num_rows, 0))

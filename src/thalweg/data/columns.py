@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from thalweg.data.categories import ALL, Categories
 from thalweg.errors import InvalidData, InvalidSetting, nearest
 
 FLAGS = "true or false"
@@ -44,6 +45,8 @@ class ChosenColumns(NamedTuple):
     target: str
     positions: tuple[int, ...]
     """Where the d features and then the target stand in the table."""
+    categories: tuple[str, ...] = ()
+    """Those of the features whose words are levels of a category."""
 
 
 def choose(
@@ -51,6 +54,7 @@ def choose(
     *,
     target: str,
     features: Sequence[str] | None,
+    categories: Categories = None,
     source: str,
 ) -> ChosenColumns:
     """Find the target and the features among a table's columns.
@@ -63,6 +67,8 @@ def choose(
         The target's name.
     features : sequence of str, optional
         The features' names, in the order wanted; every column but the target when left out.
+    categories : "all", sequence of str or mapping, optional
+        Which of the features are categories: those named, or all that hold words.
     source : str
         What the table is called in an error.
 
@@ -95,17 +101,23 @@ def choose(
     wanted = _wanted(features, target, names, source)
     positions = tuple(names.index(name) for name in (*wanted, target))
     _check_unambiguous(wanted, target, names, source)
+    chosen = [columns[position] for position in positions[:-1]]
+    coded = _categories(categories, chosen, source)
     _check_numeric(
-        [columns[position] for position in positions[:-1]],
+        [column for column in chosen if column.name not in coded],
         columns[positions[-1]],
         by_default=features is None,
         source=source,
     )
-    return ChosenColumns(wanted, target, positions)
+    return ChosenColumns(wanted, target, positions, coded)
 
 
 def find_features(
-    columns: Sequence[Column], *, features: Sequence[str], source: str
+    columns: Sequence[Column],
+    *,
+    features: Sequence[str],
+    categories: Collection[str] = (),
+    source: str,
 ) -> tuple[int, ...]:
     """Find where the features stand in a table that needs no target.
 
@@ -122,8 +134,18 @@ def find_features(
     _check_unambiguous(tuple(features), None, names, source)
     positions = tuple(map(names.index, features))
     chosen = [columns[position] for position in positions]
-    _check_numeric(chosen, None, by_default=False, source=source)
+    numbers = [column for column in chosen if column.name not in categories]
+    _check_numeric(numbers, None, by_default=False, source=source)
     return positions
+
+
+def _categories(categories: Categories, chosen: list[Column], source: str) -> tuple[str, ...]:
+    """Say which of the features are categories."""
+    if categories == ALL:
+        return tuple(column.name for column in chosen if column.is_text)
+    names = [column.name for column in chosen]
+    _check_names("categories", categories or (), names, source)
+    return tuple(name for name in names if name in (categories or ()))
 
 
 def _wanted(
@@ -202,12 +224,21 @@ def _check_numeric(
     if not faults:
         return
     left = [column.name for column in features if column.name not in faults]
+    words = [
+        column.name
+        for column in features
+        if column.name in faults and column.is_text and not column.marks
+    ]
     if target is None:
         advice = "turn them into numbers first, as they were for the fit"
     elif target.name in faults:
         advice = "turn them into numbers first, or name another target"
+    elif len(words) == len(faults):
+        advice = "take them as categories with {categories}"
+        advice += ", or leave them out with {features}" if left else ""
     elif left:
         advice = "leave them out with {features}, or turn them into numbers first"
+        advice += "; words may be taken with {categories}" if words else ""
     else:
         advice = "turn them into numbers first: no feature is left without them"
     marks, how = advise_marks(_marks_of_all(chosen))
@@ -219,7 +250,7 @@ def _check_numeric(
         + ", ".join(f"{name!r} ({kind})" for name, kind in faults.items()),
         expected="numbers in each column that is fitted",
         advice=advice,
-        suggest={"features": left, **marks},
+        suggest={"features": left, "categories": words, **marks},
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import bisect
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO, Any, NamedTuple
@@ -39,6 +39,7 @@ from thalweg.errors import UnreadableFile
 HEAD = 1 << 20  # bytes that names, delimiter and types are found from
 PIECE = 4 << 20  # bytes parsed at once, by several threads
 BLOCK = 1 << 20  # bytes parsed by one thread
+AS_WORDS: dict[str, Any] = {"kind": "text", "numeric": False}  # what makes a column one of text
 LONGEST_ROW = 64 << 20  # beyond this a quotation mark was never closed
 
 
@@ -107,17 +108,22 @@ class Delimited:
         types = {str(cell): pa.string() for cell in self.layout.cells}
         return None if piece is None else self._parse(piece, types, 0)
 
-    def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
+    def tables(
+        self, positions: Sequence[int], words: Collection[int] = ()
+    ) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
         """Give the columns at ``positions``, piece by piece, in the order named.
 
-        Numbers, true and false come as float64; text, where it is wanted, as it is.
+        Numbers, true and false come as float64; text, and whatever stands at ``words``, as it is.
 
         Raises
         ------
         UnreadableFile
             At the first row with too few or too many cells, or a cell that is no number.
         """
-        columns = [self._columns[position] for position in positions]
+        columns = [
+            self._columns[position]._replace(**AS_WORDS if position in words else {})
+            for position in positions
+        ]
         names = [str(self.layout.cells[position]) for position in positions]
         plain = are_plain(self.written)
         types = {

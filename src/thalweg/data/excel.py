@@ -6,7 +6,7 @@ Not here: which columns are wanted (:mod:`thalweg.data.columns`), other formats
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -64,11 +64,13 @@ class Sheet:
     def columns(self) -> list[Column]:
         """Describe the columns by their cells."""
         return [
-            Column(str(name), *_kind(cells))
-            for name, cells in zip(self._rows[0], self._cells, strict=True)
+            Column(str(name), kind, numeric, is_text=kind == "text")
+            for name, (kind, numeric) in zip(self._rows[0], map(_kind, self._cells), strict=True)
         ]
 
-    def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
+    def tables(
+        self, positions: Sequence[int], words: Collection[int] = ()
+    ) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
         """Give the columns at ``positions``: numbers as float64, else text."""
         described = self.columns()
         table = pa.table(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from thalweg.data.arrow import batch_rows
+from thalweg.data.categories import Categories
 from thalweg.data.columns import ChosenColumns, Column
 from thalweg.data.delimited import Delimited
 from thalweg.data.missing import row_numbers
@@ -24,8 +25,10 @@ from thalweg.data.tables import Table, open_table, readable, without_runs
 from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidData, UnreadableFile, and_more, printable
 
-Chooser: TypeAlias = Callable[[Sequence[Column], Sequence[str] | None, str], ChosenColumns]
-"""Chooses among a table's columns, given the features wanted and what the table is called."""
+Chooser: TypeAlias = Callable[
+    [Sequence[Column], Sequence[str] | None, Categories, str], ChosenColumns
+]
+"""Chooses among a table's columns, given the features and the categories wanted and its name."""
 
 NAMES_SHOWN = 5
 
@@ -54,6 +57,8 @@ class FileSet:
     features : sequence of str, optional
         The features wanted, from each file. When left out they are those that the first one has,
         and the others may have no further columns.
+    categories : "all", sequence of str or mapping, optional
+        Which features are categories, as the first file settles it.
     target : str
         Helps to find the header of a text.
     written : TextFormat
@@ -87,6 +92,7 @@ class FileSet:
         choose: Chooser,
         *,
         features: Sequence[str] | None,
+        categories: Categories = None,
         target: str,
         written: TextFormat,
     ) -> None:
@@ -108,7 +114,7 @@ class FileSet:
             table, columns = self._look_into(first)
             if len(self.paths) == 1 and isinstance(table, Delimited) and table.is_bare:
                 raise _bare(table)
-            self.choice = choose(columns, features, _called(table))
+            self.choice = choose(columns, features, categories, _called(table))
             rows = table.expected_rows
         self._before: list[int] = []  # the rows before each file, in the last pass
         self._columns = [column.name for column in columns]  # of the first file
@@ -127,6 +133,8 @@ class FileSet:
             Which of the chosen columns, by their place in the choice.
         """
         most = batch_rows(len(kept))
+        names = (*self.choice.features, self.choice.target)
+        coded = [number for number in kept if names[number] in self.choice.categories]
         self._before, rows = [], 0
         for number, path in enumerate(self.paths):
             self._before.append(rows)
@@ -135,7 +143,8 @@ class FileSet:
                 if number not in self._found:
                     self._found[number] = self._match(path)
                 table, positions = self._found[number]
-                for part, order in table.tables([positions[column] for column in kept]):
+                wanted, words = ([positions[n] for n in some] for some in (kept, coded))
+                for part, order in table.tables(wanted, words):
                     rows += part.num_rows
                     for batch in part.to_batches(max_chunksize=most):
                         yield batch, order
@@ -163,7 +172,9 @@ class FileSet:
         table, columns = self._look_into(path)
         if self._all_columns:
             self._check_same([column.name for column in columns], _called(table))
-        return table, self._choose(columns, self.choice.features, _called(table)).positions
+        choice = self.choice
+        found = self._choose(columns, choice.features, choice.categories, _called(table))
+        return table, found.positions
 
     def _check_same(self, names: list[str], source: str) -> None:
         """Refuse a file with other columns, where nobody said which are meant."""

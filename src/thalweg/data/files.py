@@ -8,12 +8,14 @@ values (:mod:`thalweg.data.missing`).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from thalweg.arrays import Array
+from thalweg.data.categories import Categories, Coded, Coding, as_categories
 from thalweg.data.columns import ChosenColumns, Column, choose, find_features
+from thalweg.data.compact import CodedRows, parts
 from thalweg.data.dataset import Dataset
 from thalweg.data.file_set import FileSet
 from thalweg.data.missing import Missing, MissingFilter, check_missing
@@ -28,6 +30,7 @@ def read(
     *,
     target: str,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
     missing: Missing = "error",
     delimiter: str | None = None,
     decimal: str = ".",
@@ -50,6 +53,13 @@ def read(
         The target's name.
     features : sequence of str, optional
         The features' names; every column but the target when left out.
+    categories : "all", sequence of str or mapping, optional
+        Columns whose words become features: one of zeros and ones for each level, named as in
+        ``region_north``. All columns of words, or those named; of numbers too. The levels are
+        found in all the files, those of rows that are fitted, numbers in the order of their size,
+        words in that of the alphabet; a mapping gives them, ``{"size": ["S", "M", "L"]}``. The
+        first level of each has no feature: the intercept stands for it, and where there is none
+        it has one.
     missing : {"error", "drop"}
         Rows with missing values stop the reading, or are dropped with a warning.
     delimiter : str, optional
@@ -98,12 +108,19 @@ def read(
         from thalweg.data.frames import frame_rows, is_frame  # narwhals: only for a frame
 
         if is_frame(path):
-            rows = frame_rows(path, target=target, features=features, missing=missing)
-            return Dataset(**rows._asdict())
+            rows = frame_rows(
+                path,
+                target=target,
+                features=features,
+                categories=as_categories(categories),
+                missing=missing,
+            )
+            return Dataset.settled(*rows)
     return scan(
         path,
         target=target,
         features=features,
+        categories=categories,
         missing=missing,
         delimiter=delimiter,
         decimal=decimal,
@@ -120,6 +137,7 @@ def scan(
     *,
     target: str,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
     missing: Missing = "error",
     delimiter: str | None = None,
     decimal: str = ".",
@@ -159,29 +177,37 @@ def scan(
             expected="a file, several, or a folder; for thalweg.read also a frame",
             advice="arrays and tensors need no reading: pass X and y to thalweg.fit",
         )
+    asked = as_categories(categories)
     files = FileSet(
         path,
         partial(_with_target, target),
         features=features,
+        categories=asked,
         target=target,
         written=TextFormat.of(
             delimiter=delimiter, decimal=decimal, thousands=thousands, na_values=na_values,
             encoding=encoding, comment=comment, skip_rows=skip_rows,
         ),
     )  # fmt: skip
-    return Scan(files, files.choice, missing=missing)
+    levels = asked if isinstance(asked, Mapping) else {}
+    return Scan(files, files.choice, missing=missing, levels=levels)
 
 
 def _with_target(
-    target: str, columns: Sequence[Column], wanted: Sequence[str] | None, source: str
+    target: str,
+    columns: Sequence[Column],
+    wanted: Sequence[str] | None,
+    categories: Categories,
+    source: str,
 ) -> ChosenColumns:
-    return choose(columns, target=target, features=wanted, source=source)
+    return choose(columns, target=target, features=wanted, categories=categories, source=source)
 
 
 def scan_features(
     path: AnyPath | Sequence[AnyPath],
     *,
     features: Sequence[str],
+    coding: Coding | None = None,
     written: TextFormat | None = None,
 ) -> Generator[Array]:
     r"""Read the features alone, in batches, from files that may have no target.
@@ -192,6 +218,8 @@ def scan_features(
         As :func:`read` takes it.
     features : sequence of str
         The features' names.
+    coding : Coding, optional
+        How they are made of the files' columns.
     written : TextFormat, optional
         How texts are written.
 
@@ -215,11 +243,13 @@ def scan_features(
     ...     [X.tolist() for X in scan_features(file, features=["girth"])]
     [[[66.0], [61.0]]]
     """
+    coding = coding or Coding(tuple(features), "", {})
     files = FileSet(
         path,
-        partial(_without_target, features),
-        features=features,
-        target=features[0],
+        _without_target,
+        features=coding.columns,
+        categories=coding.levels,
+        target=coding.columns[0],
         written=written or TextFormat(),
     )
     # A prediction for each row: none is dropped.
@@ -228,12 +258,22 @@ def scan_features(
         files.choice.features, missing="error", source=files.source, advice=advice,
         locate=files.locate,
     )  # fmt: skip
-    for X, _ in through(missing_filter, files.batches(range(len(features))), has_target=False):
-        yield X
+    coded = Coded(coding.columns, "", coding.levels, coding.levels)
+    every = range(len(coding.columns))
+    for X, _ in through(missing_filter, files.batches(every), coded.codes, has_target=False):
+        if not coding.levels:
+            yield X
+            continue
+        for _, part in parts(CodedRows(X, coding)):
+            yield part
 
 
 def _without_target(
-    features: Sequence[str], columns: Sequence[Column], _: Sequence[str] | None, source: str
+    columns: Sequence[Column],
+    wanted: Sequence[str] | None,
+    categories: Categories,
+    source: str,
 ) -> ChosenColumns:
-    found = find_features(columns, features=features, source=source)
-    return ChosenColumns(tuple(features), "", found)
+    features, coded = tuple(wanted or ()), tuple(categories or ())
+    found = find_features(columns, features=features, categories=coded, source=source)
+    return ChosenColumns(features, "", found, coded)

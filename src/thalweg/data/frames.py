@@ -8,7 +8,7 @@ fitted (:mod:`thalweg.data.columns`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -18,9 +18,10 @@ import pyarrow as pa
 from narwhals.exceptions import DuplicateError
 
 from thalweg.arrays import Array
-from thalweg.data.array_likes import as_features
+from thalweg.data.array_likes import as_features, check_finite
 from thalweg.data.arrow import as_numbers
-from thalweg.data.columns import FLAGS, Column, choose, find_features
+from thalweg.data.categories import Categories, Coded, Coding, no_columns
+from thalweg.data.columns import FLAGS, ChosenColumns, Column, choose, find_features
 from thalweg.data.missing import Missing, MissingFilter
 from thalweg.errors import InvalidData
 from thalweg.kinds import is_number
@@ -34,6 +35,7 @@ class NamedRows(NamedTuple):
     y: Any
     features: Sequence[str] | None
     target: str
+    coding: Coding | None = None  # then X holds the numbers of levels
 
 
 def is_frame(data: object) -> bool:
@@ -57,6 +59,7 @@ def frame_rows(
     *,
     target: str,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
     missing: Missing = "error",
 ) -> NamedRows:
     """Take the rows of a frame.
@@ -70,6 +73,8 @@ def frame_rows(
         The target's name. A name that is no text is called as it prints.
     features : sequence of str, optional
         The features' names, as they print; every column but the target when left out.
+    categories : "all", sequence of str or mapping, optional
+        Which of them are categories.
     missing : {"error", "drop"}
         Rows with a missing value (null or NaN) are refused, or dropped with a warning.
 
@@ -92,22 +97,32 @@ def frame_rows(
     """
     table = _collected(frame)
     wanted = features if features is None or isinstance(features, str) else [*map(str, features)]
-    choice = choose(_columns(table), target=str(target), features=wanted, source="frame")
-    *positions, last = choice.positions
-    X = np.empty((len(table), len(positions)))
-    for j, position in enumerate(positions):
-        X[:, j] = _values(table[:, position])
+    choice = choose(
+        _columns(table),
+        target=str(target),
+        features=wanted,
+        categories=categories,
+        source="frame",
+    )
+    last = choice.positions[-1]
+    coded = _coded(choice, categories)
+    X = _features(table, choice, coded)
     missing_filter = MissingFilter(
         (*choice.features, choice.target), missing=missing, source="frame"
     )
     rows = list(missing_filter.through([(X, _values(table[:, last]))]))
     missing_filter.warn_of_dropped()
     X, y = rows[0]
-    return NamedRows(X, y, choice.features, choice.target)
+    return _named(X, y, choice, coded)
 
 
 def named_arrays(
-    X: Any, y: Any, *, target: str | None = None, features: Sequence[str] | None = None
+    X: Any,
+    y: Any,
+    *,
+    target: str | None = None,
+    features: Sequence[str] | None = None,
+    categories: Categories = None,
 ) -> NamedRows:
     """Take features and a target beside them, of which one at least has names of its own.
 
@@ -122,6 +137,8 @@ def named_arrays(
     features : sequence of str, optional
         Which columns of a frame are the features, all of them when left out; of an array, what
         to call its columns.
+    categories : "all", sequence of str or mapping, optional
+        Which columns of a frame are categories.
 
     Returns
     -------
@@ -142,11 +159,59 @@ def named_arrays(
         column = column._replace(name=target)
     table = _table_of(X)
     if table is None:
+        if categories is not None:
+            raise no_columns(X)
         return NamedRows(X, values, features, column.name)
     columns = [*_columns(table), column]
-    choice = choose(columns, target=column.name, features=features, source="X and y")
-    taken = [_values(table[:, position]) for position in choice.positions[:-1]]
-    return NamedRows(np.column_stack(taken), values, choice.features, choice.target)
+    choice = choose(
+        columns, target=column.name, features=features, categories=categories, source="X and y"
+    )
+    coded = _coded(choice, categories)
+    taken = _features(table, choice, coded)
+    if coded.codes:
+        check_finite(taken)
+    return _named(taken, values, choice, coded)
+
+
+def _coded(choice: ChosenColumns, categories: Categories) -> Coded:
+    levels = categories if isinstance(categories, Mapping) else {}
+    return Coded(choice.features, choice.target, choice.categories, levels)
+
+
+def _features(table: nw.DataFrame[Any], choice: ChosenColumns, coded: Coded) -> Array:
+    """Give the features' values, shape (n, c), with numbers for the words of categories."""
+    X = np.empty((len(table), len(choice.features)))
+    for j, position in enumerate(choice.positions[:-1]):
+        column = table[:, position]
+        X[:, j] = coded.codes[j].of(_words(column)) if j in coded.codes else _values(column)
+    return X
+
+
+def _named(X: Array, y: Any, choice: ChosenColumns, coded: Coded) -> NamedRows:
+    if not coded.codes:
+        return NamedRows(X, y, choice.features, choice.target)
+    coded.see(X)
+    coding = coded.coding()
+    return NamedRows(coded.recoded(X, coding), y, coding.features, choice.target, coding)
+
+
+def columns_coded(frame: Any, coding: Coding) -> Array:
+    """Give the columns that features are made of, shape (m, c), with the numbers of levels.
+
+    Raises
+    ------
+    InvalidData, InvalidSetting
+        On columns that there are not, that hold no numbers, or other words.
+    """
+    table = _collected(frame)
+    columns = _columns(table)
+    positions = find_features(
+        columns, features=coding.columns, categories=coding.levels, source="frame"
+    )
+    choice = ChosenColumns(coding.columns, "", (*positions, -1), tuple(coding.levels))
+    taken = _features(table, choice, _coded(choice, coding.levels))
+    check_finite(taken)
+    return taken
 
 
 def columns_named(frame: Any, features: Sequence[str]) -> Array:
@@ -244,6 +309,19 @@ def _values(column: nw.Series[Any]) -> Array:
     if column.implementation.is_pyarrow() or kind == "ArrowDtype" or column.dtype == nw.Decimal:
         return np.asarray(as_numbers(column.to_arrow()), np.float64)
     return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
+
+
+def _words(column: nw.Series[Any]) -> pa.Array:
+    """Give the values of a category, nulls for what is missing."""
+    if column.dtype == nw.Object:
+        held = [None if _is_missing(value) else str(value) for value in column.to_list()]
+        return pa.array(held, pa.string())
+    words = column.to_arrow()
+    return words.combine_chunks() if isinstance(words, pa.ChunkedArray) else words
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value or str(value) in ("<NA>", "NaT")
 
 
 def _is_numeric(column: nw.Series[Any]) -> bool:

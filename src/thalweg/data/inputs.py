@@ -11,8 +11,9 @@ import sys
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
-from thalweg.arrays import Array
-from thalweg.data.array_likes import as_features, check_finite, has_names, is_table
+from thalweg.data.array_likes import as_features, check_finite, check_width, has_names, is_table
+from thalweg.data.categories import Categories, Coding, as_categories
+from thalweg.data.compact import CodedRows, SparseRows, Table, is_sparse
 from thalweg.data.dataset import Dataset
 from thalweg.data.paths import LARGE, are_paths
 from thalweg.data.source import Source
@@ -30,6 +31,8 @@ def take(
     *,
     target: str | None = None,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
+    intercept: bool | None = None,
     copy: bool = True,
 ) -> Source:
     """Make a source of rows of whatever stands for rows.
@@ -47,6 +50,11 @@ def take(
         Which column of a frame or file is the target; beside ``y``, what to call it.
     features : sequence of str, optional
         Which columns are the features, in this order; of arrays, what to call them.
+    categories : "all", sequence of str or mapping, optional
+        Which of them are categories: see :func:`thalweg.read`.
+    intercept : bool, optional
+        Whether there will be one, which stands for the first level of each category; left out,
+        features are taken as they are made already.
     copy : bool
         False for whoever goes through the rows once and keeps none: arrays are then looked at
         where they are, not checked for finite values.
@@ -66,10 +74,24 @@ def take(
     Dataset(2 rows, features=('hours',), target='pages')
     """
     target, names = _as_name(target), _as_names(features)
+    asked = as_categories(categories)
+    rows = _taken(data, y, target, names, asked, copy=copy)
+    return rows if intercept is None else rows.for_intercept(intercept)
+
+
+def _taken(
+    data: Data,
+    y: Any,
+    target: str | None,
+    names: tuple[str, ...] | None,
+    categories: Categories,
+    *,
+    copy: bool,
+) -> Source:
     if _is_source(data):
-        return _of_source(data, y, target, names)
+        return _of_source(data, y, target, names, categories)
     if are_paths(data) and data:  # an empty list may stand for rows
-        return _of_paths(data, y, target, names)
+        return _of_paths(data, y, target, names, categories)
     if y is None and _is_torch_dataset(data):
         from thalweg.data.torch_datasets import from_dataset
 
@@ -84,13 +106,13 @@ def take(
             )
         data, y = data
     if y is None:
-        return _of_table(data, target, names)
+        return _of_table(data, target, names, categories)
     if isinstance(y, str):
         raise _not_values(y)
-    return _of_two(data, y, target, names, copy=copy)
+    return _of_two(data, y, target, names, categories, copy=copy)
 
 
-def take_features(X: Any, features: tuple[str, ...]) -> Array:
+def take_features(X: Any, features: tuple[str, ...], coding: Coding | None = None) -> Table:
     """Take the rows to predict for, by the columns' names where they have some.
 
     Parameters
@@ -99,10 +121,12 @@ def take_features(X: Any, features: tuple[str, ...]) -> Array:
         The m rows; other columns of a frame are left aside.
     features : tuple of str
         The d names.
+    coding : Coding, optional
+        How they are made of a frame's columns, which may hold the features themselves too.
 
     Returns
     -------
-    ndarray, shape (m, d)
+    ndarray, or what makes a few of its rows at a time, shape (m, d)
 
     Raises
     ------
@@ -119,10 +143,16 @@ def take_features(X: Any, features: tuple[str, ...]) -> Array:
            [4., 2.]])
     """
     if isinstance(X, Dataset):
-        return X.select(features).X
+        return X.select(features).table
+    if is_sparse(X):
+        sparse = SparseRows.of(X)
+        check_width(sparse, len(features))
+        return sparse
     if has_names(X):
-        from thalweg.data.frames import columns_named
+        from thalweg.data.frames import column_names, columns_coded, columns_named
 
+        if coding is not None and is_table(X) and not {*features} <= {*column_names(X)}:
+            return CodedRows(columns_coded(X, coding), coding)
         values = columns_named(X, features)
     else:
         values = as_features(X, len(features))
@@ -131,7 +161,11 @@ def take_features(X: Any, features: tuple[str, ...]) -> Array:
 
 
 def _of_source(
-    source: Source, y: Any, target: str | None, features: tuple[str, ...] | None
+    source: Source,
+    y: Any,
+    target: str | None,
+    features: tuple[str, ...] | None,
+    categories: Categories,
 ) -> Source:
     if y is not None:
         raise InvalidData(
@@ -139,6 +173,13 @@ def _of_source(
             got=f"values beside a {type(source).__name__}",
             expected=f"nothing: its target is {source.target!r}",
             advice="leave y out",
+        )
+    if categories is not None:
+        raise InvalidSetting(
+            "categories",
+            got=f"a setting beside a {type(source).__name__}",
+            expected="nothing: its features are made",
+            advice="say it where it is made, as in thalweg.read or thalweg.scan",
         )
     if target not in (None, source.target):
         raise InvalidSetting(
@@ -150,7 +191,13 @@ def _of_source(
     return source if features is None else source.select(features)
 
 
-def _of_paths(path: Any, y: Any, target: str | None, features: tuple[str, ...] | None) -> Source:
+def _of_paths(
+    path: Any,
+    y: Any,
+    target: str | None,
+    features: tuple[str, ...] | None,
+    categories: Categories,
+) -> Source:
     if isinstance(y, str):
         raise _not_values(y)
     if y is not None:
@@ -169,11 +216,13 @@ def _of_paths(path: Any, y: Any, target: str | None, features: tuple[str, ...] |
         )
     from thalweg.data.files import scan  # PyArrow: only where files are read
 
-    rows = scan(path, target=target, features=features)
+    rows = scan(path, target=target, features=features, categories=categories)
     return rows.read() if rows.size <= LARGE else rows
 
 
-def _of_table(data: Any, target: str | None, features: tuple[str, ...] | None) -> Source:
+def _of_table(
+    data: Any, target: str | None, features: tuple[str, ...] | None, categories: Categories
+) -> Source:
     """Take a frame, whose target is a column."""
     if not is_table(data):
         raise _alone(data, target)
@@ -188,15 +237,22 @@ def _of_table(data: Any, target: str | None, features: tuple[str, ...] | None) -
             expected="the name of the column to predict",
             advice=f"name it with target=; there are {shown}",
         )
-    return Dataset(**frame_rows(data, target=target, features=features)._asdict())
+    rows = frame_rows(data, target=target, features=features, categories=categories)
+    return Dataset.settled(*rows)
 
 
 def _of_two(
-    X: Any, y: Any, target: str | None, features: tuple[str, ...] | None, *, copy: bool
+    X: Any,
+    y: Any,
+    target: str | None,
+    features: tuple[str, ...] | None,
+    categories: Categories,
+    *,
+    copy: bool,
 ) -> Dataset:
     """Take features and target that come apart, with the names that they have."""
-    if copy or has_names(X) or has_names(y):
-        return Dataset(X, y, features=features, target=target)
+    if copy or has_names(X) or has_names(y) or categories is not None:
+        return Dataset(X, y, features=features, target=target, categories=categories)
     return Dataset.borrow(X, y, features=features, target="y" if target is None else target)
 
 

@@ -6,7 +6,7 @@ Not here: which columns are wanted (:mod:`thalweg.data.columns`), other formats
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Any
@@ -47,9 +47,15 @@ class JsonLines:
         """Describe the columns by what the first block holds."""
         return arrow_columns(self._schema())
 
-    def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
+    def tables(
+        self, positions: Sequence[int], words: Collection[int] = ()
+    ) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
         """Give the columns at ``positions``, block by block, numbers as float64."""
-        wanted = [_as_read(self._schema().field(position)) for position in positions]
+        schema = self._schema()
+        wanted = [
+            schema.field(position) if position in words else _as_read(schema.field(position))
+            for position in positions
+        ]
         parse = pa.json.ParseOptions(
             explicit_schema=pa.schema(wanted), unexpected_field_behavior="ignore"
         )

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from thalweg.errors import and_more
+
+NAMES_SHOWN = 10
+
 
 def default_features(d: int) -> tuple[str, ...]:
     """Name d columns that came without names: ``x``, or ``x1 … xd``.
@@ -36,6 +40,19 @@ def parameter_names(features: Sequence[str], *, intercept: bool = True) -> tuple
     """
     weights = ("weight",) if len(features) == 1 else tuple(features)
     return unique_names(("bias", *weights) if intercept else weights)
+
+
+def shown(names: Sequence[str]) -> str:
+    """Write names as a tuple, of many the first ones.
+
+    Examples
+    --------
+    >>> shown(["a", "b"]), shown(["x"] * 1000)[-18:]
+    ("('a', 'b')", " 'x' and 990 more)")
+    """
+    if len(names) <= NAMES_SHOWN:
+        return repr(tuple(names))
+    return f"({and_more(map(repr, names), NAMES_SHOWN)})"
 
 
 def unique_names(

@@ -6,7 +6,7 @@ Not here: which files they come from (:mod:`thalweg.data.files`), a descent over
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import cached_property
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 
-from thalweg.data.arrow import arrow_rows
+from thalweg.data.arrow import arrow_rows, batch_rows
+from thalweg.data.categories import Coded, Codes, Coding
 from thalweg.data.columns import ChosenColumns, Column, choose
 from thalweg.data.dataset import Dataset
 from thalweg.data.identity import RowsDigest
 from thalweg.data.missing import Missing, MissingFilter
+from thalweg.data.names import shown
 from thalweg.data.source import Rows, Watcher
 
 if TYPE_CHECKING:
@@ -60,8 +62,14 @@ class Scan:
         those of a pass: about, in the first one over a text, and exactly from then on.
     """
 
-    def __init__(self, files: FileSet, choice: ChosenColumns, *, missing: Missing) -> None:
-        self.features = choice.features
+    def __init__(
+        self,
+        files: FileSet,
+        choice: ChosenColumns,
+        *,
+        missing: Missing,
+        levels: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.target = choice.target
         self.name = files.name
         self.source = files.source
@@ -70,9 +78,31 @@ class Scan:
         self.size = files.size
         self.watcher: Watcher | None = None
         self._files = files
+        self._choice = choice
         self._missing: Missing = missing
+        self._levels = dict(levels or {})
         self._expected = files.expected_rows
         self._dropped_known = False
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The d features' names; may take a pass, where the levels of categories are not known."""
+        return self._choice.features if self.coding is None else self.coding.features
+
+    @cached_property
+    def coding(self) -> Coding | None:
+        """How categories become features; a pass finds the levels that were not given."""
+        if not self._choice.categories:
+            return None
+        coded = self._coded(self._levels)
+        if not coded.is_settled:
+            for X, _ in self._coded_rows(coded):
+                coded.see(X)
+        return coded.coding()
+
+    def _coded(self, levels: Mapping[str, Sequence[str]]) -> Coded:
+        choice = self._choice
+        return Coded(choice.features, self.target, choice.categories, levels)
 
     def batches(self) -> Generator[Rows]:
         """Read all the rows once.
@@ -81,7 +111,8 @@ class Scan:
         ------
         X : ndarray, shape (b, d), float64
         y : ndarray, shape (b,), float64
-            The next b rows, b ≥ 1, in memory of their own; ``X`` column by column in it.
+            The next b rows, b ≥ 1, in memory of their own; ``X`` column by column in it, but for
+            features that are made of categories.
 
         Raises
         ------
@@ -91,13 +122,25 @@ class Scan:
             On infinite or missing values, or if there are no rows. Rows with missing values are
             counted to the end before the error is raised.
         """
-        names = (*self.features, self.target)
+        coding = self.coding
+        if coding is None:
+            yield from self._coded_rows(self._coded({}))
+            return
+        most = batch_rows(len(coding.features))
+        for X, y in self._coded_rows(self._coded(coding.levels)):
+            for first in range(0, len(y), most):
+                part = slice(first, first + most)
+                yield coding.expanded(X[part]), y[part]
+
+    def _coded_rows(self, coded: Coded) -> Generator[Rows]:
+        """Read all the rows once, with numbers for the words of categories."""
+        names = (*self._choice.features, self.target)
         missing_filter = MissingFilter(
             names, missing=self._missing, source=self.source, locate=self._files.locate
         )
         chosen = (*self._files.choice.features, self.target)
         kept = [chosen.index(name) for name in names]
-        for rows in through(missing_filter, self._files.batches(kept)):
+        for rows in through(missing_filter, self._files.batches(kept), coded.codes):
             if self.watcher is not None:
                 self.watcher(missing_filter.rows, self._expected)
             yield rows
@@ -110,12 +153,18 @@ class Scan:
 
     def read(self) -> Dataset:
         """Read all the rows into memory."""
-        batches = list(self.batches())
+        known = self.__dict__.get("coding")
+        coded = self._coded(self._levels if known is None else known.levels)
+        batches = list(self._coded_rows(coded))
         X = np.concatenate([X for X, _ in batches])
         y = np.concatenate([y for _, y in batches])
         batches.clear()  # the rows are held twice for a moment, not three times
-        rows = Dataset(X, y, features=self.features, target=self.target, name=self.name)
-        rows.origin = self.origin
+        if coded.codes and known is None:
+            coded.see(X)
+            known = self.coding = coded.coding()
+            X = coded.recoded(X, known)
+        rows = Dataset.settled(X, y, self.features, self.target, known)
+        rows.name, rows.origin = self.name, self.origin
         return rows
 
     @contextmanager
@@ -140,7 +189,22 @@ class Scan:
         """
         columns = [Column(name, "", True) for name in (*self.features, self.target)]
         choice = choose(columns, target=self.target, features=features, source=self.source)
-        return Scan(self._files, choice, missing=self._missing)
+        if self.coding is None:
+            return Scan(self._files, choice, missing=self._missing)
+        return self._with(self.coding.select(choice.features))
+
+    def for_intercept(self, intercept: bool) -> Scan:
+        """Open the same rows with the features that go with an intercept, or without one."""
+        coding = self.coding
+        if coding is None or coding.for_intercept(intercept) is coding:
+            return self
+        return self._with(coding.for_intercept(intercept))
+
+    def _with(self, coding: Coding) -> Scan:
+        other = Scan(self._files, self._choice, missing=self._missing)
+        other.coding, other.watcher = coding, self.watcher
+        other._expected, other._dropped_known = self._expected, self._dropped_known
+        return other
 
     @property
     def n(self) -> int:
@@ -178,17 +242,22 @@ class Scan:
     def __repr__(self) -> str:
         count = len(self._files.paths)
         files = f"{count} file" + ("s" if count > 1 else "")
-        return f"Scan({self.name!r}, {files}, features={self.features!r}, target={self.target!r})"
+        features = shown(self.features)
+        return f"Scan({self.name!r}, {files}, features={features}, target={self.target!r})"
 
 
 def through(
-    missing_filter: MissingFilter, batches: Generator[ArrowBatch], *, has_target: bool = True
+    missing_filter: MissingFilter,
+    batches: Generator[ArrowBatch],
+    codes: Mapping[int, Codes],
+    *,
+    has_target: bool = True,
 ) -> Generator[Rows]:
     """Make Arrow batches into rows and filter out missing values, reading one batch ahead."""
     # Read ahead on a thread, made into rows on this one: each about half of the work.
     with closing(_one_ahead(batches)) as ahead:
         yield from missing_filter.through(
-            arrow_rows(*batch, has_target=has_target) for batch in ahead
+            arrow_rows(*batch, codes, has_target=has_target) for batch in ahead
         )
 
 

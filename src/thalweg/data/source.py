@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from thalweg.arrays import Array
 
 if TYPE_CHECKING:
+    from thalweg.data.categories import Coding
     from thalweg.data.dataset import Dataset
     from thalweg.summary.summary import Summary
 
@@ -60,6 +61,11 @@ class Source(Protocol):
         ...
 
     @property
+    def coding(self) -> Coding | None:
+        """How features were made of categories, where some were."""
+        ...
+
+    @property
     def n(self) -> int:
         """How many rows there are; may take a pass over them."""
         ...
@@ -88,4 +94,8 @@ class Source(Protocol):
 
     def select(self, features: Sequence[str]) -> Source:
         """Give the same rows with some of the features, in the order named."""
+        ...
+
+    def for_intercept(self, intercept: bool) -> Source:
+        """Give the same rows with the features that go with an intercept, or without one."""
         ...

@@ -13,7 +13,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -89,8 +89,14 @@ class Table(Protocol):
         """Describe the columns."""
         ...
 
-    def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
-        """Give Arrow tables, and where in them the wanted columns stand, in their order."""
+    def tables(
+        self, positions: Sequence[int], words: Collection[int] = ()
+    ) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
+        """Give Arrow tables, and where in them the wanted columns stand, in their order.
+
+        Those at ``words`` are wanted as they are written, where a number can be written in
+        several ways.
+        """
         ...
 
 
@@ -137,7 +143,9 @@ class ParquetTable:
                 )
             return arrow_columns(file.schema_arrow)
 
-    def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
+    def tables(
+        self, positions: Sequence[int], words: Collection[int] = ()
+    ) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
         """Give batches of rows of the columns at ``positions``."""
         with self._open(len(positions)) as file:
             names = [file.schema_arrow.names[position] for position in positions]
@@ -178,7 +186,9 @@ class ArrowTable:
         with pa.memory_map(os.fsencode(self.path)) as source:
             return arrow_columns(self._open(source).schema)
 
-    def tables(self, positions: Sequence[int]) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
+    def tables(
+        self, positions: Sequence[int], words: Collection[int] = ()
+    ) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
         """Give the file's batches with the columns at ``positions``."""
         kept = sorted(positions)
         order = tuple(kept.index(position) for position in positions)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from numpy.typing import ArrayLike
 
+from thalweg.data.categories import Categories
 from thalweg.data.inputs import Data, take
 from thalweg.data.outputs import check_outputs, kept_run
 from thalweg.descent.engines import descend
@@ -37,6 +38,7 @@ def fit(
     *,
     target: str | None = None,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
     start: ArrayLike | int | Run | ResumeState | None = None,
     progress: bool | Callback = False,
     checkpoint: PathLike | None = None,
@@ -67,6 +69,9 @@ def fit(
         Which column of a frame or file is the target; beside ``y``, what to call it.
     features : sequence of str, optional
         Which columns are the features, in this order; of arrays, what to call them.
+    categories : "all", sequence of str or mapping, optional
+        Columns whose words become features of zeros and ones, one for each level, the first one
+        left out where there is an intercept: see :func:`thalweg.read`.
     start : optional
         None draws PyTorch's own initialisation of ``nn.Linear`` from ``seed``; a whole number
         draws it from that seed instead; an array ``[bias, weights…]`` is taken as it is; a
@@ -120,7 +125,14 @@ def fit(
     progress = _PROGRESS.take("progress", progress)
     resumed = FILE_OR_NONE.take("resume", resume)
     kept, read = kept_run(FILE_OR_NONE.take("checkpoint", checkpoint), resumed)
-    rows = take(data, y, target=target, features=features)
+    rows = take(
+        data,
+        y,
+        target=target,
+        features=features,
+        categories=categories,
+        intercept=asked.intercept,
+    )
     if progress or kept is not None:
         from thalweg.descent.parts import fit_in_parts  # run files: only for a fit that has one
 

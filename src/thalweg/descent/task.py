@@ -59,6 +59,7 @@ class Task(NamedTuple):
             generator=trace.generator,
             features=self.rows.features,
             target=self.rows.target,
+            coding=self.rows.coding,
             data=in_memory,
             scan=self.rows if in_memory is None else None,
             scaling=self.scaling,
@@ -87,7 +88,14 @@ def prepare(
     if settings.standardize:
         scaling = _scaling(rows.summary, start, intercept=settings.intercept)
     first = _start(start, settings, len(rows.features), scaling)
-    return Task(_plan(settings, rows, _scaled_rows(rows, scaling), first), settings, rows, scaling)
+    walked = _scaled_rows(rows, scaling, at_hand=needs_rows_at_hand(settings))
+    return Task(_plan(settings, rows, walked, first), settings, rows, scaling)
+
+
+def needs_rows_at_hand(settings: Settings) -> bool:
+    """Tell whether a descent goes through rows in another order than their own, or all at once."""
+    in_order = not settings.shuffle and settings.batch_sampler is None
+    return settings.engine == "reference" or not in_order
 
 
 # --- The coordinates ------------------------------------------------------------------------------
@@ -106,9 +114,9 @@ def _scaling(
     return scaling_of(summary, intercept=intercept)
 
 
-def _scaled_rows(rows: Source, scaling: Scaling | None) -> Dataset | Streamed:
+def _scaled_rows(rows: Source, scaling: Scaling | None, *, at_hand: bool) -> Dataset | Streamed:
     """Give the rows in the coordinates that the descent walks in."""
-    if not isinstance(rows, Dataset):
+    if not isinstance(rows, Dataset) or not (rows.is_dense or at_hand):
         from thalweg.descent.streaming import Streamed  # only where rows are scanned
 
         return Streamed.of(rows, scaling)

@@ -19,6 +19,7 @@ from thalweg.checks import check_flag
 from thalweg.conditioning.convergence import LONGEST, best_plain
 from thalweg.conditioning.curvature import Curvature, dependencies
 from thalweg.conditioning.rates import stable_rate
+from thalweg.data.categories import Categories
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.diagnosis import explanation, other_loss
@@ -227,13 +228,14 @@ def explain(
     *,
     target: str | None = None,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
     intercept: bool = True,
 ) -> Diagnosis:
     """Explain why a descent went as it did, and find a setting that works.
 
     Parameters
     ----------
-    data, y, target, features
+    data, y, target, features, categories
         The n rows, as :func:`thalweg.fit` takes them; or their summary, where they are too many;
         or a run alone, which knows what it was fitted to.
     run : Run, optional
@@ -286,7 +288,14 @@ def explain(
     elif isinstance(data, Summary):
         summary = data
     else:
-        taken = take(data, y, target=target, features=features)
+        taken = take(
+            data,
+            y,
+            target=target,
+            features=features,
+            categories=categories,
+            intercept=intercept if run is None else run.settings.intercept,
+        )
         rows, summary = taken if isinstance(taken, Dataset) else None, taken.summary
     if run is None:
         return _of_data(summary, rows, intercept=intercept)

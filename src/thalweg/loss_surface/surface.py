@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 
 from thalweg.arrays import Array
 from thalweg.checks import check_flag, check_parameters
+from thalweg.data.categories import Categories
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.names import parameter_names
@@ -178,6 +179,7 @@ def surface(
     *,
     target: str | None = None,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
     points: int = 100,
     along: Along | None = None,
     through: ArrayLike | None = None,
@@ -192,7 +194,7 @@ def surface(
     ----------
     data : array-like, frame, path, Dataset, Scan, Summary or pair
         The rows that the loss is on, with or without their target.
-    y, target, features
+    y, target, features, categories
         As :func:`thalweg.fit` takes them.
     points : int
         Values per axis. Default 100, the lesson's.
@@ -241,7 +243,13 @@ def surface(
     """
     intercept = check_flag("intercept", intercept)
     points = _POINTS.take("points", points)
-    known = _known(data, y, target=target, features=features)
+    if isinstance(data, Summary) and (y, target, features, categories) == (None,) * 4:
+        known: Dataset | Summary = data
+    else:
+        rows = take(
+            data, y, target=target, features=features, categories=categories, intercept=intercept
+        )
+        known = rows if isinstance(rows, Dataset) else rows.summary
     summary = known if isinstance(known, Summary) else known.summary
     names = parameter_names(summary.features, intercept=intercept)
     named = name_ranges(parameters, names, summary.features, ranges)
@@ -285,16 +293,6 @@ def surface(
         data=known,
     )
     return plane
-
-
-def _known(
-    data: Data, y: Any, *, target: str | None, features: Sequence[str] | None
-) -> Dataset | Summary:
-    """Take rows that are in memory, else what their summary says of them."""
-    if isinstance(data, Summary) and (y, target, features) == (None, None, None):
-        return data
-    rows = take(data, y, target=target, features=features)
-    return rows if isinstance(rows, Dataset) else rows.summary
 
 
 def _place(

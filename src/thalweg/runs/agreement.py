@@ -8,12 +8,14 @@ would write.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from thalweg.batches import batches_of
 from thalweg.checks import is_text
+from thalweg.data.categories import Coding
 from thalweg.kinds import Whole
 from thalweg.optimizers.choice import TorchRule
 from thalweg.optimizers.registry import RULES
@@ -59,6 +61,8 @@ def _claims(run: Run) -> Iterator[tuple[str, bool]]:
     yield "negative losses", not (run.loss < 0.0).any()
     yield "negative norms", not (run.gradient_norm < 0.0).any()
     yield "an outcome of another run", _is_outcome(run)
+    if run.coding is not None:
+        yield "features of other columns", _is_coding(run.coding, run)
     yield "a scaling that was not asked for", (run.scaling is None) != settings.standardize
     if run.scaling is not None:
         yield "a scaling of other columns", _is_scaling(run.scaling, len(run.features))
@@ -102,6 +106,22 @@ def _is_outcome(run: Run) -> bool:
             return bool(finite and asked.tolerance is not None)
         case Outcome.OUT_OF_EPOCHS:
             return bool(finite and reached)
+
+
+def _is_coding(coding: Coding, run: Run) -> bool:
+    """Tell whether the features are those that the columns and their levels make."""
+    texts = [*coding.columns, *(word for words in coding.levels.values() for word in words)]
+    made = replace(coding, kept=None).features
+    return (
+        all(isinstance(text, str) and is_text(text) for text in texts)
+        and set(coding.levels) <= set(coding.columns)
+        and all(words and len(set(words)) == len(words) for words in coding.levels.values())
+        and len({*coding.columns, run.target}) == len(coding.columns) + 1
+        and isinstance(coding.intercept, bool)
+        and (coding.kept is not None or coding.intercept == run.settings.intercept)
+        and coding.features == run.features
+        and set(coding.features) <= set(made)
+    )
 
 
 def _is_scaling(scaling: Scaling, d: int) -> bool:

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thalweg.arrays import Array
+from thalweg.data.compact import parts
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import take_features
-from thalweg.data.names import parameter_names
+from thalweg.data.names import NAMES_SHOWN, parameter_names
 from thalweg.data.outputs import check_outputs
-from thalweg.errors import InvalidData, InvalidSetting, MissingExtra, on_a_line
+from thalweg.errors import InvalidData, InvalidSetting, MissingExtra, and_more, on_a_line
 from thalweg.kinds import FILE
 from thalweg.runs.observed import Observed
 from thalweg.summary.scaling import Scaling
@@ -29,6 +30,7 @@ from thalweg.summary.scaling import Scaling
 if TYPE_CHECKING:
     from torch import nn
 
+    from thalweg.data.categories import Coding
     from thalweg.data.source import Source
     from thalweg.settings import Settings
     from thalweg.summary.solution import Solution
@@ -112,6 +114,8 @@ class Run:
         The rows, where they are not in memory but read anew for each pass.
     rates : ndarray, shape (k,), or None
         The learning rate at each recorded point, where it was not the same throughout.
+    coding : Coding or None
+        How features were made of categories, where some were.
 
     Examples
     --------
@@ -139,6 +143,7 @@ class Run:
     initial_state: InitialState | None = None
     scan: Source | None = None
     rates: Array | None = None
+    coding: Coding | None = None
 
     @property
     def asked(self) -> Settings:
@@ -240,9 +245,10 @@ class Run:
 
         Parameters
         ----------
-        X : array-like, shape (m, d), frame or Dataset
+        X : array-like, sparse matrix, shape (m, d), frame or Dataset
             The features: those of a frame by their names, in whatever order; its other columns
-            are left aside.
+            are left aside. Of a run with categories, a frame of the columns that it was fitted
+            to, or of the features that were made of them.
 
         Returns
         -------
@@ -252,13 +258,16 @@ class Run:
         Raises
         ------
         InvalidData
-            If ``X`` has not the d features of the run, or values that are not finite numbers.
+            If ``X`` has not the d features of the run, values that are not finite numbers, or
+            words of a category that the run has not seen.
         InvalidSetting
             If a frame lacks one of them.
         """
-        features = take_features(X, self.features).astype(self.settings.dtype)
+        table = take_features(X, self.features, self.coding)
         weights = self.weights.astype(self.settings.dtype)
-        predicted: Array = features @ weights
+        predicted: Array = np.empty(len(table), self.settings.dtype)
+        for part, features in parts(table):
+            predicted[part] = features.astype(self.settings.dtype) @ weights
         if self.settings.intercept:
             predicted += np.asarray(self.bias, dtype=self.settings.dtype)
         return predicted
@@ -326,7 +335,7 @@ class Run:
 
     def __repr__(self) -> str:
         values = zip(map(on_a_line, self.names), self.path[-1], strict=True)
-        end = ", ".join(f"{name}={value:.6g}" for name, value in values)
+        end = and_more((f"{name}={value:.6g}" for name, value in values), NAMES_SHOWN)
         loss = f"loss={self.loss[-1]:.6g}, " if self.epochs else ""
         return (
             f"Run({self.settings.optimizer}, epochs={self.epochs}, {loss}{end}, "

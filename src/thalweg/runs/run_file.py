@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
+from thalweg.data.categories import Coding
 from thalweg.data.names import unique_names
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, UnreadableFile, on_a_line
 from thalweg.kinds import FILE
@@ -301,6 +302,7 @@ def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:
         scaling=None if scaling is None else Scaling(*map(_decode, scaling)),
         stored_summary=_summary_from(description),
         initial_state=_initial_from(description["initial_state"]),
+        coding=_coding_from(description["coding"], description["target"]),
     )
     return Stored(run, description["data_digest"])
 
@@ -357,6 +359,7 @@ def _describe(run: Run) -> dict[str, Any]:
         "written_by": __version__,
         "features": list(run.features),
         "target": run.target,
+        "coding": _describe_coding(run.coding),
         **_names_of(run),
         "outcome": run.outcome.name.lower(),
         "settings": _describe_settings(run.asked),
@@ -406,6 +409,30 @@ def _initial_from(description: Mapping[str, Any] | None) -> InitialState | None:
         optimizer_state=_decode(description["optimizer_state"]),
         generator=Generator(*description["generator"]),
         loss_limit=_decode(description["loss_limit"]),
+    )
+
+
+def _describe_coding(coding: Coding | None) -> dict[str, Any] | None:
+    if coding is None:
+        return None
+    return {
+        "columns": list(coding.columns),
+        "levels": {name: list(words) for name, words in coding.levels.items()},
+        "intercept": coding.intercept,
+        "kept": None if coding.kept is None else list(coding.kept),
+    }
+
+
+def _coding_from(description: Mapping[str, Any] | None, target: str) -> Coding | None:
+    if description is None:
+        return None
+    kept = description["kept"]
+    return Coding(
+        tuple(description["columns"]),
+        target,
+        {name: tuple(words) for name, words in description["levels"].items()},
+        description["intercept"],
+        None if kept is None else tuple(kept),
     )
 
 

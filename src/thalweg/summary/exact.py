@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from thalweg.arrays import Array
 from thalweg.checks import check_flag
+from thalweg.data.categories import Categories
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.data.source import Source
@@ -32,6 +33,7 @@ def solve(
     *,
     target: str | None = None,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
     intercept: bool = True,
 ) -> Solution:
     r"""Give the exact least-squares answer, never by descent, never truncated by a default.
@@ -42,7 +44,7 @@ def solve(
     ----------
     data : array-like, frame, path, Dataset, Scan or pair
         The rows, with or without their target.
-    y, target, features
+    y, target, features, categories
         As :func:`thalweg.fit` takes them.
     intercept : bool
         Whether there is a bias.
@@ -73,7 +75,15 @@ def solve(
     (3.0, array([2.]), 0.0)
     """
     intercept = check_flag("intercept", intercept)
-    rows = take(data, y, target=target, features=features, copy=False)
+    rows = take(
+        data,
+        y,
+        target=target,
+        features=features,
+        categories=categories,
+        intercept=intercept,
+        copy=False,
+    )
     summary, solution = _answer(rows, intercept)
     warn_of_dependence(solution, summary.n)
     return solution
@@ -140,5 +150,5 @@ def _answer(known: Known, intercept: bool) -> tuple[Summary, Solution]:
 def _pass_over(rows: Source, work: Callable[[Rows], Products]) -> Iterable[Products]:
     """Give what is made of each block of the rows."""
     if isinstance(rows, Dataset):
-        return in_blocks(work, rows.X, rows.y)
+        return in_blocks(work, rows.table, rows.y)
     return in_same_blocks(work, rows.batches())

@@ -25,7 +25,7 @@ from thalweg.interrupts import interruptible
 from thalweg.native import processors
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.double_double import Matrix, add_matrix, within
-from thalweg.summary.gram_kernel import BLOCK, add_gram, symmetric
+from thalweg.summary.gram_kernel import BLOCK, WIDE, add_gram, add_wide_gram, symmetric
 
 PIECE_CELLS = 2**20  # how many values are converted to float64 at a time
 PIECE_PRODUCTS = 2**26  # how many are summed before Ctrl-C is heard: some hundredths of a second
@@ -68,7 +68,7 @@ def gram_of(X: Any, y: Any) -> Matrix:
     def of_block(rows: Rows) -> Matrix:
         block = _zeros(X.shape[1])
         for piece in rows:
-            add_gram(*piece, *block)
+            _add_piece(*piece, *block)
         return _whole(block, X.shape[1])
 
     tree = Tree(add)
@@ -142,7 +142,7 @@ class GramSums:
 
     def _take(self, X: Any, y: Any) -> None:
         for piece in short_pieces(X, y):
-            add_gram(*piece, *self._open)
+            _add_piece(*piece, *self._open)
         squares = self._open[0].diagonal()[1 : self.d + 2]
         unclear = ~((squares >= LEAST**2) & (squares <= MOST**2))
         if unclear.any():
@@ -237,6 +237,11 @@ def add(first: Matrix, second: Matrix) -> Matrix:
     high, low = first[0].copy(), first[1].copy()
     add_matrix(high, low, *second)
     return high, low
+
+
+def _add_piece(X: Array, y: Array, high: Array, low: Array) -> None:
+    kernel = add_wide_gram if len(high) >= WIDE else add_gram
+    kernel(X, y, high, low)
 
 
 def _whole(block: Matrix, d: int) -> Matrix:

@@ -21,9 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 from thalweg.arrays import Array
 from thalweg.checks import check_flag, check_parameters
 from thalweg.data.array_likes import as_pair, as_real_arrays
+from thalweg.data.categories import Categories
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
-from thalweg.data.names import default_features
+from thalweg.data.names import default_features, shown
 from thalweg.errors import InvalidData
 from thalweg.interrupts import interruptible
 from thalweg.kinds import Whole
@@ -133,25 +134,27 @@ class Summary:
         *,
         target: str | None = None,
         features: Sequence[str] | None = None,
+        categories: Categories = None,
     ) -> Summary:
         """Sum up rows that are in memory, which are not copied, or those of a scan.
 
         Parameters
         ----------
-        data, y, target, features
-            As :func:`thalweg.fit` takes them.
+        data, y, target, features, categories
+            As :func:`thalweg.fit` takes them. Features that are made of categories are those
+            beside an intercept; :meth:`thalweg.Dataset.for_intercept` makes the others.
 
         Raises
         ------
         InvalidData
             On shapes that do not fit together, values that are not finite numbers, no rows.
         """
-        rows = take(data, y, target=target, features=features, copy=False)
+        rows = take(data, y, target=target, features=features, categories=categories, copy=False)
         if not isinstance(rows, Dataset):
             return rows.summary
         return cls(
             len(rows),
-            gram_of(rows.X, rows.y),
+            gram_of(rows.table, rows.y),
             rows.features,
             rows.target,
             name=rows.name,
@@ -505,9 +508,8 @@ class Summary:
         return (2.0 / self.n) * high[:-1, :-1]
 
     def __repr__(self) -> str:
-        return (
-            f"Summary({counted(self.n, 'row')}, features={self.features!r}, target={self.target!r})"
-        )
+        rows = counted(self.n, "row")
+        return f"Summary({rows}, features={shown(self.features)}, target={self.target!r})"
 
     def _repr_html_(self) -> str:
         from thalweg.pages.notebook import summary_html  # only in a notebook

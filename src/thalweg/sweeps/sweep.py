@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from thalweg.arrays import Array
 from thalweg.checks import check_flag, check_parameters
 from thalweg.conditioning.rates import stable_learning_rate
+from thalweg.data.categories import Categories
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import Data, take
 from thalweg.descent.fit import fit
@@ -149,6 +150,7 @@ def sweep(
     *,
     target: str | None = None,
     features: Sequence[str] | None = None,
+    categories: Categories = None,
     lr: float | Sequence[float] | Array,
     optimizer: str | type | Sequence[str | type] = "nadam",
     start: ArrayLike | int | Sequence[int] | None = None,
@@ -159,7 +161,7 @@ def sweep(
 
     Parameters
     ----------
-    data, y, target, features
+    data, y, target, features, categories
         The n rows, as :func:`thalweg.fit` takes them; they are summed up once, and each run costs
         the same whatever n.
     lr : float or sequence of float
@@ -201,14 +203,21 @@ def sweep(
     >>> found.setting(found.best)["optimizer"]
     'sgd'
     """
-    rows = take(data, y, target=target, features=features).read()
     paths = check_flag("paths", paths)
     rates = _rates(lr)
     groups = _groups(optimizer, float(rates[0]), settings)
+    rows = take(
+        data,
+        y,
+        target=target,
+        features=features,
+        categories=categories,
+        intercept=groups[0].intercept,
+    ).read()
     tasks = [prepare(rows, None, group) for group in groups]
     first = tasks[0]
     seeds = _seeds(start, first.settings.seed)
-    starts = _starts(start, seeds, rows.X.shape[1], first.settings.intercept)
+    starts = _starts(start, seeds, len(rows.features), first.settings.intercept)
     _check_memory(
         len(groups) * len(rates) * len(starts), first.settings.epochs, starts.shape[1], paths
     )

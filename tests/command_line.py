@@ -33,7 +33,7 @@ def call(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Complete
 
 def run(*arguments: str | Path) -> Said:
     """Run a command line in this process."""
-    out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.StringIO()
+    out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline=""), io.StringIO()
     code: Any = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

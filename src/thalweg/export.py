@@ -107,8 +107,8 @@ def _opening(run: Run, settings: Settings, n: int, *, from_file: bool) -> str:
     lines = [
         '"""A linear regression by gradient descent, in plain PyTorch.',
         "",
-        # As a docstring's own text: column names may hold anything.
-        *textwrap.wrap(text.replace("\\", "\\\\").replace('"', '\\"'), WIDTH),
+        # As a docstring's own text, once it is cut into lines: none may end within an escape.
+        *(_in_docstring(line) for line in textwrap.wrap(text, WIDTH)),
         f"Written by Thalweg {__version__}.",
         '"""',
         "",
@@ -335,6 +335,10 @@ def _number(value: float) -> str:
 
 def _texts(texts: Iterable[str]) -> str:
     return repr(list(texts))
+
+
+def _in_docstring(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _comment(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import plotly.io
 import pytest
 
 import thalweg
+from hostile_names import NAMES
 from thalweg import Dataset, Run, figures
 from thalweg.arrays import Array
 from thalweg.errors import InvalidData, InvalidSetting
@@ -519,9 +521,8 @@ def test_compact_only_where_nobody_sees_it() -> None:
 
 # --- Names are text -------------------------------------------------------------------------------
 
-HOSTILE = [
-    "<b>bold</b>", "<a href='x'>k</a>", "%{x} %{y:.2f}", "$x^2$", "&lt;i&gt;", "a<br>b", "&#60;",
-]  # fmt: skip
+# Names that Plotly would take for more than text.
+HOSTILE = [name for name in NAMES if re.search("[<>&{$]", name)]
 
 
 def texts(part: Any) -> Iterator[str]:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from thalweg.cli.app import errors
+from thalweg.cli.app import say
 from thalweg.data.names import unique_names
 from thalweg.errors import on_a_line
 from thalweg.numbers import number
@@ -101,4 +101,4 @@ def write_report(runs: dict[str, Run], out: Path) -> None:
     from thalweg.pages.report import report_page
 
     write(report_page(runs), out)
-    errors.print(f"The report is {out.resolve()}", markup=False, soft_wrap=True)
+    say(f"The report is {out.resolve()}")

@@ -7,7 +7,7 @@ Not here: reading the files (:mod:`thalweg.cli.rows`), how the answers look
 from __future__ import annotations
 
 import ast
-import shlex
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -18,7 +18,7 @@ import typer
 
 import thalweg
 from thalweg.cli.answers import as_object, say_json, say_run, write_report
-from thalweg.cli.app import DIVERGED, INTERRUPTED, app, errors
+from thalweg.cli.app import DIVERGED, INTERRUPTED, app, errors, say
 from thalweg.cli.options import (
     Categories,
     DataPath,
@@ -31,6 +31,7 @@ from thalweg.cli.options import (
 )
 from thalweg.cli.rows import paths_of, rows_of, scan_of
 from thalweg.cli.settings import as_keywords, with_settings
+from thalweg.cli.shell import quoted
 from thalweg.cli.text_format import with_text_format
 from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidSetting, on_a_line
@@ -39,6 +40,8 @@ from thalweg.progress import Bar
 
 if TYPE_CHECKING:
     from thalweg.runs.run import Run
+
+_QUOTED = re.compile('[",\r\n]|^\ufeff|^$')
 
 
 @app.command()
@@ -106,13 +109,13 @@ def fit(
     ended = message(run)
     if run.outcome is thalweg.Outcome.STOPPED:
         go_on = (
-            f"go on with --resume {shlex.quote(str(kept))}"
+            f"go on with --resume {quoted(str(kept))}"
             if kept
             else "nothing is kept without --checkpoint"
         )
         walked = f"{run.epochs:,} of {counted(run.asked.epochs, 'epoch')}"
         ended = f"stopped: interrupted after {walked}; {go_on}"
-    errors.print(ended, markup=False, soft_wrap=True)
+    say(ended)
     if run.outcome is thalweg.Outcome.DIVERGED:
         raise typer.Exit(DIVERGED)
     if run.outcome is thalweg.Outcome.STOPPED:
@@ -176,9 +179,6 @@ def predict(
 
 def _predict(fitted: Run, data: list[str], written: TextFormat, file: IO[bytes], bar: Bar) -> None:
     """Write the predictions batch by batch: neither they nor the rows are ever all in memory."""
-    import csv
-    import io
-
     import pyarrow as pa
     import pyarrow.csv
 
@@ -191,12 +191,21 @@ def _predict(fitted: Run, data: list[str], written: TextFormat, file: IO[bytes],
     with closing(batches):
         for X in batches:
             if not done:
-                header = io.StringIO()
-                csv.writer(header, lineterminator="\n").writerow([fitted.target])
-                file.write(header.getvalue().encode())
+                shown = on_a_line(fitted.target) if file.isatty() else fitted.target
+                file.write(_header(shown).encode())
             pa.csv.write_csv(pa.table({"": fitted.predict(X)}), file, options)
             done += len(X)
             bar.rows(done, None)
+
+
+def _header(name: str) -> str:
+    r"""Write a column's name as CSV, in quotes where a reader would take it for more than text.
+
+    Before Python 3.13 ``csv.writer`` leaves a ``\r`` bare, and it never quotes a mark of byte
+    order, which readers take off the head of a file.
+    """
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"\n' if _QUOTED.search(name) else f"{name}\n"
 
 
 def _settings(given: list[str], options: Mapping[str, str]) -> dict[str, Any]:

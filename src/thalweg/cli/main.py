@@ -10,7 +10,6 @@ anything worth calling from Python. What a command needs is imported when it run
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -21,8 +20,9 @@ import typer
 
 import thalweg
 from thalweg.cli import fitting, lab, lesson, runs  # noqa: F401  # each adds its commands
-from thalweg.cli.app import INTERRUPTED, MISTAKE, app, errors
+from thalweg.cli.app import INTERRUPTED, MISTAKE, app, errors, say
 from thalweg.cli.options import names_as_words
+from thalweg.cli.shell import joined, quoted
 from thalweg.errors import ThalwegError, ThalwegWarning, UnwritableFile, as_keyword
 from thalweg.progress import announcing
 
@@ -51,7 +51,7 @@ def _say_waiting(what: str) -> None:
 def _say(sentence: str, style: str | None = None) -> None:
     """Say a last sentence on stderr, which may be full too: the exit code is left then."""
     try:
-        errors.print(sentence, style=style, markup=False, soft_wrap=True)
+        say(sentence, style)
         sys.stderr.flush()
     except OSError:
         _give_up(sys.stderr)
@@ -82,14 +82,14 @@ def _as_option(name: str, value: object) -> str:
     if option is None:
         return as_keyword(name, value)
     if isinstance(value, list):
-        return shlex.join(names_as_words(value, option))
+        return joined(names_as_words(value, option))
     return option if value is True else f"{option} {_quoted(str(value))}"
 
 
 def _quoted(word: str) -> str:
     """Quote a word for a shell; also one of marks alone, which might be the sentence's own."""
-    quoted = shlex.quote(word)
-    return f"'{word}'" if quoted == word and not any(map(str.isalnum, word)) else quoted
+    safe = quoted(word)
+    return f"'{word}'" if safe == word and not any(map(str.isalnum, word)) else safe
 
 
 def _options_by_name() -> dict[str, str]:
@@ -112,7 +112,7 @@ def _warnings_in_a_line() -> Iterator[None]:
         file: TextIO | None = None, line: str | None = None,
     ) -> None:  # fmt: skip
         if issubclass(category, ThalwegWarning):
-            errors.print(f"thalweg: {message}", style="yellow", markup=False, soft_wrap=True)
+            say(f"thalweg: {message}", style="yellow")
         else:
             usual(message, category, filename, lineno, file, line)
 

@@ -5,6 +5,7 @@ Not here: what is done with them.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,8 @@ Missing = Annotated[
     str, typer.Option(help="Rows with missing values: 'error' stops, 'drop' leaves them out.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, for a program to read.")]
+# What a list of names by commas takes for more than a part of a name.
+_MARKS = re.compile(r'[,"\r\n]|^ | $')
 RunPath = Annotated[Path, typer.Argument(help="A run file.", show_default=False)]
 
 
@@ -48,6 +51,9 @@ def names_as_words(names: list[str], option: str = "--features") -> list[str]:
     >>> names_as_words(["a", "b"]), names_as_words(["a", "b,c"]), names_as_words(["b,c"])
     (['--features', 'a,b'], ['--features', 'a', '--features', 'b,c'], ['--features', '"b,c"'])
     """
-    if len(names) > 1 and any("," in name for name in names):
+    if len(names) == 1 and "," in names[0]:
+        doubled = names[0].replace('"', '""')
+        return [option, f'"{doubled}"']
+    if len(names) > 1 and any(map(_MARKS.search, names)):
         return [word for name in names for word in (option, name)]
-    return [option, ",".join(f'"{name}"' if "," in name else name for name in names)]
+    return [option, ",".join(names)]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import thalweg
 from thalweg.data.paths import LARGE
+from thalweg.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from thalweg.data.scanning import Scan
@@ -27,9 +28,19 @@ def _columns(features: list[str] | None) -> list[str] | None:
     """Take names that are separated by commas, or come one by one and may hold some."""
     if not features:
         return None
-    if len(features) > 1:
+    if len(features) > 1 or "," not in features[0]:
         return features
-    return [name.strip() for name in next(csv.reader(features, skipinitialspace=True))]
+    try:
+        names = next(csv.reader(features, skipinitialspace=True))
+    except csv.Error as error:  # a line break that no quotes are around
+        raise InvalidSetting(
+            "--features",
+            got=repr(features[0]),
+            expected="names that commas separate, or one name",
+            advice="repeat --features with one name each, or put the name in double quotes",
+        ) from error
+    # What is quoted is taken as it is.
+    return names if '"' in features[0] else [name.strip(" ") for name in names]
 
 
 def paths_of(paths: list[str]) -> str | list[str]:

@@ -5,7 +5,6 @@ Not here: making one (:mod:`thalweg.cli.fitting`).
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from thalweg.cli.app import app, errors
 from thalweg.cli.options import Categories, Features, Json, Missing, Out, RunPath
 from thalweg.cli.rows import rows_of, scan_of
 from thalweg.cli.settings import as_words
+from thalweg.cli.shell import joined
 from thalweg.cli.text_format import format_as_words, with_text_format
 from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidSetting, printable
@@ -72,7 +72,7 @@ def explain(
         read += ["--missing", missing] if missing != "error" else []
         read += format_as_words(written)
         command = ["thalweg", "fit", *what, *read, *as_words(found.recommended)]
-        typer.echo(printable(f"\nAs a command: {shlex.join(command)}"))
+        typer.echo(f"\nAs a command: {joined(command)}")
 
 
 @app.command()

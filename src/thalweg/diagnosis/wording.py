@@ -66,6 +66,9 @@ def direction_name(curvature: Curvature, index: int) -> str:
     >>> bowl = Curvature(("bias", "x1"), np.array([2.0, 1.0]), np.array([[0.6, 0.8], [1, 0]]), 2)
     >>> direction_name(bowl, 0), direction_name(bowl, 1)
     ('x1 and bias together', 'nearly all bias')
+    >>> names = tuple(f"x{j}" for j in range(25))
+    >>> direction_name(Curvature(names, np.ones(25), np.full((25, 25), 0.2), 25), 0)
+    'a mix of x0, x1, x2 and 22 more'
     """
     shares = curvature.directions[index] ** 2
     order = np.argsort(-shares)
@@ -75,6 +78,8 @@ def direction_name(curvature: Curvature, index: int) -> str:
     if shares[order[0]] >= 0.95:
         return f"nearly all {first}"
     parts = [curvature.names[j] for j in order if shares[j] >= 0.05]
+    if len(parts) < 2:  # many take part, each with a little
+        parts = [curvature.names[j] for j in order]
     if len(parts) == 2:
         one, other = curvature.directions[index, order[:2]]
         return listed(parts) + " together" if one * other > 0 else f"{parts[0]} against {parts[1]}"

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import ast
 import csv
+import gzip
+import json
+import lzma
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -178,6 +184,124 @@ def test_a_loaded_run_has_no_rows_and_reads_them_from_a_file(tmp_path: Path) -> 
     script = to_pytorch(thalweg.load(tmp_path / "run.parquet"))
     end = end_of(script, tmp_path, str(tmp_path / "rows.csv"))
     assert parameters(end, run) == run.parameters.tolist()
+
+
+def with_words(n: int = 60) -> pa.Table:
+    """Make a table of numbers, words and flags, with two cells missing and words that differ."""
+    chance = np.random.default_rng(1)
+    size = chance.normal(5000.0, 2000.0, n).round(2).tolist()
+    city = chance.choice(["Oslo", "Rome", "01"], n).tolist()
+    city[7], size[3] = None, None
+    flag = (chance.random(n) < 0.5).tolist()
+    y = chance.normal(size=n).round(3).tolist()
+    return pa.table({"a b": size, "city": city, "ok": flag, "y": y, "empty": [None] * n})
+
+
+def as_text(
+    table: pa.Table,
+    mark: str = ",",
+    number: Callable[[float], str] = repr,
+    missing: str = "",
+) -> str:
+    """Write a table as text, its numbers as they are asked for."""
+    rows = [table.column_names, *zip(*table.to_pydict().values(), strict=True)]
+    cells = [
+        [missing if v is None else number(v) if isinstance(v, float) else str(v) for v in row]
+        for row in rows
+    ]
+    return "\n".join(mark.join(row) for row in cells) + "\n"
+
+
+def german(value: float) -> str:
+    return f"{value:,.3f}".translate(str.maketrans(",.", ".,"))
+
+
+def packed(name: str, folder: Path) -> dict[str, Any]:
+    """Write the table as one kind of file; give what its reader is told."""
+    table, path = with_words(), folder / name
+    text = as_text(table)
+    match name:
+        case "german":
+            text = "# a note\n\n" + as_text(table, ";", german).replace("a b", "  a b ", 1)
+            path.write_text(text, encoding="utf-8-sig")
+            return {"decimal": ",", "thousands": ".", "comment": "#"}
+        case "gzip":
+            path.write_bytes(gzip.compress(b"made by hand\n" + text.replace(",,", ",?,").encode()))
+            return {"skip_rows": 1, "na_values": "?"}
+        case "xz, UTF-16":
+            path.write_bytes(lzma.compress(text.replace(",", "\t").encode("utf-16")))
+        case "row names":
+            lines = as_text(table, missing="NA").splitlines()
+            named = [f'"{k}" {line}' for k, line in enumerate(lines[1:], 1)]
+            quoted = " ".join(f'"{name}"' for name in lines[0].split(","))
+            body = "\n".join(line.replace(",", " ") for line in named)
+            path.write_text(f"{quoted}\n{body}\n")
+        case "zstd":
+            path.write_bytes(pa.compress(text.encode(), "zstd", asbytes=True))
+        case "parquet":
+            pq.write_table(table, path)
+        case "arrow file":
+            pa.feather.write_feather(table, str(path))
+        case "arrow stream":
+            with pa.ipc.new_stream(path, table.schema) as stream:
+                stream.write_table(table)
+        case "json lines":
+            path.write_text("".join(json.dumps(row) + "\n" for row in table.to_pylist()))
+    return {}
+
+
+PACKED = [
+    "german", "gzip", "xz, UTF-16", "row names", "parquet", "arrow file", "arrow stream",
+    "json lines",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("installed", [True, False], ids=["with Thalweg", "without"])
+@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.filterwarnings("ignore:.*missing values are left out")
+def test_the_script_reads_what_the_run_read(
+    name: str, installed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = packed(name, tmp_path)
+    intercept = name != "parquet"
+    run = thalweg.fit(
+        thalweg.scan(tmp_path / name, target="y", features=["ok", "city", "a b"],
+                     categories="all", missing="drop", **asked),
+        epochs=3, standardize=True, seed=1, intercept=intercept,
+    )  # fmt: skip
+    assert run.features[1 : 3 - intercept] == (("city_01", "city_Oslo")[intercept:])
+    run.save(tmp_path / "run")
+    script = to_pytorch(thalweg.load(tmp_path / "run"))
+    if not installed:
+        monkeypatch.setitem(sys.modules, "thalweg", None)
+    end = end_of(script, tmp_path)
+    assert len(end["y"]) == 58
+    np.testing.assert_allclose(parameters(end, run), run.parameters, rtol=COMPILED)
+
+
+@pytest.mark.filterwarnings("ignore:.*missing values are left out")
+def test_what_only_thalweg_reads_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packed("zstd", tmp_path)
+    rows = thalweg.scan(tmp_path / "zstd", target="y", features=["ok"], missing="drop")
+    script = to_pytorch(thalweg.fit(rows, epochs=1))
+    assert len(end_of(script, tmp_path)["y"]) == 60
+    monkeypatch.setitem(sys.modules, "thalweg", None)
+    with pytest.raises(SystemExit, match="A text compressed by zstd is read with Thalweg"):
+        end_of(script, tmp_path)
+
+
+def test_a_file_without_a_header_and_some_features(tmp_path: Path) -> None:
+    path = tmp_path / "bare"
+    path.write_text("".join(f"{k},{'ab'[k % 2]},{k % 7},{2 * k}\n" for k in range(400)))
+    rows = thalweg.read(path, target="column4", categories=["column2", "column3"])
+    run = thalweg.fit(rows.select(["column3_6", "column1", "column2_b"]), epochs=2, lr=1e-3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "thalweg", None)
+        end = end_of(to_pytorch(run), tmp_path)
+    np.testing.assert_allclose(parameters(end, run), run.parameters, rtol=COMPILED)
+    end = end_of(to_pytorch(run), tmp_path, str(path))
+    np.testing.assert_allclose(parameters(end, run), run.parameters, rtol=COMPILED)
+    assert sorted(end["X"].sum(dim=0).tolist())[:2] == [57.0, 200.0]
 
 
 # --- The script as a text -------------------------------------------------------------------------

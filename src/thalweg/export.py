@@ -19,6 +19,7 @@ from thalweg import __version__
 from thalweg.arrays import Array
 from thalweg.data.dataset import Dataset
 from thalweg.errors import InvalidSetting, and_more
+from thalweg.export_rows import modules_for_rows, read_rows
 from thalweg.losses import torch_class
 from thalweg.numbers import counted
 from thalweg.optimizers.choice import class_name
@@ -37,7 +38,9 @@ def to_pytorch(run: Run) -> str:
 
     In the run's own precision: a run of the reference engine is repeated to its last bits, one
     of the compiled engine to rounding. Rows stand in the script where they are at hand and few
-    (1,000 numbers at most); else it reads them from a CSV file that it is called with.
+    (1,000 numbers at most); else it reads them from the files that the run read, as it did: with
+    Thalweg where that is installed, else with Python's csv module or pandas. Where the rows came
+    from no file, it is called with a CSV file that holds them.
 
     Parameters
     ----------
@@ -90,7 +93,7 @@ def _known(run: Run) -> tuple[InitialState, int]:
 
 
 def _is_small(data: Dataset) -> bool:
-    return data.X.size + data.y.size <= INLINE_NUMBERS
+    return len(data) * (len(data.features) + 1) <= INLINE_NUMBERS
 
 
 # --- The parts of the script ----------------------------------------------------------------------
@@ -102,7 +105,11 @@ def _opening(run: Run, settings: Settings, n: int, *, from_file: bool) -> str:
         regime = "batches written out"
     count = f"{run.epochs} epoch{'s' * (run.epochs != 1)}"
     columns = f"{run.target!r} from {_columns(run)}, {counted(n, 'row')}."
-    call = "Call it with the CSV file that holds these columns." if from_file else ""
+    call = ""
+    if from_file:
+        call = "Call it with the CSV file that holds these columns."
+        if run.reading is not None:
+            call = "It reads the files that the run read, or those that it is called with."
     text = f"{settings.optimizer}, {count}, {regime}: {columns} {call}".strip()
     lines = [
         '"""A linear regression by gradient descent, in plain PyTorch.',
@@ -112,7 +119,7 @@ def _opening(run: Run, settings: Settings, n: int, *, from_file: bool) -> str:
         f"Written by Thalweg {__version__}.",
         '"""',
         "",
-        *(["import csv", "import sys", ""] if from_file else []),
+        *([*(f"import {name}" for name in modules_for_rows(run)), ""] if from_file else []),
         "import torch",
         "from torch import nn",
     ]
@@ -139,22 +146,7 @@ def _data(run: Run, rows: Dataset | None, n: int) -> Iterator[str]:
             ]
         )
     else:
-        yield "\n".join(
-            [
-                "if len(sys.argv) != 2:",
-                '    print(f"usage: python {sys.argv[0]} ROWS.csv", file=sys.stderr)',
-                "    sys.exit(2)",
-                f"features = {_texts(run.features)}",
-                f"target = {run.target!r}",
-                'with open(sys.argv[1], newline="", encoding="utf-8") as file:',
-                "    rows = list(csv.DictReader(file))",
-                f"if len(rows) != {n}:",
-                f'    raise SystemExit(f"The run saw {n} rows, this file has {{len(rows)}}.")',
-                "X = torch.tensor([[float(row[name]) for name in features] for row in rows]"
-                f"{dtype})",
-                "y = torch.tensor([[float(row[target])] for row in rows])",
-            ]
-        )
+        yield read_rows(run, n, dtype)
     if run.scaling is not None:
         yield "\n".join(
             [

@@ -179,7 +179,8 @@ def test_a_dataset_is_a_source_of_one_block() -> None:
     data = Dataset(X, y, name="trees")
     ((rows, targets),) = data.batches()
     assert (rows is data.X, data.read() is data) == (True, True)
-    assert np.shares_memory(targets, data.y) and len(targets) == 3
+    assert np.shares_memory(targets, data.y)
+    assert len(targets) == 3
     assert (data.n, data.source, Dataset(X, y).source) == (3, "trees", "data")
 
 

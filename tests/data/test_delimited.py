@@ -13,6 +13,7 @@ from thalweg.data import delimited
 from thalweg.data.delimited import Delimited
 from thalweg.data.files import read
 from thalweg.data.layout import Layout, find_layout
+from thalweg.data.reading import Dialect
 from thalweg.data.text_format import TextFormat
 from thalweg.errors import InvalidData, InvalidSetting, UnreadableFile
 
@@ -303,7 +304,7 @@ def test_pieces_are_whole_rows_and_nothing_is_lost() -> None:
             cells[generator.integers(5)] + ",,\n"[generator.integers(3)] for _ in range(50)
         ).encode()
         size = int(generator.integers(1, 60))
-        made = Delimited("t", partial(io.BytesIO, content), ONE_CELL, TextFormat())
+        made = Delimited("t", partial(io.BytesIO, content), ONE_CELL, TextFormat(), Dialect("text"))
         found = [bytes(piece.content) for piece in made._pieces(made.open(), size)]
         assert b"".join(found).replace(b"\n", b"") == content.replace(b"\n", b"")
         for piece in found[:-1]:

@@ -331,14 +331,14 @@ def forge(
         run.save(path)
 
 
-@pytest.mark.parametrize(("number", "version"), [(1, "0.1.0"), (3, "9.9")])
+@pytest.mark.parametrize(("number", "version"), [(2, "0.1.0"), (4, "9.9")])
 def test_a_file_of_another_format_is_refused(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, version: str
 ) -> None:
     path = tmp_path / "run.parquet"
     rewritten(run, path, monkeypatch, format=number, written_by=version, settings="another kind")
     assert said(path) == (
-        f"got a run file of format {number}, written by Thalweg {version}, expected format 2; "
+        f"got a run file of format {number}, written by Thalweg {version}, expected format 3; "
         "fit again, or use the Thalweg that wrote it"
     )
 

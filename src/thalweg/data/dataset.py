@@ -32,6 +32,7 @@ from thalweg.data.compact import (
 )
 from thalweg.data.identity import RowsDigest
 from thalweg.data.names import default_features, shown, unique_names
+from thalweg.data.reading import Reading
 from thalweg.data.source import Rows, Watcher
 from thalweg.errors import InvalidData, nearest
 from thalweg.numbers import counted
@@ -87,6 +88,8 @@ class Dataset:
     """
 
     origin: tuple[Path, ...] = ()
+    reading: Reading | None = None
+    """How files were read, where the rows come from some."""
     coding: Coding | None = None
     """How features were made of categories, where some were."""
     _compact: Compact | None = None  # the rows, where their table need not be made
@@ -248,7 +251,8 @@ class Dataset:
             selected = self._with(self._compact.select(choice.features, positions))
             selected.features = choice.features
         units = {c: self.units[c] for c in (*choice.features, self.target) if c in self.units}
-        selected.units, selected.name, selected.origin = units, self.name, self.origin
+        selected.units, selected.name = units, self.name
+        selected.origin, selected.reading = self.origin, self.reading
         return selected
 
     def for_intercept(self, intercept: bool) -> Dataset:

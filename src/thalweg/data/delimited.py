@@ -32,6 +32,7 @@ from thalweg.data.cells import (
 )  # fmt: skip
 from thalweg.data.columns import FLAGS, Column, advise_marks
 from thalweg.data.layout import Layout
+from thalweg.data.reading import Dialect
 from thalweg.data.text_format import TextFormat
 from thalweg.data.text_stream import as_text
 from thalweg.errors import UnreadableFile
@@ -67,6 +68,8 @@ class Delimited:
         As :func:`thalweg.data.layout.find_layout` finds it.
     written : TextFormat
         The marks in numbers, the spellings of missing values.
+    dialect : Dialect
+        What the file turned out to be.
     expected_rows : int, optional
         About how many rows there are.
     """
@@ -75,6 +78,7 @@ class Delimited:
     open: Callable[[], IO[bytes]]
     layout: Layout
     written: TextFormat
+    dialect: Dialect
     expected_rows: int | None = None
     # Where the pieces of the last pass began: the rows and the bytes before each.
     _begun: list[tuple[int, int]] = field(default_factory=list, compare=False)

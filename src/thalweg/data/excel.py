@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from thalweg.data.columns import FLAGS, Column
+from thalweg.data.reading import Dialect
 from thalweg.errors import MissingExtra, UnreadableFile
 
 try:
@@ -33,6 +34,7 @@ class Sheet:
     """
 
     name: str
+    dialect = Dialect("excel")
 
     @property
     def expected_rows(self) -> int:

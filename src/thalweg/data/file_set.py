@@ -75,6 +75,10 @@ class FileSet:
         The files and folders that were named, wherever the process goes from here.
     choice : ChosenColumns
         The columns chosen; positions are those in the first file.
+    dialect : Dialect
+        What the first file turned out to be.
+    written : TextFormat
+        As given.
     size : int
         Bytes in all files.
     expected_rows : int or None
@@ -107,7 +111,7 @@ class FileSet:
         self.source = printable(str(first)) if len(self.paths) == 1 else self.name
         self._choose = choose
         self._all_columns = features is None
-        self._target, self._written = target, written
+        self._target, self.written = target, written
         self._stamps = [_Stamp.of(file) for file in self.paths]
         self.size = sum(stamp.size for stamp in self._stamps)
         with readable(first):
@@ -116,6 +120,7 @@ class FileSet:
                 raise _bare(table)
             self.choice = choose(columns, features, categories, _called(table))
             rows = table.expected_rows
+            self.dialect = table.dialect
         self._before: list[int] = []  # the rows before each file, in the last pass
         self._columns = [column.name for column in columns]  # of the first file
         # How each file is read, by its number: the table, and where the chosen columns stand.
@@ -164,7 +169,7 @@ class FileSet:
         return ", ".join(places)
 
     def _look_into(self, path: Path) -> tuple[Table, list[Column]]:
-        table = open_table(path, target=self._target, written=self._written)
+        table = open_table(path, target=self._target, written=self.written)
         return table, table.columns()
 
     def _match(self, path: Path) -> tuple[Table, tuple[int, ...]]:

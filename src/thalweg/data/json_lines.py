@@ -17,6 +17,7 @@ from pyarrow import types
 
 from thalweg.data.arrow import arrow_columns
 from thalweg.data.columns import Column
+from thalweg.data.reading import Dialect
 from thalweg.errors import UnreadableFile
 
 BLOCK = 1 << 22  # bytes parsed at once
@@ -35,12 +36,15 @@ class JsonLines:
         What the file is called in errors.
     open : callable
         Opens the file's bytes, decompressed, from their beginning.
+    dialect : Dialect
+        What the file turned out to be.
     expected_rows : int, optional
         About how many rows there are.
     """
 
     name: str
     open: Callable[[], IO[bytes]]
+    dialect: Dialect
     expected_rows: int | None = None
 
     def columns(self) -> list[Column]:

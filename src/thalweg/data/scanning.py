@@ -21,7 +21,9 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.identity import RowsDigest
 from thalweg.data.missing import Missing, MissingFilter
 from thalweg.data.names import shown
+from thalweg.data.reading import Reading
 from thalweg.data.source import Rows, Watcher
+from thalweg.errors import printable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,6 +85,13 @@ class Scan:
         self._levels = dict(levels or {})
         self._expected = files.expected_rows
         self._dropped_known = False
+
+    @property
+    def reading(self) -> Reading:
+        """How the files are read."""
+        files = self._files
+        paths = tuple(printable(str(path)) for path in self.origin)
+        return Reading(paths, self._missing, files.written, files.dialect)
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -164,7 +173,7 @@ class Scan:
             known = self.coding = coded.coding()
             X = coded.recoded(X, known)
         rows = Dataset.settled(X, y, self.features, self.target, known)
-        rows.name, rows.origin = self.name, self.origin
+        rows.name, rows.origin, rows.reading = self.name, self.origin, self.reading
         return rows
 
     @contextmanager

@@ -17,6 +17,7 @@ from thalweg.arrays import Array
 if TYPE_CHECKING:
     from thalweg.data.categories import Coding
     from thalweg.data.dataset import Dataset
+    from thalweg.data.reading import Reading
     from thalweg.summary.summary import Summary
 
 Rows: TypeAlias = tuple[Array, Array]
@@ -58,6 +59,11 @@ class Source(Protocol):
     @property
     def units(self) -> Mapping[str, str]:
         """The units of the columns that have one."""
+        ...
+
+    @property
+    def reading(self) -> Reading | None:
+        """How files were read, where the rows come from some."""
         ...
 
     @property

@@ -29,6 +29,7 @@ from thalweg.data.columns import Column
 from thalweg.data.delimited import HEAD, Delimited
 from thalweg.data.layout import find_layout
 from thalweg.data.paths import AnyPath, expanded
+from thalweg.data.reading import COMPRESSIONS, Dialect
 from thalweg.data.text_format import TextFormat
 from thalweg.data.text_stream import as_utf8, encoding_of
 from thalweg.errors import ThalwegError, UnreadableFile
@@ -44,13 +45,6 @@ PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff" * 4
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 ZIP = b"PK\x03\x04"
 _PICKLE = ("a pickle", "load it where you trust it, with pandas.read_pickle, and pass the frame")
-COMPRESSIONS = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bz2",
-    b"\xfd7zXZ\0": "xz",
-    b"\x28\xb5\x2f\xfd": "zstd",
-    b"\x04\x22\x4d\x18": "lz4",
-}
 
 
 _JSON_ARRAY = re.compile(rb"\s*\[\s*[{\[]")
@@ -85,6 +79,11 @@ class Table(Protocol):
         """About how many rows there are, where that can be told without reading them."""
         ...
 
+    @property
+    def dialect(self) -> Dialect:
+        """What the file turned out to be."""
+        ...
+
     def columns(self) -> list[Column]:
         """Describe the columns."""
         ...
@@ -105,6 +104,7 @@ class ParquetTable:
     """A table in a Parquet file."""
 
     path: Path
+    dialect = Dialect("parquet")
 
     @property
     def name(self) -> str:
@@ -170,6 +170,11 @@ class ArrowTable:
     path: Path
     stream: bool
     expected_rows: int | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the file turned out to be."""
+        return Dialect("arrow stream" if self.stream else "arrow file")
 
     @property
     def name(self) -> str:
@@ -267,7 +272,8 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
     if head.lstrip()[:1] == b"{":
         from thalweg.data.json_lines import JsonLines
 
-        return JsonLines(name, opened, head.count(b"\n") if complete else None)
+        dialect = Dialect("json lines", compression)
+        return JsonLines(name, opened, dialect, head.count(b"\n") if complete else None)
     if _JSON_ARRAY.match(head):
         raise _unreadable(
             name, "an array in JSON", "write one row a line, with pandas' to_json(lines=True, …)"
@@ -275,7 +281,11 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
     layout = find_layout(head, name=name, target=target, written=written, complete=complete)
     text = path.stat().st_size if compression is None else None
     expected = None if text is None else text * head.count(b"\n") // max(1, len(head))
-    return Delimited(name, opened, layout, written, expected)
+    first_cell = layout.cells[0] if layout.cells else 0
+    dialect = Dialect(
+        "text", compression, encoding, layout.delimiter, layout.has_header, first_cell
+    )
+    return Delimited(name, opened, layout, written, dialect, expected)
 
 
 def _filled(stream: IO[bytes], size: int) -> bytes:

@@ -60,6 +60,7 @@ class Task(NamedTuple):
             features=self.rows.features,
             target=self.rows.target,
             coding=self.rows.coding,
+            reading=self.rows.reading,
             data=in_memory,
             scan=self.rows if in_memory is None else None,
             scaling=self.scaling,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from thalweg.data.categories import Coding
+    from thalweg.data.reading import Reading
     from thalweg.data.source import Source
     from thalweg.settings import Settings
     from thalweg.summary.solution import Solution
@@ -116,6 +117,8 @@ class Run:
         The learning rate at each recorded point, where it was not the same throughout.
     coding : Coding or None
         How features were made of categories, where some were.
+    reading : Reading or None
+        How files were read, where the rows came from some.
 
     Examples
     --------
@@ -144,6 +147,7 @@ class Run:
     scan: Source | None = None
     rates: Array | None = None
     coding: Coding | None = None
+    reading: Reading | None = None
 
     @property
     def asked(self) -> Settings:

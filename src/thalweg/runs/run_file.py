@@ -15,10 +15,11 @@ The table has a row for each recorded point, and for each epoch that began betwe
     The same in standardised coordinates, where the descent walked in those.
 
 All else is JSON under the key ``thalweg`` of the file's metadata: settings, outcome, optimiser
-state, random stream, scaling, the summary of the rows, their name, the columns' units, the
-digest of the data. Finite numbers are written so that they are read back to the bit; others are
-written as their bits. Under ``thalweg.checksum`` stands the SHA-256 of the whole file with that
-digest blanked, so that no cut and no changed byte passes. There is no pickle anywhere.
+state, random stream, scaling, the summary of the rows, their name, the columns' units, the digest
+of the data, how its files were read and the levels of categories. Finite numbers are written so
+that they are read back to the bit; others are written as their bits. Under ``thalweg.checksum``
+stands the SHA-256 of the whole file with that digest blanked, so that no cut and no changed byte
+passes. There is no pickle anywhere.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from thalweg.arrays import Array
 from thalweg.atomic import write_atomically
 from thalweg.data.categories import Coding
 from thalweg.data.names import unique_names
+from thalweg.data.reading import Reading
 from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, UnreadableFile, on_a_line
 from thalweg.kinds import FILE
 from thalweg.optimizers.choice import TORCH_ONLY, TorchRule
@@ -58,7 +60,7 @@ from thalweg.torch_random import Generator
 if TYPE_CHECKING:
     from thalweg.summary.summary import Summary
 
-FORMAT = 2
+FORMAT = 3
 """The layout that this version writes, and the only one that it reads."""
 
 # Beyond this the summary is left out: Parquet readers bound the size of a file's metadata. Reached
@@ -280,7 +282,7 @@ def _column_names(run: Run) -> list[str]:
 def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:
     settings = {name: _decode(value) for name, value in description["settings"].items()}
     features = tuple(description["features"])
-    scaling = description["scaling"]
+    scaling, reading = description["scaling"], description["reading"]
     p = len(features) + settings["intercept"]
     expected = 2 + len(_PER_EPOCH) + p * (1 if scaling is None else 2)
     if table.num_columns != expected:
@@ -303,6 +305,7 @@ def _from_table(table: pa.Table, description: Mapping[str, Any]) -> Stored:
         stored_summary=_summary_from(description),
         initial_state=_initial_from(description["initial_state"]),
         coding=_coding_from(description["coding"], description["target"]),
+        reading=None if reading is None else Reading.of(reading),
     )
     return Stored(run, description["data_digest"])
 
@@ -360,6 +363,7 @@ def _describe(run: Run) -> dict[str, Any]:
         "features": list(run.features),
         "target": run.target,
         "coding": _describe_coding(run.coding),
+        "reading": None if run.reading is None else run.reading.described(),
         **_names_of(run),
         "outcome": run.outcome.name.lower(),
         "settings": _describe_settings(run.asked),

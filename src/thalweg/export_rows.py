@@ -1,0 +1,254 @@
+"""The part of an exported script that reads rows from files, as the run did.
+
+With Thalweg where that is installed; else a text with the ``csv`` or the ``json`` module, the
+dialect that was found written out, and other kinds with pandas. Not here: the rest of the script
+(:mod:`thalweg.export`), reading by ourselves (:mod:`thalweg.data`).
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from pprint import pformat
+from typing import Any
+
+from thalweg.data.cells import FALSE, TRUE
+from thalweg.data.reading import Dialect, Reading
+from thalweg.data.text_format import TextFormat
+from thalweg.runs.run import Run
+
+WIDTH = 80
+# How a text is opened without Thalweg: the function, with its module.
+_OPENERS = {None: "open", "gzip": "gzip.open", "bz2": "bz2.open", "xz": "lzma.open"}
+_PLAIN = {"text": "csv", "json lines": "json"}
+_BY_PANDAS = {
+    "parquet": "pandas.read_parquet(path)",
+    "arrow file": "pandas.read_feather(path)",
+    "arrow stream": "pyarrow.ipc.open_stream(path).read_pandas()",
+    "excel": "pandas.read_excel(path)",
+}
+# A line up to where a comment begins, outside of quotation marks at a cell's beginning.
+_COMMENT = r"((?:(?:(?<=[,;\t|])|\A)\"(?:[^\"]|\"\")*\"|[^{mark}\r\n])*){mark}[^\r\n]*"
+
+
+def modules_for_rows(run: Run) -> list[str]:
+    """Name the modules that the lines below need, in the order of the alphabet."""
+    if run.reading is None:
+        return ["csv", "sys"]
+    dialect, names = run.reading.dialect, {"sys"}
+    if dialect.kind in _PLAIN:
+        names |= {_PLAIN[dialect.kind], _OPENERS.get(dialect.compression, "").rpartition(".")[0]}
+    if dialect.kind == "text":
+        names |= {"math", "re" if run.reading.written.comment else ""}
+    return sorted(names - {""})
+
+
+def read_rows(run: Run, n: int, dtype: str) -> str:
+    """Write the lines that make ``X`` and ``y``, with ``dtype`` in the call that makes ``X``."""
+    reading = run.reading
+    if reading is None:
+        return "\n".join(_from_plain_csv(run, n, dtype))
+    columns = run.features if run.coding is None else run.coding.columns
+    parts = [
+        [
+            f"paths = sys.argv[1:] or {list(reading.paths)!r}",
+            _assigned("columns", list(columns)),
+            f"target = {run.target!r}",
+            *_levels(run),
+        ],
+        _features_of(run, reading.dialect),
+        *_without_thalweg(reading),
+        _with_thalweg(run, reading),
+        [
+            "features, targets = rows_of(paths)",
+            f"if len(targets) != {n}:",
+            f'    raise SystemExit(f"The run saw {n} rows, these are {{len(targets)}}.")',
+            f"X = torch.tensor(features{dtype})",
+            "y = torch.tensor([[value] for value in targets])",
+        ],
+    ]
+    return "\n\n\n".join("\n".join(part) for part in parts)
+
+
+def _from_plain_csv(run: Run, n: int, dtype: str) -> Iterator[str]:
+    """Read a CSV file whose first line names the features."""
+    yield "if len(sys.argv) != 2:"
+    yield '    print(f"usage: python {sys.argv[0]} ROWS.csv", file=sys.stderr)'
+    yield "    sys.exit(2)"
+    yield f"features = {list(run.features)!r}"
+    yield f"target = {run.target!r}"
+    yield 'with open(sys.argv[1], newline="", encoding="utf-8-sig") as file:'
+    yield "    rows = list(csv.DictReader(file))"
+    yield f"if len(rows) != {n}:"
+    yield f'    raise SystemExit(f"The run saw {n} rows, this file has {{len(rows)}}.")'
+    yield f"X = torch.tensor([[float(row[name]) for name in features] for row in rows]{dtype})"
+    yield "y = torch.tensor([[float(row[target])] for row in rows])"
+
+
+def _levels(run: Run) -> Iterator[str]:
+    coding = run.coding
+    if coding is not None:
+        first = int(coding.intercept)
+        yield "# The words of each category that have a feature of zeros and ones, in their order."
+        yield _assigned("levels", {name: words[first:] for name, words in coding.levels.items()})
+
+
+def _features_of(run: Run, dialect: Dialect) -> Iterator[str]:
+    coding = run.coding
+    yield "def features_of(row):"
+    yield '    """Give the features of a row, whose cells go by the names of columns."""'
+    if coding is None:
+        yield "    return [number(row[name]) for name in columns]"
+        return
+    word = "row[name]" if dialect.kind == "text" else "str(row[name])"
+    yield "    made = []"
+    yield "    for name in columns:"
+    yield "        if name in levels:"
+    yield f"            made += [float({word} == word) for word in levels[name]]"
+    yield "        else:"
+    yield "            made.append(number(row[name]))"
+    if coding.kept is None:
+        yield "    return made"
+    else:
+        places = [replace(coding, kept=None).features.index(name) for name in coding.kept]
+        yield f"    return [made[place] for place in {places}]"
+
+
+def _with_thalweg(run: Run, reading: Reading) -> Iterator[str]:
+    asked = reading.written.changed()
+    if reading.missing != "error":
+        asked["missing"] = reading.missing
+    if run.coding is not None:
+        asked["categories"] = dict(run.coding.levels)
+    yield "def rows_of(paths):"
+    yield '    """Read features and targets, with Thalweg where it is installed."""'
+    yield "    try:"
+    yield "        import thalweg"
+    yield "    except ImportError:"
+    yield "        return read_plainly(paths)"
+    yield "    rows = thalweg.read("
+    yield "        paths[0] if len(paths) == 1 else paths,"
+    yield "        target=target,"
+    yield "        features=columns,"
+    for name, value in asked.items():
+        yield textwrap.indent(_assigned(name, value, "=") + ",", " " * 8)
+    yield "    )"
+    if run.coding is not None and not run.coding.intercept:
+        yield "    rows = rows.for_intercept(False)"
+    if run.coding is not None and run.coding.kept is not None:
+        yield f"    rows = rows.select({list(run.coding.kept)!r})"
+    yield "    return rows.X.tolist(), rows.y.tolist()"
+
+
+def _without_thalweg(reading: Reading) -> list[Iterator[str]]:
+    """Write the functions that make a number of a cell, and read files."""
+    dialect = reading.dialect
+    if dialect.kind not in _PLAIN:
+        return [_as_float(), _by_pandas(reading)]
+    if dialect.compression not in _OPENERS:
+        return [_as_float(), _not_at_all(str(dialect.compression))]
+    if dialect.kind == "json lines":
+        return [_as_float(), _by_json(reading)]
+    return [_number(reading.written), _by_csv(reading, dialect, reading.written)]
+
+
+def _as_float() -> Iterator[str]:
+    yield "def number(value):"
+    yield "    return float(value)"
+
+
+def _not_at_all(compression: str) -> Iterator[str]:
+    yield "def read_plainly(paths):"
+    said = f"A text compressed by {compression} is read with Thalweg: pip install thalweg"
+    yield f'    raise SystemExit("{said}")'
+
+
+def _number(written: TextFormat) -> Iterator[str]:
+    cell = "cell"
+    if written.thousands is not None:
+        cell += f".replace({written.thousands!r}, '')"
+    if written.decimal != ".":
+        cell += f".replace({written.decimal!r}, '.')"
+    yield _assigned("missing", written.missing)
+    yield _assigned("flags", {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)})
+    yield ""
+    yield ""
+    yield "def number(cell):"
+    yield "    if cell in missing:"
+    yield "        return math.nan"
+    yield f"    return flags[cell] if cell in flags else float({cell})"
+
+
+def _by_csv(reading: Reading, dialect: Dialect, written: TextFormat) -> Iterator[str]:
+    opener, encoding = _OPENERS[dialect.compression], dialect.encoding or "utf-8-sig"
+    yield "def read_plainly(paths):"
+    yield '    """Read texts as they are written, with the csv module."""'
+    yield "    features, targets = [], []"
+    yield "    for path in paths:"
+    yield f'        with {opener}(path, "rt", encoding={encoding!r}, newline="") as file:'
+    if written.skip_rows:
+        yield f"            for _ in range({written.skip_rows}):  # lines above the table"
+        yield "                next(file)"
+    lines = "file"
+    if written.comment is not None:
+        pattern = _COMMENT.format(mark=re.escape(written.comment))
+        yield f"            comment = re.compile({pattern!r})"
+        lines = '(comment.sub(r"\\1", line) for line in file)'
+    yield f"            table = csv.reader({lines}, delimiter={dialect.delimiter!r})"
+    yield "            table = (row for row in table if len(row) > 1)  # no blank lines"
+    place = f"int(name[{len('column')}:]) - 1"
+    if dialect.has_header:
+        yield "            header = [cell.strip() for cell in next(table)]"
+        place = "header.index(name)"
+    place += f" + {dialect.in_front}" * bool(dialect.in_front)  # after the names of rows
+    yield f"            places = {{name: {place} for name in [*columns, target]}}"
+    yield "            for row in table:"
+    yield "                row = {name: row[place].strip() for name, place in places.items()}"
+    if reading.missing == "drop":
+        yield "                if any(cell in missing for cell in row.values()):"
+        yield "                    continue"
+    yield "                features.append(features_of(row))"
+    yield "                targets.append(number(row[target]))"
+    yield "    return features, targets"
+
+
+def _by_json(reading: Reading) -> Iterator[str]:
+    yield "def read_plainly(paths):"
+    yield '    """Read an object a line, with the json module."""'
+    yield "    features, targets = [], []"
+    yield "    for path in paths:"
+    opener = _OPENERS[reading.dialect.compression]
+    yield f'        with {opener}(path, "rt", encoding="utf-8-sig") as file:'
+    yield "            for line in filter(str.strip, file):"
+    yield "                row = json.loads(line)"
+    if reading.missing == "drop":
+        yield "                if any(row.get(name) is None for name in [*columns, target]):"
+        yield "                    continue"
+    yield "                features.append(features_of(row))"
+    yield "                targets.append(number(row[target]))"
+    yield "    return features, targets"
+
+
+def _by_pandas(reading: Reading) -> Iterator[str]:
+    dialect = reading.dialect
+    call = _BY_PANDAS[dialect.kind]
+    yield "def read_plainly(paths):"
+    yield '    """Read tables with pandas."""'
+    yield "    try:"
+    yield "        import pandas"
+    if dialect.kind == "arrow stream":
+        yield "        import pyarrow.ipc"
+    yield "    except ImportError:"
+    yield '        raise SystemExit("These files are read with Thalweg or pandas: install one.")'
+    yield f"    table = pandas.concat([{call} for path in paths])[[*columns, target]]"
+    if reading.missing == "drop":
+        yield "    table = table.dropna()"
+    yield "    rows = table.astype(object).to_dict('records')"
+    yield "    return [features_of(row) for row in rows], [number(row[target]) for row in rows]"
+
+
+def _assigned(name: str, value: Any, equals: str = " = ") -> str:
+    """Give a name its value, on as many lines as that takes."""
+    return f"{name}{equals}{pformat(value, width=WIDTH, compact=True, sort_dicts=False)}"

@@ -1,6 +1,6 @@
 """Rows that are held in less memory than their table takes: sparse ones, and coded categories.
 
-A slice of them is held so too, and ``numpy.asarray`` makes the table: who goes through rows a few
+A part of them, by a slice or by numbers, is held so too, and ``numpy.asarray`` makes the table: who goes through rows a few
 at a time need not know. Not here: columns of zeros and ones for levels
 (:mod:`thalweg.data.categories`), sums that pass over zeros
 (:mod:`thalweg.summary.gram_kernel`).
@@ -36,7 +36,7 @@ class Compact(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, rows: slice) -> Compact: ...
+    def __getitem__(self, rows: Any) -> Compact: ...
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array: ...
 
@@ -64,7 +64,7 @@ class CodedRows:
     def __len__(self) -> int:
         return len(self.coded)
 
-    def __getitem__(self, rows: slice) -> CodedRows:
+    def __getitem__(self, rows: Any) -> CodedRows:
         return CodedRows(self.coded[rows], self.coding)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
@@ -113,7 +113,7 @@ class SparseRows:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> SparseRows:
+    def __getitem__(self, rows: Any) -> SparseRows:
         return SparseRows(self.matrix[rows])
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
@@ -133,6 +133,12 @@ def is_small(table: Compact) -> bool:
     """Tell rows of which the table is better made at once."""
     n, d = table.shape
     return n * d <= DENSE_CELLS
+
+
+def is_too_large(table: Table) -> bool:
+    """Tell rows of which no table is made."""
+    n, d = table.shape
+    return not isinstance(table, np.ndarray) and 8 * n * d > MOST_BYTES
 
 
 def parts(table: Table) -> Iterator[tuple[slice, Array]]:
@@ -156,7 +162,7 @@ def made_dense(table: Compact, source: str) -> Array:
         Where it would take more than 2 GiB.
     """
     n, d = table.shape
-    if 8 * n * d > MOST_BYTES:
+    if is_too_large(table):
         raise InvalidData(
             source,
             got=f"{n:,} rows of {d:,} features, mostly zeros, for what needs all their cells",

@@ -22,6 +22,7 @@ from thalweg.conditioning.convergence import (
     round_down,
 )
 from thalweg.conditioning.rates import certain_rate
+from thalweg.data.compact import is_too_large
 from thalweg.data.dataset import Dataset
 from thalweg.descent.fit import fit
 from thalweg.diagnosis.landscape import Landscape
@@ -313,10 +314,10 @@ def certain_rate_of(rows: Dataset, choice: Choice, *, standardize: bool) -> floa
     -------
     float or None
         None for batch descent, whose bound is exact: see
-        :func:`thalweg.conditioning.rates.stable_rate`.
+        :func:`thalweg.conditioning.rates.stable_rate`; and for rows of which no table is made.
     """
     batches = choice.as_batches
-    if batches.batch_size is None or batches.sees_all(len(rows)):
+    if batches.batch_size is None or batches.sees_all(len(rows)) or is_too_large(rows.table):
         return None
     X = rows.X
     if standardize:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.arrays import design_matrix
+from thalweg.arrays import Array, design_matrix
 from thalweg.data.dataset import Dataset
 from thalweg.diagnosis.wording import epochs_in_words, rule_and_rate
 from thalweg.losses import NAMES, make_loss, mean_loss
@@ -72,11 +72,17 @@ def _course(run: Run) -> str:
     )
 
 
+def _residuals(rows: Dataset, parameters: Array, *, intercept: bool) -> Array:
+    parts = [design_matrix(X, intercept=intercept) @ parameters - y for X, y in rows.batches()]
+    return np.concatenate(parts)
+
+
 def _beside(d: Diagnosis, run: Run, rows: Dataset) -> str:
     loss = make_loss(run.settings.loss, run.settings.delta)
-    design = design_matrix(rows.X, intercept=run.settings.intercept)
-    ended = mean_loss(loss, design @ run.parameters - rows.y)
-    there = mean_loss(loss, design @ d.landscape.solution - rows.y)
+    ended, there = (
+        mean_loss(loss, _residuals(rows, parameters, intercept=run.settings.intercept))
+        for parameters in (run.parameters, d.landscape.solution)
+    )
     first = (
         f"Over all the rows it ended at {number(ended)}; the least-squares solution has "
         f"{number(there)}"

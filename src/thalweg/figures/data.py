@@ -103,11 +103,11 @@ def fit_figure(
     one = len(rows.features) == 1
     figure = StillFigure()
     if one:
-        figure.add_trace(_data_trace(rows, rows.features[0]))
+        figure.add_trace(_data_trace(rows))
         X, drawn = _ends(rows), _ROWS
     else:
         chosen = sample(len(rows), _PREDICTED)
-        X, drawn = rows.X[chosen], _PREDICTED
+        X, drawn = np.asarray(rows.table[chosen]), _PREDICTED
         ends = np.array([rows.y.min(), rows.y.max()])
         figure.add_trace(dashed(ends, ends, "predicted = actual"))
     across = X[:, 0] if one else rows.y[chosen]
@@ -137,11 +137,12 @@ def fit_figure(
     return figure
 
 
-def _data_trace(rows: Dataset, feature: str) -> go.Scatter:
+def _data_trace(rows: Dataset) -> go.Scatter:
+    """Draw the rows of the only feature."""
     chosen = sample(len(rows), _ROWS)
-    across, up = as_text(feature), as_text(rows.target)
+    across, up = as_text(rows.features[0]), as_text(rows.target)
     return go.Scatter(
-        x=compact(rows.X[chosen, rows.features.index(feature)]),
+        x=compact(rows.X[chosen, 0]),
         y=compact(rows.y[chosen]),
         mode="markers",
         marker=_CROSS,

@@ -62,10 +62,10 @@ class LabData:
     """
 
     def __init__(self, rows: Dataset, source: Source, notes: Sequence[str] = ()) -> None:
-        if rows.X.shape[1] > COLUMNS:
+        if len(rows.features) > COLUMNS:
             raise InvalidData(
                 "features",
-                got=f"{rows.X.shape[1]} columns",
+                got=f"{len(rows.features)} columns",
                 expected=f"at most {COLUMNS}",
                 advice="choose fewer",
             )

@@ -77,13 +77,14 @@ def solution_html(solution: Solution) -> str:
 
 def dataset_html(data: Dataset) -> str:
     """Show a dataset: its rows, and the spread of each column."""
-    columns = [*zip(data.features, data.X.T, strict=True), (data.target, data.y)]
-    shown = columns if len(columns) <= SHOWN else columns[: SHOWN - 2]
+    names = data.features if len(data.features) < SHOWN else data.features[: SHOWN - 2]
     body = [_row("Column", *map(_right, ("mean", "std. dev.", "least", "largest")))]
-    body += [_spread(data, name, values) for name, values in shown]
-    if shown is not columns:
-        left_out = f"and {len(columns) - len(shown) - 1:,} more features"
-        body += [_row(left_out, *[_right("")] * 4), _spread(data, *columns[-1])]
+    for name in names:
+        body.append(_spread(data, name, data.select([name]).X[:, 0]))
+    if len(names) < len(data.features):
+        left_out = f"and {len(data.features) - len(names):,} more features"
+        body.append(_row(left_out, *[_right("")] * 4))
+    body.append(_spread(data, data.target, data.y))
     name = f" {data.name!r}" if data.name else ""
     return _table(f"Dataset{name}: {counted(len(data), 'row')}", body)
 

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
-import math
-import os
 import re
 import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 import thalweg
-from command_line import Said, call, run
+from command_line import call, run
 from thalweg.cli import rows
 from thalweg.data.scanning import Scan
 
@@ -497,149 +491,6 @@ def test_a_killed_fit_is_resumed_to_the_same_bits(river: Path) -> None:
     resumed = run(*asked, "--resume", "run.parquet")
     assert resumed.code == 0
     assert resumed.out == run(*asked).out
-
-
-# --- Whatever is typed ----------------------------------------------------------------------------
-
-WORDS = st.sampled_from(
-    ["", "nan", "inf", "-1", "0", "1e400", "é", "x y", "[bold]", "a=b", "--", ","]
-)
-REALS = st.one_of(st.floats().map(str), st.integers(-3, 3).map(str), WORDS)
-COUNTS = st.one_of(st.integers(-2, 40).map(str), WORDS)
-FILES = st.sampled_from(
-    ["river.csv", "gaps.csv", "text.csv", "empty.csv", "river.parquet", "cut.parquet",
-     "run.parquet", "constant.csv", "none.csv", ".", ""]
-)  # fmt: skip
-OUT = st.sampled_from(["out", "no/out", ".", "river.csv/out"])
-FIT = {
-    "--target": st.sampled_from(["flow", "flow", "flow", "length", "note", ""]),
-    "--features": st.sampled_from(["length", "length,depth", "flow", "depth,depth", "", "note"]),
-    "--missing": st.sampled_from(["error", "drop", "x"]),
-    "--delimiter": st.sampled_from([",", ";", r"\t", "ab", ""]),
-    "--decimal": st.sampled_from([".", ",", "x"]),
-    "--optimizer": st.sampled_from(["sgd", "nadam", "adamw", "rprop", "lbfgs", "nadm", ""]),
-    "--lr": REALS,
-    "--batch-size": COUNTS,
-    "--loss": st.sampled_from(["mse", "l1", "huber", "x"]),
-    "--delta": REALS,
-    "--seed": COUNTS,
-    "--tolerance": REALS,
-    "--tolerance-on": st.sampled_from(["gradient_norm", "loss", "x"]),
-    "--set": st.sampled_from(
-        [
-            "momentum=0.9",
-            "momentum=-1",
-            "betas=(0.5,0.9)",
-            "betas=1",
-            "=",
-            "x",
-            "lr=1",
-            "start=7",
-            "start=[1]",
-            "data=1",
-            "progress=True",
-            "record=step",
-            "record=0",
-            "dtype=float32",
-            "batch_sampler=[[0]]",
-            "batch_sampler=[[99]]",
-            "json=1",
-            "every=1",
-        ]
-    ),
-    "--every": REALS,
-    "--checkpoint": OUT,
-    "--resume": FILES,
-    "--out": OUT,
-}
-SOLVE = {name: FIT[name] for name in ("--target", "--features", "--missing", "--decimal")}
-FLAGS = ["--shuffle", "--drop-last", "--standardize", "--no-intercept", "--json"]
-
-
-@st.composite
-def command_lines(draw: st.DrawFn) -> list[str]:
-    command = draw(st.sampled_from(["fit", "fit", "fit", "solve", "predict", "explain", "export"]))
-    line = [command, draw(FILES)]
-    options: dict[str, st.SearchStrategy[str]] = {"--out": OUT}
-    flags: list[str] = []
-    if command == "fit":
-        options, flags = FIT, FLAGS
-        line += ["--target", "flow", "--epochs", draw(COUNTS)]
-    elif command == "solve":
-        options, flags = SOLVE, ["--no-intercept", "--json"]
-    elif command == "explain":
-        options, flags = SOLVE, ["--json"]
-    elif command == "predict":
-        line.append(draw(FILES))
-    for name in draw(st.lists(st.sampled_from(sorted(options)), max_size=5, unique=True)):
-        line += [name, draw(options[name])]
-    if flags:
-        line += draw(st.lists(st.sampled_from(flags), max_size=3, unique=True))
-    return line
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """Good and bad files, by name."""
-    folder = tmp_path_factory.mktemp("files")
-    (folder / "river.csv").write_text(ROWS, encoding="utf-8")
-    data = thalweg.read(folder / "river.csv", target="flow")
-    thalweg.fit(data, epochs=5).save(folder / "run.parquet")
-    table = pa.table({**dict(zip(data.features, data.X.T, strict=True)), "flow": data.y})
-    pq.write_table(table, folder / "river.parquet")
-    whole = (folder / "river.parquet").read_bytes()
-    (folder / "cut.parquet").write_bytes(whole[: len(whole) // 2])
-    (folder / "gaps.csv").write_text(ROWS + "1,,2\n", encoding="utf-8")
-    (folder / "text.csv").write_text("length,note,flow\n1,a,2\n2,b,3\n", encoding="utf-8")
-    (folder / "constant.csv").write_text("length,flow\n2,1\n2,1\n2,1\n", encoding="utf-8")
-    (folder / "empty.csv").write_bytes(b"")
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@example(line=["predict", "run.parquet", "run.parquet", "--out", "out"])
-@given(line=command_lines())
-@settings(max_examples=150)
-def test_any_command_line_ends_in_an_answer_or_a_sentence(
-    line: list[str], files: dict[str, bytes]
-) -> None:
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        try:
-            for name, content in files.items():
-                Path(name).write_bytes(content)
-            said = run(*line)
-            left = {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
-        finally:
-            os.chdir(before)
-    assert said.code in (0, 2, 3), said
-    assert "Traceback" not in said.err
-    assert (said.code == 2) <= bool(said.err)
-    if "--json" in line and said.code != 2:
-        json.loads(said.out, parse_constant=lambda name: pytest.fail(f"{name} in JSON"))
-    assert all(left.pop(name) == content or "--resume" in line for name, content in files.items())
-    _check_written(line, said, left)
-
-
-def _check_written(line: Sequence[str], said: Said, left: dict[str, bytes]) -> None:
-    """Hold what a command left behind: nothing, or one whole file."""
-    assert set(left) <= {"out"}, left.keys()
-    if "out" not in left:
-        return
-    content = left["out"]
-    if line[0] == "fit":
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "run.parquet"
-            path.write_bytes(content)
-            thalweg.load(path)
-    elif line[0] == "export":
-        compile(content, "out", "exec")
-    else:
-        lines = content.decode().splitlines()
-        assert said.code == 0
-        assert lines[0] == "flow"
-        assert len(lines) == 1 + 20
-        assert all(math.isfinite(float(value)) for value in lines[1:])
 
 
 def test_help_names_each_command() -> None:

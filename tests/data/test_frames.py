@@ -147,6 +147,70 @@ def test_absent_integers_of_pandas_are_missing() -> None:
         np.testing.assert_array_equal(data.X, [[1]])
 
 
+ARROWS = {
+    "pyarrow": lambda columns: pa.table(columns),
+    "pandas": lambda columns: pd.DataFrame(
+        {name: pd.arrays.ArrowExtensionArray(column) for name, column in columns.items()}
+    ),
+}
+OF_ARROW = pytest.mark.parametrize("library", ARROWS)
+
+
+@OF_ARROW
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.decimal32(6, 2),
+        pa.decimal64(18, 9),
+        pa.decimal128(7, -3),
+        pa.decimal256(76, 5),
+        pa.decimal256(40, -3),
+    ],
+)
+def test_decimals_of_every_width_and_scale(kind: pa.DataType, library: str) -> None:
+    """narwhals knows one width, and no scale below zero."""
+    column = pa.array([Decimal("-3000"), Decimal("7000")], kind)
+    data = read(ARROWS[library]({"x": column, "y": column}), target="y")
+    np.testing.assert_array_equal(np.column_stack([data.X, data.y]), [[-3000] * 2, [7000] * 2])
+    beside = Dataset(pd.DataFrame({"a": [1, 2]}), cast("Any", pa.chunked_array([column])))
+    np.testing.assert_array_equal(beside.y, [-3000, 7000])
+
+
+EMPTY: dict[str, Any] = {
+    "pandas": pd.DataFrame({"x": [None, None], "y": [1, 2]}),
+    "pandas, of arrow": pd.DataFrame(
+        {"x": pd.arrays.ArrowExtensionArray(pa.nulls(2)), "y": [1, 2]}
+    ),
+    "polars": pl.DataFrame({"x": [None, None], "y": [1, 2]}),
+    "pyarrow": pa.table({"x": pa.nulls(2), "y": [1, 2]}),
+}
+
+
+@pytest.mark.parametrize("library", EMPTY)
+def test_a_column_of_no_type_lacks_numbers_as_in_a_file(library: str) -> None:
+    with pytest.raises(InvalidData) as error:
+        read(EMPTY[library], target="y")
+    assert error.value.got == (
+        "missing values in 2 of 2 rows, in columns 'x' (2); rows 0, 1 (counted from 0)"
+    )
+
+
+@pytest.mark.parametrize("huge", [10**400, Decimal("1e400")])
+def test_numbers_of_pythons_that_float64_cannot_hold_are_infinite(huge: Any) -> None:
+    frame = pd.DataFrame({"x": pd.Series([1, -huge], dtype=object), "y": [1, 2]})
+    with pytest.raises(InvalidData) as error:
+        read(frame, target="y")
+    assert error.value.got == "-inf in column 'x', row 1 (counted from 0)"
+
+
+def test_decimals_that_are_no_number_are_missing() -> None:
+    values = [Decimal("NaN"), Decimal("sNaN"), Decimal("0.5")]
+    frame = pd.DataFrame({"x": pd.Series(values, dtype=object), "y": [1, 2, 3]})
+    with pytest.warns(ThalwegWarning):
+        data = read(frame, target="y", missing="drop")
+    np.testing.assert_array_equal(data.X, [[0.5]])
+
+
 def test_categories_and_objects_are_no_numbers() -> None:
     frame = pd.DataFrame(
         {"c": pd.Categorical([1, 2]), "o": pd.Series([1, "a"], dtype=object), "y": [1, 2]}

@@ -227,6 +227,12 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
         assert read(path, target="é").digest == data.digest
 
 
+def test_a_text_that_does_not_begin_as_its_encoding_does(tmp_path: Path) -> None:
+    path = written(tmp_path, b"x,y\n1,2\n3,5\n")
+    with pytest.raises(UnreadableFile, match="UTF-16 stream does not start with BOM"):
+        read(path, target="y", encoding="utf-16")
+
+
 def test_the_advice_about_an_encoding_is_right(tmp_path: Path) -> None:
     path = written(tmp_path, "Größe;y\n1;2\n3;5\n".encode("latin-1"))
     with pytest.raises(UnreadableFile) as error:

@@ -34,6 +34,13 @@ def test_a_float64_run_predicts_in_float64(three_features: thalweg.Dataset) -> N
     assert linear.weight.dtype is torch.float64
 
 
+@pytest.mark.parametrize("engine", ["compiled", "reference"])
+def test_predictions_do_not_depend_on_how_rows_lie_in_memory(engine: str) -> None:
+    X = np.random.default_rng(2).normal(1.0, 9.0, (500, 7))
+    run = thalweg.fit(X, X.sum(axis=1), epochs=3, engine=engine)
+    assert run.predict(np.asfortranarray(X)).tolist() == run.predict(X).tolist()
+
+
 def test_predict_refuses_other_features(three_features: thalweg.Dataset) -> None:
     run = thalweg.fit(three_features, epochs=1)
     with pytest.raises(errors.InvalidData) as caught:

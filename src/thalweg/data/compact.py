@@ -1,8 +1,8 @@
 """Rows that are held in less memory than their table takes: sparse ones, and coded categories.
 
-A part of them, by a slice or by numbers, is held so too, and ``numpy.asarray`` makes the table: who goes through rows a few
-at a time need not know. Not here: columns of zeros and ones for levels
-(:mod:`thalweg.data.categories`), sums that pass over zeros
+A part of them, by a slice or by numbers, is held so too, and ``numpy.asarray`` makes the table:
+who goes through rows a few at a time need not know. Not here: columns of zeros and ones for
+levels (:mod:`thalweg.data.categories`), sums that pass over zeros
 (:mod:`thalweg.summary.gram_kernel`).
 """
 

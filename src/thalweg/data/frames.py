@@ -19,7 +19,7 @@ from narwhals.exceptions import DuplicateError
 
 from thalweg.arrays import Array
 from thalweg.data.array_likes import as_features, check_finite
-from thalweg.data.arrow import as_numbers
+from thalweg.data.arrow import arrow_columns, as_numbers
 from thalweg.data.categories import Categories, Coded, Coding, no_columns
 from thalweg.data.columns import FLAGS, ChosenColumns, Column, choose, find_features
 from thalweg.data.missing import Missing, MissingFilter
@@ -250,9 +250,8 @@ def _beside(y: Any) -> tuple[Column, Any]:
             expected="one, the target",
             advice="choose one of them",
         )
-    numeric = _is_numeric(series)
-    name = "y" if series.name in (None, "") else str(series.name)
-    return Column(name, _kind(series.dtype), numeric), _values(series) if numeric else series
+    column = _column("y" if series.name in (None, "") else str(series.name), series)
+    return column, _values(series) if column.numeric else series
 
 
 def _table_of(X: Any) -> nw.DataFrame[Any] | None:
@@ -294,20 +293,33 @@ def _collected(frame: Any) -> nw.DataFrame[Any]:
 
 
 def _columns(table: nw.DataFrame[Any]) -> list[Column]:
-    return [
-        Column(str(label), _kind(dtype), _is_numeric(table[:, j]), is_text=_is_text(dtype))
-        for j, (label, dtype) in enumerate(table.schema.items())
-    ]
+    return [_column(str(label), table[:, j]) for j, label in enumerate(table.columns)]
+
+
+def _column(name: str, column: nw.Series[Any]) -> Column:
+    """Describe a column: one of Arrow's by its type, of which narwhals does not know all."""
+    kind = _arrow_type(column)
+    if kind is not None:
+        [described] = arrow_columns(pa.schema([(name, kind)]))
+        return described
+    dtype = column.dtype
+    return Column(name, _kind(dtype), _is_numeric(column), is_text=_is_text(dtype))
+
+
+def _arrow_type(column: nw.Series[Any]) -> pa.DataType | None:
+    """Give the type of a column of PyArrow's, or of pandas' that holds one of those."""
+    native = column.to_native()
+    if column.implementation.is_pyarrow():
+        return native.type
+    return getattr(getattr(native, "dtype", None), "pyarrow_dtype", None)
 
 
 def _values(column: nw.Series[Any]) -> Array:
     """Give a column of numbers as float64, missing values as NaN."""
-    if column.dtype == nw.Object:
-        values = [math.nan if value is None else float(value) for value in column.to_list()]
-        return np.array(values, np.float64)
-    kind = type(getattr(column.to_native(), "dtype", None)).__name__
-    if column.implementation.is_pyarrow() or kind == "ArrowDtype" or column.dtype == nw.Decimal:
+    if _arrow_type(column) is not None or column.dtype == nw.Decimal:
         return np.asarray(as_numbers(column.to_arrow()), np.float64)
+    if column.dtype == nw.Object:
+        return np.array([*map(_as_float, column.to_list())], np.float64)
     return np.asarray(column.cast(nw.Float64).to_numpy(), dtype=np.float64)
 
 
@@ -324,6 +336,16 @@ def _is_missing(value: object) -> bool:
     return value is None or value != value or str(value) in ("<NA>", "NaT")
 
 
+def _as_float(value: Any) -> float:
+    """Take a number of Python's; one that is too large is infinite, as a decimal is."""
+    if value is None or (isinstance(value, Decimal) and value.is_nan()):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def _is_numeric(column: nw.Series[Any]) -> bool:
     """Tell numbers, also where they are objects of Python's; true and false are 1 and 0."""
     if column.dtype == nw.Object:
@@ -331,7 +353,13 @@ def _is_numeric(column: nw.Series[Any]) -> bool:
             value is None or isinstance(value, Decimal) or is_number(value)
             for value in column.to_list()
         )
-    return bool(column.dtype.is_numeric() or column.dtype == nw.Boolean)
+    return bool(column.dtype.is_numeric() or column.dtype == nw.Boolean or _is_empty(column))
+
+
+def _is_empty(column: nw.Series[Any]) -> bool:
+    """Tell a column of no type, in which all is missing: what it would hold is not known."""
+    untyped = str(getattr(column.to_native(), "dtype", "")) in ("object", "Null")
+    return untyped and column.null_count() == len(column)
 
 
 def _is_text(dtype: Any) -> bool:

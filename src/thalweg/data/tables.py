@@ -340,14 +340,15 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except ThalwegError:
         raise
-    # UnicodeDecodeError: names that are damaged. EOFError: how lzma says that a file ends early.
+    # UnicodeError: names that are damaged, texts without the mark that their encoding begins with.
+    # EOFError: how lzma says that a file ends early.
     except (
         OSError,
         pa.ArrowException,
         lzma.LZMAError,
         zlib.error,
         EOFError,
-        UnicodeDecodeError,
+        UnicodeError,
     ) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         first_line = " ".join(reason.split("\n")[0].split())

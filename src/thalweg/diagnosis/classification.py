@@ -76,6 +76,7 @@ class Classification:
     share: float
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of a path that went as far as numbers go
 def classify(
     run: Run, landscape: Landscape, needed: int | None, *, known: bool = True
 ) -> Classification:
@@ -94,9 +95,8 @@ def classify(
         False where that could not be found out.
     """
     epochs = run.recorded_epochs
-    with np.errstate(over="ignore", invalid="ignore"):
-        away = distances(landscape.curvature, run.scaled_path, landscape.solution)
-        excess = 0.5 * landscape.curvature.values * away**2
+    away = distances(landscape.curvature, run.scaled_path, landscape.solution)
+    excess = 0.5 * landscape.curvature.values * away**2
     loss = np.nan_to_num(landscape.loss(run.scaled_path), nan=np.inf, posinf=np.inf)
     tail = epochs >= 0.5 * epochs[-1]
     held = np.nan_to_num(excess[tail], nan=np.inf, posinf=np.inf).mean(axis=0)

@@ -103,7 +103,7 @@ def fit_figure(
     one = len(rows.features) == 1
     figure = StillFigure()
     if one:
-        figure.add_trace(_data_trace(rows))
+        figure.add_trace(_data_trace(rows, rows.features[0]))
         X, drawn = _ends(rows), _ROWS
     else:
         chosen = sample(len(rows), _PREDICTED)
@@ -137,12 +137,11 @@ def fit_figure(
     return figure
 
 
-def _data_trace(rows: Dataset) -> go.Scatter:
-    """Draw the rows of the only feature."""
+def _data_trace(rows: Dataset, feature: str) -> go.Scatter:
     chosen = sample(len(rows), _ROWS)
-    across, up = as_text(rows.features[0]), as_text(rows.target)
+    across, up = as_text(feature), as_text(rows.target)
     return go.Scatter(
-        x=compact(rows.X[chosen, 0]),
+        x=compact(rows.select([feature]).X[chosen, 0]),
         y=compact(rows.y[chosen]),
         mode="markers",
         marker=_CROSS,

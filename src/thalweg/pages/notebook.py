@@ -79,8 +79,7 @@ def dataset_html(data: Dataset) -> str:
     """Show a dataset: its rows, and the spread of each column."""
     names = data.features if len(data.features) < SHOWN else data.features[: SHOWN - 2]
     body = [_row("Column", *map(_right, ("mean", "std. dev.", "least", "largest")))]
-    for name in names:
-        body.append(_spread(data, name, data.select([name]).X[:, 0]))
+    body += [_spread(data, name, data.select([name]).X[:, 0]) for name in names]
     if len(names) < len(data.features):
         left_out = f"and {len(data.features) - len(names):,} more features"
         body.append(_row(left_out, *[_right("")] * 4))

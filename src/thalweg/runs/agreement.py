@@ -144,11 +144,7 @@ def _is_state(state: Mapping[str, Any], run: Run, p: int) -> bool:
     rule = run.asked.rule
     kind = RULES.get(run.asked.optimizer)
     if isinstance(rule, TorchRule) and (rule.torch_class is not None or kind is None):
-        return all(  # what these keep, and of which shape, only PyTorch knows
-            all(part.isidentifier() for part in name.split("."))
-            and isinstance(value, float | np.ndarray)
-            for name, value in state.items()
-        )
+        return all(_may_be_torchs(name, value, p) for name, value in state.items())
     made: Any = kind() if isinstance(rule, TorchRule) and kind is not None else rule
     known = [declared(type(one)) for one in (made, canonical(made))]
     slots = {slot.name for one in known for slot in one.slots}
@@ -157,3 +153,13 @@ def _is_state(state: Mapping[str, Any], run: Run, p: int) -> bool:
         np.shape(value) == (p,) if name in slots else name in scalars and isinstance(value, float)
         for name, value in state.items()
     )
+
+
+def _may_be_torchs(name: str, value: object, p: int) -> bool:
+    """Tell what is known of PyTorch's own: which shape a parameter's part has, only it knows."""
+    owner, _, key = name.rpartition(".")
+    if not key.isidentifier() or owner not in ("", "weight", "bias"):
+        return False
+    if isinstance(value, np.ndarray):
+        return owner != "" or value.shape == (p,)
+    return not owner and isinstance(value, float)

@@ -271,7 +271,8 @@ class Run:
         weights = self.weights.astype(self.settings.dtype)
         predicted: Array = np.empty(len(table), self.settings.dtype)
         for part, features in parts(table):
-            predicted[part] = features.astype(self.settings.dtype) @ weights
+            # Row by row: a product of columns is summed in another order, to other last bits.
+            predicted[part] = features.astype(self.settings.dtype, order="C") @ weights
         if self.settings.intercept:
             predicted += np.asarray(self.bias, dtype=self.settings.dtype)
         return predicted

@@ -219,6 +219,7 @@ class Line(NamedTuple):
                 yield from (str(path) for path in Path(place).rglob("*"))
             elif "*" in place or "?" in place:
                 yield from glob.glob(place)  # noqa: PTH207  # as it is typed
+                continue  # the pattern itself is no file
             yield place
 
 

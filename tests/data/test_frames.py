@@ -361,3 +361,13 @@ def test_any_frame_raises_nothing_but_our_own(values: dict[Any, list[Any]]) -> N
         return
     assert np.isfinite(data.X).all()
     assert "y" not in data.features
+
+
+@pytest.mark.filterwarnings("ignore:.*missing values are left out")
+def test_objects_of_pandas_that_are_true_false_numbers_or_missing() -> None:
+    columns = {"flag": [True, None, False, True], "size": [1, 2, pd.NA, 3.5]}
+    frame = pd.DataFrame(columns, dtype=object).assign(y=[1.0, 2.0, 3.0, 4.0])
+    found = read(frame, target="y", missing="drop")
+    assert found.X.tolist() == [[1.0, 1.0], [1.0, 3.5]]
+    with pytest.raises(InvalidData, match="columns that are not numbers: 'flag' "):
+        read(frame.assign(flag=[True, "x", False, True]), target="y", missing="drop")

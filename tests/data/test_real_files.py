@@ -229,7 +229,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 
 def test_a_text_that_does_not_begin_as_its_encoding_does(tmp_path: Path) -> None:
     path = written(tmp_path, b"x,y\n1,2\n3,5\n")
-    with pytest.raises(UnreadableFile, match="UTF-16 stream does not start with BOM"):
+    with pytest.raises(UnreadableFile, match="a text that is not in utf-16, expected"):
         read(path, target="y", encoding="utf-16")
 
 

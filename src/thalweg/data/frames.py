@@ -333,12 +333,17 @@ def _words(column: nw.Series[Any]) -> pa.Array:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or value != value or str(value) in ("<NA>", "NaT")
+    """Tell None, NaN, a decimal's too, and what pandas has in place of a value or a time."""
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 
 def _as_float(value: Any) -> float:
     """Take a number of Python's; one that is too large is infinite, as a decimal is."""
-    if value is None or (isinstance(value, Decimal) and value.is_nan()):
+    if _is_missing(value):
         return math.nan
     try:
         return float(value)
@@ -350,7 +355,7 @@ def _is_numeric(column: nw.Series[Any]) -> bool:
     """Tell numbers, also where they are objects of Python's; true and false are 1 and 0."""
     if column.dtype == nw.Object:
         return all(
-            value is None or isinstance(value, Decimal) or is_number(value)
+            _is_missing(value) or isinstance(value, Decimal | bool | np.bool_) or is_number(value)
             for value in column.to_list()
         )
     return bool(column.dtype.is_numeric() or column.dtype == nw.Boolean or _is_empty(column))

@@ -31,7 +31,7 @@ from thalweg.data.layout import find_layout
 from thalweg.data.paths import AnyPath, expanded
 from thalweg.data.reading import COMPRESSIONS, Dialect
 from thalweg.data.text_format import TextFormat
-from thalweg.data.text_stream import as_utf8, encoding_of
+from thalweg.data.text_stream import OtherEncoding, as_utf8, encoding_of
 from thalweg.errors import ThalwegError, UnreadableFile
 
 # Bytes of a Parquet column that are read ahead (0 would read all of it), and of all together.
@@ -340,15 +340,22 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except ThalwegError:
         raise
-    # UnicodeError: names that are damaged, texts without the mark that their encoding begins with.
-    # EOFError: how lzma says that a file ends early.
+    except OtherEncoding as error:
+        raise UnreadableFile(
+            str(path),
+            got=f"a text that is not in {error}",
+            expected="the encoding that was named",
+            advice="name its own, as in {read.encoding}, or leave it out for UTF-8",
+            suggest={"read.encoding": "latin-1"},
+        ) from error
+    # UnicodeDecodeError: names that are damaged. EOFError: how lzma says that a file ends early.
     except (
         OSError,
         pa.ArrowException,
         lzma.LZMAError,
         zlib.error,
         EOFError,
-        UnicodeError,
+        UnicodeDecodeError,
     ) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         first_line = " ".join(reason.split("\n")[0].split())

@@ -37,6 +37,10 @@ def as_text(source: IO[bytes]) -> IO[str]:
     )
 
 
+class OtherEncoding(UnicodeError):
+    """A text is not written in the encoding that was named."""
+
+
 class _Derived(io.RawIOBase):
     """A stream made of another, part by part."""
 
@@ -72,10 +76,14 @@ class _Derived(io.RawIOBase):
 class _Recoded(_Derived):
     def __init__(self, source: IO[bytes], encoding: str) -> None:
         super().__init__(source)
+        self._encoding = encoding
         self._decoder = codecs.getincrementaldecoder(encoding)()
 
     def _made_of(self, chunk: bytes) -> bytes:
-        return self._decoder.decode(chunk, final=not chunk).encode()
+        try:
+            return self._decoder.decode(chunk, final=not chunk).encode()
+        except UnicodeError as error:
+            raise OtherEncoding(self._encoding) from error
 
 
 class _WithoutComments(_Derived):

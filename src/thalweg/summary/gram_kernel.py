@@ -42,6 +42,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
+from numpy.typing import NDArray
 
 from thalweg.arrays import Array
 from thalweg.native import native
@@ -64,6 +65,10 @@ MATRIX = types.Array(types.float64, 2, "A", readonly=True, aligned=False)  # any
 VECTOR = types.Array(types.float64, 1, "A", readonly=True, aligned=False)
 RESULT = types.Array(types.float64, 2, "C")
 PAIR: Any = types.UniTuple(RESULT, 2)  # type: ignore[no-untyped-call]
+
+
+Numbers: TypeAlias = NDArray[np.int64]
+"""Whole numbers, in arrays."""
 
 
 # --- Eight rows of a column in one register -------------------------------------------------------
@@ -295,7 +300,7 @@ def _add_square(
 
 
 @native()
-def _find_steps(columns: Array, steps: int, active: Array, counts: Array) -> bool:
+def _find_steps(columns: Array, steps: int, active: Numbers, counts: Numbers) -> bool:
     """Note in which steps each column holds anything; false where most of them do in many.
 
     ``active`` has shape (w, steps), of which the first ``counts[j]`` of column j are noted.
@@ -319,7 +324,7 @@ def _find_steps(columns: Array, steps: int, active: Array, counts: Array) -> boo
 
 @native()
 def _add_in_steps(
-    columns: Array, norms: Array, high: Array, low: Array, i: int, j: int, steps: Array
+    columns: Array, norms: Array, high: Array, low: Array, i: int, j: int, steps: Numbers
 ) -> None:
     """Add the block's products of columns i and j, one of which is zero in all other steps.
 
@@ -337,7 +342,13 @@ def _add_in_steps(
 
 @native()
 def _add_sparse(
-    columns: Array, norms: Array, high: Array, low: Array, steps: int, active: Array, counts: Array
+    columns: Array,
+    norms: Array,
+    high: Array,
+    low: Array,
+    steps: int,
+    active: Numbers,
+    counts: Numbers,
 ) -> None:
     """Add the block's products, but only of columns that have a row in common.
 
@@ -359,7 +370,8 @@ def _add_sparse(
                         else:
                             first[row + 1] += 1
         if not fill:
-            first[:] = np.cumsum(first)
+            for row in range(rows):  # not an assignment of arrays, which takes seconds to compile
+                first[row + 1] += first[row]
     met = np.full(width, -1)
     for i in range(width):
         noted = active[i, : counts[i]]
@@ -380,32 +392,39 @@ def _add_sparse(
 
 
 @native()
-def _add_blocks(X: Array, y: Array, high: Array, low: Array, wide: bool) -> None:
-    n, width = len(y), X.shape[1] + 2
-    padded = width + width % 2
-    if X.shape[0] != n or high.shape != (padded, padded) or low.shape != (padded, padded):
+def _room(X: Array, y: Array, high: Array, low: Array) -> Array:
+    """Give room for a block of columns, where the sums have theirs."""
+    padded = len(high)
+    if X.shape[0] != len(y) or padded != X.shape[1] + 2 + X.shape[1] % 2:
+        raise ValueError("shapes that do not belong together")
+    if high.shape != (padded, padded) or low.shape != (padded, padded):
         raise ValueError("shapes that do not belong together")
     # From a cache line's start on: a vector that lies in two lines takes twice the time to load.
-    store, norms = np.zeros(padded * STRIDE + 8), np.zeros(padded)
+    store = np.zeros(padded * STRIDE + 8)
     start = (-(store.ctypes.data // 8)) % 8
-    columns = store[start : start + padded * STRIDE].reshape(padded, STRIDE)
-    active = np.empty((padded if wide else 0, BLOCK // LANES), np.int64)
-    counts = np.empty(padded, np.int64)
-    for first in range(0, n, BLOCK):
-        rows = min(BLOCK, n - first)
-        steps = (rows + 2 * LANES - 1) // (2 * LANES) * 2  # even, for the sums of squares
-        _pack(X, y, first, rows, steps * LANES, columns)
-        _bound_norms(columns, steps, norms)
-        if wide and _find_steps(columns, steps, active, counts):
-            _add_sparse(columns, norms, high, low, steps, active, counts)
-            continue
-        for i in range(0, padded, 2):
-            for j in range(i, padded, 2):
-                if HAS_WIDE_REGISTERS:
-                    _add_square(columns, norms, high, low, i, j, steps)
-                else:
-                    _add_pair(columns, norms, high, low, i, j, steps)
-                    _add_pair(columns, norms, high, low, i + 1, j, steps)
+    return store[start : start + padded * STRIDE].reshape(padded, STRIDE)
+
+
+@native()
+def _take_block(X: Array, y: Array, first: int, columns: Array, norms: Array) -> int:
+    """Pack the next block and bound its columns' norms; give how many vectors of rows it has."""
+    rows = min(BLOCK, len(y) - first)
+    steps = (rows + 2 * LANES - 1) // (2 * LANES) * 2  # even, for the sums of squares
+    _pack(X, y, first, rows, steps * LANES, columns)
+    _bound_norms(columns, steps, norms)
+    return steps
+
+
+@native()
+def _add_dense(columns: Array, norms: Array, high: Array, low: Array, steps: int) -> None:
+    """Add the block's products of all columns."""
+    for i in range(0, len(norms), 2):
+        for j in range(i, len(norms), 2):
+            if HAS_WIDE_REGISTERS:
+                _add_square(columns, norms, high, low, i, j, steps)
+            else:
+                _add_pair(columns, norms, high, low, i, j, steps)
+                _add_pair(columns, norms, high, low, i + 1, j, steps)
 
 
 @native(types.void(MATRIX, VECTOR, RESULT, RESULT))
@@ -432,7 +451,10 @@ def add_gram(X: Array, y: Array, high: Array, low: Array) -> None:
            [ 0.,  5., 13.],
            [ 0.,  0., 34.]])
     """
-    _add_blocks(X, y, high, low, False)
+    columns, norms = _room(X, y, high, low), np.zeros(len(high))
+    for first in range(0, len(y), BLOCK):
+        steps = _take_block(X, y, first, columns, norms)
+        _add_dense(columns, norms, high, low, steps)
 
 
 @native(types.void(MATRIX, VECTOR, RESULT, RESULT))
@@ -441,7 +463,14 @@ def add_wide_gram(X: Array, y: Array, high: Array, low: Array) -> None:
 
     The bits are the same. It pays from :data:`WIDE` columns on.
     """
-    _add_blocks(X, y, high, low, True)
+    columns, norms = _room(X, y, high, low), np.zeros(len(high))
+    active, counts = np.empty((len(high), BLOCK // LANES), np.int64), np.empty(len(high), np.int64)
+    for first in range(0, len(y), BLOCK):
+        steps = _take_block(X, y, first, columns, norms)
+        if _find_steps(columns, steps, active, counts):
+            _add_sparse(columns, norms, high, low, steps, active, counts)
+        else:
+            _add_dense(columns, norms, high, low, steps)
 
 
 @native(PAIR(RESULT, RESULT, types.int64))

@@ -19,7 +19,7 @@ from typing import Annotated, TextIO
 import typer
 
 import thalweg
-from thalweg.cli import fitting, lab, lesson, runs  # noqa: F401  # each adds its commands
+from thalweg.cli import fitting, lab, lesson, runs, warm_up  # noqa: F401  # each adds its commands
 from thalweg.cli.app import INTERRUPTED, MISTAKE, app, errors, say
 from thalweg.cli.options import names_as_words
 from thalweg.cli.shell import joined, quoted

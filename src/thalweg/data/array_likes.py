@@ -99,13 +99,18 @@ def check_finite(X: Array, y: Array | None = None) -> None:
             continue
         bad = ~np.isfinite(values)
         first = tuple(int(i) for i in np.argwhere(bad)[0])
-        where = f"row {first[0]}" + (f", column {first[1]}" if len(first) > 1 else "")
-        raise InvalidData(
-            argument,
-            got=f"{values[first]} at {where} ({int(bad.sum()):,} such values in all)",
-            expected="finite numbers",
-            advice="drop those rows or fill them in first",
-        )
+        raise not_finite(argument, values[first], first, int(bad.sum()))
+
+
+def not_finite(argument: str, value: float, place: tuple[int, ...], count: int) -> InvalidData:
+    """Refuse a value by where it stands: in a row and, where there are some, a column."""
+    where = f"row {place[0]}" + (f", column {place[1]}" if len(place) > 1 else "")
+    return InvalidData(
+        argument,
+        got=f"{value} at {where} ({count:,} such values in all)",
+        expected="finite numbers",
+        advice="drop those rows or fill them in first",
+    )
 
 
 def _as_float64(argument: str, values: object) -> Array:

@@ -51,15 +51,16 @@ def as_categories(given: Any) -> Categories:
     >>> as_categories("all"), as_categories("region"), as_categories({"size": ["S", "M"]})
     ('all', ('region',), {'size': ('S', 'M')})
     """
-    if given is None or given == ALL:
-        return given  # type: ignore[no-any-return]  # one of two
+    if given is None:
+        return None
     if isinstance(given, str):
-        return (given,)
+        return ALL if given == ALL else (given,)
     try:
         if not isinstance(given, Mapping):
             return tuple(map(str, given))
         levels = {str(name): tuple(map(str, words)) for name, words in given.items()}
-        if all(words and len(set(words)) == len(words) for words in levels.values()):
+        several = not any(isinstance(words, str) for words in given.values())
+        if several and all(words and len(set(words)) == len(words) for words in levels.values()):
             return levels
     except TypeError:
         pass
@@ -158,6 +159,30 @@ class Coding:
                 features[:, places[0]] = coded[:, j]
         return features
 
+    def is_of(self, other: Coding) -> bool:
+        """Tell whether another coding has this one's columns, the same ones of words."""
+        return set(self.columns) <= set(other.columns) and (
+            set(self.levels) == set(other.levels) & set(self.columns)
+        )
+
+    def recoded(self, coded: Array, other: Coding) -> Array:
+        """Give columns that another coding has coded with this one's numbers, shape (b, c).
+
+        Raises
+        ------
+        InvalidData
+            On a word in them that is none of this one's levels.
+        """
+        columns = coded[:, [other.columns.index(column) for column in self.columns]]
+        for j, column in enumerate(self.columns):
+            if column in self.levels:
+                codes, numbers = Codes(column, self.levels[column]), columns[:, j].astype(np.intp)
+                of_number = np.full(len(other.levels[column]), math.nan)
+                for k in np.unique(numbers):
+                    of_number[k] = codes.number(other.levels[column][k])
+                columns[:, j] = of_number[numbers]
+        return columns
+
     def select(self, features: Sequence[str]) -> Coding:
         """Make some of the features alone, in this order."""
         return replace(self, kept=tuple(features))
@@ -225,22 +250,30 @@ class Codes:
         Raises
         ------
         InvalidData
-            On a word that is none of the levels.
+            On a word that is none of the levels, on values that are no words.
         """
         import pyarrow.compute as pc
         from pyarrow import types
 
         if types.is_dictionary(column.type):
             column = column.dictionary_decode()
+        if types.is_nested(column.type) or types.is_binary(column.type):
+            raise InvalidData(
+                f"column {self.column!r}",
+                got=f"values of type {column.type}",
+                expected="words or numbers, that rows can be told apart by",
+                advice="make texts of them, or leave that column out",
+            )
         if types.is_floating(column.type):
             column = pc.if_else(pc.is_nan(column), None, column)
         encoded = column.dictionary_encode()
-        numbers = [self._number(str(value)) for value in encoded.dictionary.to_pylist()]
+        numbers = [self.number(str(value)) for value in encoded.dictionary.to_pylist()]
         of_word: Array = np.array([*numbers, math.nan])
         places = encoded.indices.fill_null(len(numbers)).to_numpy(zero_copy_only=False)
         return np.asarray(of_word[places])
 
-    def _number(self, word: str) -> float:
+    def number(self, word: str) -> float:
+        """Give the number of one word."""
         number = self._numbers.get(word)
         if number is None:
             if self.settled:

@@ -37,6 +37,10 @@ class Column(NamedTuple):
     is_text: bool = False
     """Whether its cells are words, that rows could be told apart by."""
 
+    def as_words(self) -> Column:
+        """Describe it with its cells taken as words, whatever they are."""
+        return self._replace(kind="text", numeric=False)
+
 
 class ChosenColumns(NamedTuple):
     """The columns that are fitted: names and positions of the d features and of the target."""
@@ -141,10 +145,10 @@ def find_features(
 
 def _categories(categories: Categories, chosen: list[Column], source: str) -> tuple[str, ...]:
     """Say which of the features are categories."""
-    if categories == ALL:
-        return tuple(column.name for column in chosen if column.is_text)
+    if categories == ALL:  # words that are numbers in other marks are refused as such
+        return tuple(column.name for column in chosen if column.is_text and not column.marks)
     names = [column.name for column in chosen]
-    _check_names("categories", categories or (), names, source)
+    _check_names("categories", categories or (), names, source, what="feature")
     return tuple(name for name in names if name in (categories or ()))
 
 
@@ -167,7 +171,9 @@ def _wanted(
     return wanted
 
 
-def _check_names(argument: str, wanted: Iterable[str], names: list[str], source: str) -> None:
+def _check_names(
+    argument: str, wanted: Iterable[str], names: list[str], source: str, *, what: str = "column"
+) -> None:
     """Refuse names that the table does not have, all of them at once."""
     unknown = [name for name in wanted if name not in names]
     if not unknown:
@@ -180,7 +186,7 @@ def _check_names(argument: str, wanted: Iterable[str], names: list[str], source:
     raise InvalidSetting(
         argument,
         got=", ".join(map(repr, unknown)),
-        expected=f"{'a column' if one else 'columns'} of {source}",
+        expected=f"{f'a {what}' if one else f'{what}s'} of {source}",
         advice="; ".join(advice),
     )
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.data.array_likes import check_finite
+from thalweg.data.array_likes import not_finite
 from thalweg.data.categories import Coding
 from thalweg.errors import InvalidData
 
@@ -101,7 +101,11 @@ class SparseRows:
             )
         matrix = csr_array(X, dtype=np.float64, copy=True)
         matrix.sum_duplicates()
-        check_finite(matrix.data)
+        bad = np.flatnonzero(~np.isfinite(matrix.data))
+        if len(bad):
+            row = int(np.searchsorted(matrix.indptr, bad[0], side="right")) - 1
+            place = row, int(matrix.indices[bad[0]])
+            raise not_finite("X", matrix.data[bad[0]], place, len(bad))
         return cls(matrix)
 
     @property

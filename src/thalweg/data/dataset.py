@@ -137,9 +137,9 @@ class Dataset:
         """Take the rows; copies, and read-only: the summary kept beside them must stay true."""
         if is_sparse(X):
             self._compact = SparseRows.of(X)
-            X = np.broadcast_to(0.0, self._compact.shape)
+            X = np.broadcast_to(0.0, self._compact.shape)  # of their values no copy is made
         X, y = as_arrays(X, y)
-        check_finite(X, y)
+        check_finite(X if self._compact is None else X[:0], y)
         self.y: Array = np.array(y)
         if self._compact is None:
             held = np.array(X, order="C")
@@ -262,6 +262,16 @@ class Dataset:
             return self
         held = cast("CodedRows", self._compact)
         return self._with(CodedRows(held.coded, coding.for_intercept(intercept)))
+
+    def recoded(self, features: tuple[str, ...], coding: Coding | None) -> Table:
+        """Give some of the features, as another coding makes them of the same columns.
+
+        A level that has no feature here may have one there.
+        """
+        held = self._compact
+        if coding is not None and isinstance(held, CodedRows) and coding.is_of(held.coding):
+            return CodedRows(coding.recoded(held.coded, held.coding), coding)
+        return self.select(features).table
 
     def _with(self, compact: Compact) -> Dataset:
         other = Dataset.__new__(Dataset)

@@ -40,7 +40,6 @@ from thalweg.errors import UnreadableFile
 HEAD = 1 << 20  # bytes that names, delimiter and types are found from
 PIECE = 4 << 20  # bytes parsed at once, by several threads
 BLOCK = 1 << 20  # bytes parsed by one thread
-AS_WORDS: dict[str, Any] = {"kind": "text", "numeric": False}  # what makes a column one of text
 LONGEST_ROW = 64 << 20  # beyond this a quotation mark was never closed
 
 
@@ -125,7 +124,7 @@ class Delimited:
             At the first row with too few or too many cells, or a cell that is no number.
         """
         columns = [
-            self._columns[position]._replace(**AS_WORDS if position in words else {})
+            self._columns[position].as_words() if position in words else self._columns[position]
             for position in positions
         ]
         names = [str(self.layout.cells[position]) for position in positions]

@@ -73,10 +73,17 @@ class Sheet:
     def tables(
         self, positions: Sequence[int], words: Collection[int] = ()
     ) -> Iterator[tuple[pa.Table, tuple[int, ...]]]:
-        """Give the columns at ``positions``: numbers as float64, else text."""
+        """Give the columns at ``positions``: numbers as float64; text, and those at ``words``."""
         described = self.columns()
+        columns = [
+            described[position].as_words() if position in words else described[position]
+            for position in positions
+        ]
         table = pa.table(
-            [_values(self._cells[position], described[position]) for position in positions],
+            [
+                _values(self._cells[position], column)
+                for position, column in zip(positions, columns, strict=True)
+            ],
             [str(j) for j in range(len(positions))],
         )
         yield table, tuple(range(len(positions)))
@@ -105,4 +112,10 @@ def _values(cells: tuple[Any, ...], column: Column) -> pa.Array:
         return pa.array(held, pa.bool_())
     if column.numeric:
         return pa.array(held, pa.float64())
-    return pa.array([None if cell is None else str(cell) for cell in held])
+    return pa.array([None if cell is None else _as_text(cell) for cell in held])
+
+
+def _as_text(cell: Any) -> str:
+    """Write a cell as a text has it: in a workbook each whole number is a float."""
+    whole = isinstance(cell, float) and cell.is_integer()
+    return str(int(cell) if whole else cell)

@@ -325,10 +325,18 @@ def _values(column: nw.Series[Any]) -> Array:
 
 def _words(column: nw.Series[Any]) -> pa.Array:
     """Give the values of a category, nulls for what is missing."""
-    if column.dtype == nw.Object:
-        held = [None if _is_missing(value) else str(value) for value in column.to_list()]
-        return pa.array(held, pa.string())
-    words = column.to_arrow()
+    try:
+        if column.dtype == nw.Object:
+            held = [None if _is_missing(value) else str(value) for value in column.to_list()]
+            return pa.array(held, pa.string())
+        words = column.to_arrow()
+    except UnicodeEncodeError as error:
+        raise InvalidData(
+            f"column {str(column.name)!r}",
+            got="a text with half a character",
+            expected="texts of whole characters",
+            advice="take the texts in anew, in the encoding that they were written in",
+        ) from error
     return words.combine_chunks() if isinstance(words, pa.ChunkedArray) else words
 
 

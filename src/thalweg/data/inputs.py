@@ -143,7 +143,7 @@ def take_features(X: Any, features: tuple[str, ...], coding: Coding | None = Non
            [4., 2.]])
     """
     if isinstance(X, Dataset):
-        return X.select(features).table
+        return X.recoded(features, coding)
     if is_sparse(X):
         sparse = SparseRows.of(X)
         check_width(sparse, len(features))

@@ -35,7 +35,7 @@ LEVELS_SHOWN = 5
 # How many features one table may become. Their matrix of products is factorised in twice the
 # working precision: some NANOSECONDS a cubed feature, in some MATRICES of such matrices.
 MOST_FEATURES = 6_000
-NANOSECONDS, MATRICES = 1.2, 6
+NANOSECONDS, MATRICES = 1.2, 4
 MOST_WORDS = 2**20  # of one column, while its levels are being found
 
 
@@ -257,6 +257,8 @@ class Codes:
 
         if types.is_dictionary(column.type):
             column = column.dictionary_decode()
+        if types.is_null(column.type):  # Arrow would take nothing for a word there
+            return np.full(len(column), math.nan)
         if types.is_nested(column.type) or types.is_binary(column.type):
             raise InvalidData(
                 f"column {self.column!r}",

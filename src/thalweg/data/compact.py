@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thalweg.arrays import Array
 from thalweg.data.array_likes import not_finite
@@ -26,6 +27,10 @@ PART_CELLS = 2**19  # 4 MiB
 MOST_BYTES = 2**31  # beyond this none is made
 
 
+Chosen: TypeAlias = "slice | NDArray[np.intp]"
+"""Which rows: some that follow one another, or their numbers."""
+
+
 class Compact(Protocol):
     """Rows, (n, d), that are an array once they are asked for as one."""
 
@@ -36,7 +41,7 @@ class Compact(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, rows: Any) -> Compact: ...
+    def __getitem__(self, rows: Chosen) -> Compact: ...
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array: ...
 
@@ -64,7 +69,7 @@ class CodedRows:
     def __len__(self) -> int:
         return len(self.coded)
 
-    def __getitem__(self, rows: Any) -> CodedRows:
+    def __getitem__(self, rows: Chosen) -> CodedRows:
         return CodedRows(self.coded[rows], self.coding)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
@@ -117,7 +122,7 @@ class SparseRows:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: Any) -> SparseRows:
+    def __getitem__(self, rows: Chosen) -> SparseRows:
         return SparseRows(self.matrix[rows])
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:

@@ -72,17 +72,16 @@ def _course(run: Run) -> str:
     )
 
 
-def _residuals(rows: Dataset, parameters: Array, *, intercept: bool) -> Array:
-    parts = [design_matrix(X, intercept=intercept) @ parameters - y for X, y in rows.batches()]
-    return np.concatenate(parts)
+def _loss_at(parameters: Array, run: Run, rows: Dataset) -> float:
+    """Give the run's own loss over all the rows."""
+    designs = ((design_matrix(X, intercept=run.settings.intercept), y) for X, y in rows.batches())
+    residuals = np.concatenate([design @ parameters - y for design, y in designs])
+    return mean_loss(make_loss(run.settings.loss, run.settings.delta), residuals)
 
 
 def _beside(d: Diagnosis, run: Run, rows: Dataset) -> str:
-    loss = make_loss(run.settings.loss, run.settings.delta)
-    ended, there = (
-        mean_loss(loss, _residuals(rows, parameters, intercept=run.settings.intercept))
-        for parameters in (run.parameters, d.landscape.solution)
-    )
+    ended = _loss_at(run.parameters, run, rows)
+    there = _loss_at(d.landscape.solution, run, rows)
     first = (
         f"Over all the rows it ended at {number(ended)}; the least-squares solution has "
         f"{number(there)}"

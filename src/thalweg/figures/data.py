@@ -141,7 +141,7 @@ def _data_trace(rows: Dataset, feature: str) -> go.Scatter:
     chosen = sample(len(rows), _ROWS)
     across, up = as_text(feature), as_text(rows.target)
     return go.Scatter(
-        x=compact(rows.select([feature]).X[chosen, 0]),
+        x=compact(np.asarray(rows.table[chosen])[:, rows.features.index(feature)]),
         y=compact(rows.y[chosen]),
         mode="markers",
         marker=_CROSS,

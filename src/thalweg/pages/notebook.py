@@ -77,12 +77,13 @@ def solution_html(solution: Solution) -> str:
 
 def dataset_html(data: Dataset) -> str:
     """Show a dataset: its rows, and the spread of each column."""
-    names = data.features if len(data.features) < SHOWN else data.features[: SHOWN - 2]
+    d = len(data.features)
+    shown = data.features if d < SHOWN else data.features[: SHOWN - 2]
+    X = data.X if data.is_dense else data.select(shown).X  # not the whole table for a few columns
     body = [_row("Column", *map(_right, ("mean", "std. dev.", "least", "largest")))]
-    body += [_spread(data, name, data.select([name]).X[:, 0]) for name in names]
-    if len(names) < len(data.features):
-        left_out = f"and {len(data.features) - len(names):,} more features"
-        body.append(_row(left_out, *[_right("")] * 4))
+    body += [_spread(data, name, X[:, j]) for j, name in enumerate(shown)]
+    if len(shown) < d:
+        body.append(_row(f"and {d - len(shown):,} more features", *[_right("")] * 4))
     body.append(_spread(data, data.target, data.y))
     name = f" {data.name!r}" if data.name else ""
     return _table(f"Dataset{name}: {counted(len(data), 'row')}", body)

@@ -14,13 +14,14 @@ import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, PolynomialFeatures, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import thalweg
@@ -459,6 +460,43 @@ def test_pipelines_grid_search_and_clones() -> None:
     assert search.best_score_ > 0.4
     model = DescentRegressor(lr=0.2, hyperparameters={"momentum": 0.3})
     assert clone(model).get_params() == model.get_params()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"batch_size": 8}, {"intercept": False}, {"loss": "l1", "lr": 0.01, "epochs": 9}],
+    ids=str,
+)
+def test_a_sparse_matrix_is_fitted_as_its_table(settings: dict[str, Any], weighted: bool) -> None:
+    rng = np.random.default_rng(2)
+    X = rng.normal(3.0, 1.0, (60, 5)) * (rng.random((60, 5)) < 0.3)
+    y = X @ np.arange(5.0) + rng.normal(4.0, 0.1, 60)
+    weights = rng.random(60) if weighted else None
+    expected = DescentRegressor(**settings).fit(X, y, weights)
+    going_on = clone(expected).partial_fit(X, y, weights).partial_fit(X, y, weights)
+    for form in ("csr", "csc", "coo", "lil"):
+        matrix = sparse.csr_matrix(X).asformat(form)
+        model = clone(expected).fit(matrix, y, weights)
+        assert model.coef_.tobytes() == expected.coef_.tobytes()
+        assert (model.intercept_, model.n_iter_) == (expected.intercept_, expected.n_iter_)
+        np.testing.assert_allclose(model.predict(matrix), expected.predict(X), rtol=1e-13)
+        model = clone(expected).partial_fit(matrix, y, weights).partial_fit(matrix, y, weights)
+        assert model.coef_.tobytes() == going_on.coef_.tobytes()
+
+
+@pytest.mark.parametrize("drop", [None, "first"])
+def test_encoded_words_in_a_pipeline_give_the_least_squares_predictions(drop: str | None) -> None:
+    rng = np.random.default_rng(0)
+    words = rng.choice(["a", "b", "c", "d"], (200, 2))
+    y = (words == "b") @ [2.0, -3.0] + rng.normal(5.0, 0.1, 200)
+    encoder = OneHotEncoder(drop=drop)  # sparse
+    model = clone(make_pipeline(encoder, DescentRegressor())).fit(words, y)
+    exact = make_pipeline(encoder, LinearRegression()).fit(words, y).predict(words)
+    assert np.abs(model.predict(words) - exact).max() <= OF_RESIDUALS
+    scores = cross_val_score(DescentRegressor(), OneHotEncoder().fit_transform(words), y)
+    expected = cross_val_score(LinearRegression(), OneHotEncoder().fit_transform(words), y)
+    np.testing.assert_allclose(scores, expected, atol=1e-4)
 
 
 def test_names_come_from_the_frame() -> None:

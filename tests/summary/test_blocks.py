@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +27,7 @@ from thalweg.native import native
 from thalweg.numbers import counted
 from thalweg.summary.blocks import Pieces, Tree
 from thalweg.summary.gram import GramSums
-from thalweg.summary.gram_kernel import _add_pair, _add_square, add_gram
+from thalweg.summary.gram_kernel import ERROR, WIDE, _add_pair, _add_square, add_gram, add_wide_gram
 from thalweg.summary.summary import Summary
 
 Array = NDArray[np.float64]
@@ -208,6 +210,66 @@ def test_the_kernel_checks_what_it_writes_to(change: str) -> None:
             high[:3].copy() if change == "high" else high,
             np.zeros((6, 6)) if change == "low" else low,
         )
+
+
+PATTERNS: dict[str, Callable[[Any, int, int], Any]] = {
+    "one level a row": lambda rng, n, d: np.eye(d)[rng.integers(0, d, n)],
+    "levels that follow one another": lambda rng, n, d: np.eye(d)[np.arange(n) * d // n],
+    "few": lambda rng, n, d: rng.normal(size=(n, d)) * (rng.random((n, d)) < 0.01),
+    "some columns full": lambda rng, n, d: rng.normal(size=(n, d)) * (
+        (rng.random((n, d)) < 0.02) | (rng.random(d) < 0.3)
+    ),
+    "a quarter of the vectors": lambda rng, n, d: rng.normal(size=(n, d)) * (
+        (np.arange(n) % 32 < 8)[:, None] & (rng.random((n, d)) < 0.9)
+    ),
+    "half": lambda rng, n, d: rng.normal(size=(n, d)) * (rng.random((n, d)) < 0.5),
+    "nothing": lambda rng, n, d: np.zeros((n, d)),
+    "one value": lambda rng, n, d: 3.0 * (np.arange(n * d) == n * d // 2).reshape(n, d),
+    "negative zeros": lambda rng, n, d: np.where(rng.random((n, d)) < 0.02, 1.5, -0.0),
+    "subnormal": lambda rng, n, d: 5e-324 * (rng.random((n, d)) < 0.02),
+    "far apart": lambda rng, n, d: np.exp2(rng.integers(-250, 250, (n, d))) * (
+        rng.random((n, d)) < 0.03
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [1, 8, 17, 512, 700, 1536])
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_passing_over_zeros_changes_no_bit(pattern: str, n: int) -> None:
+    rng = np.random.default_rng(n)
+    for d in (WIDE - 2, WIDE + 15):
+        X = np.asarray(PATTERNS[pattern](rng, n, d), dtype=float)
+        for columns, y in ((X, rng.normal(size=n)), (np.asfortranarray(X), X[:, 0].copy())):
+            sums = np.zeros((2, 2, d + 2 + d % 2, d + 2 + d % 2))
+            add_gram(columns, y, *sums[0])
+            add_wide_gram(columns, y, *sums[1])
+            assert np.triu(sums[0]).tobytes() == np.triu(sums[1]).tobytes()
+
+
+def test_sums_over_sparse_rows_are_those_of_rational_arithmetic() -> None:
+    rng = np.random.default_rng(4)
+    X = np.round(rng.normal(size=(600, WIDE)) * (rng.random((600, WIDE)) < 0.03), 3)
+    high, low = np.zeros((2, WIDE + 2, WIDE + 2))
+    add_wide_gram(X, X[:, 1], high, low)
+    exact = [[Fraction(value) for value in column] for column in X.T.tolist()]
+    for i, j in itertools.combinations_with_replacement(range(WIDE), 2):
+        truth = sum((a * b for a, b in zip(exact[i], exact[j], strict=True)), Fraction(0))
+        found = Fraction(high[i + 1, j + 1]) + Fraction(low[i + 1, j + 1])
+        norms = float(np.linalg.norm(X[:, i]) * np.linalg.norm(X[:, j]))
+        assert abs(found - truth) <= Fraction(ERROR) * Fraction(norms)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("n", [5, 600])
+def test_what_is_not_finite_shows_among_zeros_too(n: int, value: float) -> None:
+    rng = np.random.default_rng(n)
+    X = rng.normal(size=(n, WIDE)) * (rng.random((n, WIDE)) < 0.02)
+    X[n // 2, 7] = value
+    high, low = np.zeros((2, WIDE + 2, WIDE + 2))
+    add_wide_gram(X, rng.normal(size=n), high, low)
+    assert (~np.isfinite(high.diagonal())).nonzero()[0].tolist() == [8]
+    with pytest.raises(InvalidData, match=f"^X: got {value} at row {n // 2}, column 7"):
+        thalweg.solve(X, rng.normal(size=n))
 
 
 def test_wide_batches_need_little_memory() -> None:

@@ -579,3 +579,84 @@ def test_names_are_printed_as_they_are(name: str, written: str, tmp_path: Path) 
         )
         answer = run(command, tmp_path / "rows.parquet", "-y", "y", "--json")
         assert list(json.loads(answer.out)["weights"]) == [name, "z"]
+
+
+# --- Columns of words -----------------------------------------------------------------------------
+
+TOWNS = """rooms,town,"old, new",price
+3,Rouen,old,5
+4,Rouen,new,7.5
+5,Caen,old,8
+2,Caen,new,4
+6,Brest,old,11
+1,Brest,new,3
+"""
+TOWNS_EXPANDED = ("rooms", "town_Caen", "town_Rouen", "old, new_old")
+
+
+@pytest.fixture
+def towns(tmp_path: Path) -> Path:
+    path = tmp_path / "towns.csv"
+    path.write_text(TOWNS, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--categories", "all"],
+        ["--categories", 'town,"old, new"'],
+        ["--categories", "old, new", "--categories", "town"],
+    ],
+)
+def test_columns_of_words_are_named_by_options(towns: Path, options: list[str]) -> None:
+    answer = json.loads(run("solve", towns, "-y", "price", *options, "--json").out)
+    exact = thalweg.solve(towns, target="price", categories="all")
+    assert (answer["bias"], answer["loss"]) == (exact.bias, exact.loss)
+    assert answer["weights"] == dict(zip(TOWNS_EXPANDED, exact.weights, strict=True))
+    fitted = run("fit", towns, "-y", "price", *options, "--no-intercept", "--json")
+    alone = ["rooms", "town_Brest", "town_Caen", "town_Rouen", "old, new_new", "old, new_old"]
+    assert list(json.loads(fitted.out)["weights"]) == alone
+
+
+@pytest.mark.parametrize("given", [[], ["--categories", "town"]])
+def test_what_takes_columns_of_words_is_said_as_it_is_typed(towns: Path, given: list[str]) -> None:
+    said = run("solve", towns, "-y", "price", *given)
+    assert said.code == 2
+    advice = "take them as categories with "
+    typed = said.err.partition(advice)[2].partition(", or leave them out with ")
+    assert typed[0] == "--categories town --categories 'old, new'"
+    assert run("solve", towns, "-y", "price", *shlex.split(typed[0])).code == 0
+    assert run("solve", towns, "-y", "price", *given, *shlex.split(typed[2])).code == 0
+
+
+def test_a_run_predicts_for_the_same_columns(towns: Path) -> None:
+    kept, again = towns.with_name("kept.run"), towns.with_name("again.run")
+    asked = ("fit", towns, "-y", "price", "--categories", "all", "--epochs", "9")
+    assert run(*asked, "--checkpoint", kept, "--out", towns.with_name("a.run")).code == 0
+    assert run(*asked, "--resume", kept, "--out", again).code == 0
+    fitted = thalweg.load(again)
+    assert fitted.features == TOWNS_EXPANDED
+    assert fitted.path.tobytes() == thalweg.load(kept).path.tobytes()
+    new = towns.with_name("new.csv")
+    new.write_text('q,town,rooms,"old, new"\nx,Brest,2,new\ny,Rouen,2,old\n', encoding="utf-8")
+    bias, rooms, _, rouen, old = fitted.parameters
+    header, *predicted = run("predict", again, new).out.splitlines()
+    assert header == "price"
+    assert [float(value) for value in predicted] == pytest.approx(
+        [bias + 2 * rooms, bias + 2 * rooms + rouen + old], rel=1e-13
+    )
+    new.write_text('town,rooms,"old, new"\nParis,2,new\n', encoding="utf-8")
+    said = run("predict", again, new)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == (
+        "thalweg: column 'town': got 'Paris', expected one of its levels, 'Brest', 'Caen', "
+        "'Rouen'; take those rows out, or fit again with such rows among the others\n"
+    )
+
+
+def test_what_is_recommended_for_words_is_a_command_that_does_it(towns: Path) -> None:
+    said = run("explain", towns, "-y", "price", "--categories", "town", "--categories", "old, new")
+    words = shlex.split(said.out.split("\nAs a command: ")[1])
+    answer = json.loads(run(*words[1:], "--json").out)
+    assert tuple(answer["weights"]) == TOWNS_EXPANDED

@@ -353,6 +353,18 @@ def test_a_column_of_words_is_refused_with_what_takes_it(categories: Categories)
     assert read(TABLE, ["c"]).features == ("c_b", "d")
 
 
+def test_advice_keeps_the_categories_that_were_asked_for() -> None:
+    frame = TABLE.assign(e=["p", "q"])
+    with pytest.raises(InvalidData) as error:
+        read(frame, ["e"])
+    assert str(error.value).endswith(
+        "take them as categories with categories=['c', 'e'], or leave them out with "
+        "features=['d', 'e']"
+    )
+    assert read(frame, ["c", "e"]).features == ("c_b", "d", "e_q")
+    assert read(frame, ["e"], features=["d", "e"]).features == ("d", "e_q")
+
+
 def test_numbers_with_a_decimal_comma_are_no_words(tmp_path: Path) -> None:
     rows = text(tmp_path / "rows.csv", "c;k;y\n1,5;a;1\n2,5;b;2\n")
     with pytest.raises(InvalidData, match="for a decimal comma use thalweg\\.read"):

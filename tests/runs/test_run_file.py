@@ -425,6 +425,113 @@ def test_a_forged_description_is_refused_or_that_of_another_run(
     }  # fmt: skip
 
 
+# --- Levels ---------------------------------------------------------------------------------------
+
+HOUSES = pd.DataFrame(
+    {
+        "town": ["Caen", "Rouen", "Brest", "Caen", "Brest", "Rouen"],
+        "rooms": [3.0, 4.0, 2.0, 5.0, 1.0, 6.0],
+        "size": ["S", "L", "S", "M", "M", "L"],
+        "price": [3.0, 5.0, 2.0, 6.0, 1.0, 9.0],
+    }
+)
+OF_WORDS: dict[str, dict[str, Any]] = {
+    "batch": {},
+    "no intercept": {"intercept": False},
+    "standardised": {"standardize": True, "batch_size": 2},
+}
+
+
+def of_words(**asked: Any) -> Run:
+    asked = {"target": "price", "categories": "all", "epochs": 5, **asked}
+    return thalweg.fit(HOUSES, **asked)
+
+
+@pytest.mark.parametrize("kept", [None, ["size_M", "rooms"]])
+@pytest.mark.parametrize("asked", OF_WORDS)
+def test_a_run_keeps_its_levels(asked: str, kept: list[str] | None, tmp_path: Path) -> None:
+    run = of_words(**OF_WORDS[asked])
+    if kept is not None:
+        rows = thalweg.read(HOUSES, target="price", categories="all").select(kept)
+        run = thalweg.fit(rows, epochs=5, **OF_WORDS[asked])
+    run.save(tmp_path / "run.parquet")
+    again = thalweg.load(tmp_path / "run.parquet")
+    assert_same(again, run)
+    assert again.coding is not None
+    assert again.coding.levels == {"town": ("Brest", "Caen", "Rouen"), "size": ("L", "M", "S")}
+    assert again.predict(HOUSES).tobytes() == run.predict(HOUSES).tobytes()
+    more = OF_WORDS[asked]
+    assert_same(
+        thalweg.fit(run.data, start=again, **more), thalweg.fit(run.data, start=run, **more)
+    )
+    with pytest.raises(errors.InvalidData, match="column 'town': got 'Paris'"):
+        again.predict(HOUSES.assign(town="Paris"))
+
+
+CODINGS: dict[str, dict[str, Any]] = {
+    "no columns": {"columns": []},
+    "other columns": {"columns": ["rooms", "town", "size"]},
+    "a column twice": {"columns": ["town", "rooms", "size", "size"]},
+    "one more column": {"columns": ["town", "rooms", "size", "q"]},
+    "the target": {"columns": ["town", "rooms", "price"]},
+    "columns that are no list": {"columns": "abc"},
+    "columns that are no texts": {"columns": [1, 2, 3]},
+    "levels of no column": {"levels": {"q": ["a"], "size": ["L", "M", "S"]}},
+    "no levels": {"levels": {"town": [], "size": ["L", "M", "S"]}},
+    "no categories": {"levels": {}},
+    "levels in another order": {
+        "levels": {"town": ["Brest", "Rouen", "Caen"], "size": ["L", "M", "S"]}
+    },
+    "a level twice": {"levels": {"town": ["Caen", "Caen", "Rouen"], "size": ["L", "M", "S"]}},
+    "levels that are numbers": {"levels": {"town": [1, 2, 3], "size": ["L", "M", "S"]}},
+    "a number where none shows": {
+        "levels": {"town": [1, "Caen", "Rouen"], "size": ["L", "M", "S"]}
+    },
+    "a text of levels": {"levels": {"town": ["Brest", "Caen", "Rouen"], "size": "LMS"}},
+    "nested levels": {"levels": {"town": [["Brest"], "Caen", "Rouen"], "size": ["L", "M", "S"]}},
+    "another intercept": {"intercept": False},
+    "no intercept at all": {"intercept": None},
+    "a number": {"intercept": 1},
+    "other names": {"kept": ["a", "b", "c", "d", "e"]},
+    "another order": {"kept": ["rooms", "town_Caen", "town_Rouen", "size_M", "size_S"]},
+    "fewer": {"kept": ["town_Caen"]},
+    "no names": {"kept": []},
+    "one name": {"kept": "town_Caen"},
+}
+
+
+@pytest.mark.parametrize("change", CODINGS)
+def test_forged_levels_are_refused(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = of_words()
+    coding = run_file._describe(run)["coding"]
+    rewritten(run, tmp_path / "a.parquet", monkeypatch, coding={**coding, **CODINGS[change]})
+    assert "do not fit together" in said(tmp_path / "a.parquet")
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, {"columns": ["town"]}], ids=str)
+def test_a_coding_is_one(wrong: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part of it made something else: a run that says the same of its columns, or none."""
+    run, path = of_words(), tmp_path / "a.parquet"
+    description, table = run_file._describe(run), run_file._to_table(run)
+    for at in places({"coding": description["coding"]}):
+        forged = edited(description, at, wrong)
+        if json.dumps(forged) == json.dumps(description):
+            continue
+        forge(run, path, monkeypatch, forged, table)
+        with suppress(UnreadableFile):
+            read = thalweg.load(path)
+            assert read.features == run.features
+            # Which word has no feature, nobody sees.
+            assert read.coding is None or at in (
+                ("coding", "levels", "town", 0),
+                ("coding", "levels", "size", 0),
+            )
+            with suppress(errors.InvalidData, InvalidSetting):
+                read.predict(HOUSES)
+
+
 @pytest.mark.parametrize("name", [PWNED, "", "a b", "import", "weight_decay\n"])
 @pytest.mark.parametrize("optimizer", ["nadam", "adafactor", "mine"])
 def test_no_name_of_a_setting_becomes_code(

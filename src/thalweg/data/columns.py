@@ -108,10 +108,7 @@ def choose(
     chosen = [columns[position] for position in positions[:-1]]
     coded = _categories(categories, chosen, source)
     _check_numeric(
-        [column for column in chosen if column.name not in coded],
-        columns[positions[-1]],
-        by_default=features is None,
-        source=source,
+        chosen, columns[positions[-1]], coded=coded, by_default=features is None, source=source
     )
     return ChosenColumns(wanted, target, positions, coded)
 
@@ -138,8 +135,7 @@ def find_features(
     _check_unambiguous(tuple(features), None, names, source)
     positions = tuple(map(names.index, features))
     chosen = [columns[position] for position in positions]
-    numbers = [column for column in chosen if column.name not in categories]
-    _check_numeric(numbers, None, by_default=False, source=source)
+    _check_numeric(chosen, None, coded=categories, by_default=False, source=source)
     return positions
 
 
@@ -217,13 +213,19 @@ _INDEX = re.compile(r"|__index_level_\d+__")
 
 
 def _check_numeric(
-    features: list[Column], target: Column | None, *, by_default: bool, source: str
+    features: list[Column],
+    target: Column | None,
+    *,
+    coded: Collection[str],
+    by_default: bool,
+    source: str,
 ) -> None:
     """Refuse columns that are not numbers, and an index that slipped in among the features."""
-    chosen = features if target is None else [*features, target]
+    numbers = [column for column in features if column.name not in coded]
+    chosen = numbers if target is None else [*numbers, target]
     faults = {column.name: column.kind for column in chosen if not column.numeric}
     if by_default:
-        indices = [column.name for column in features if _INDEX.fullmatch(column.name)]
+        indices = [column.name for column in numbers if _INDEX.fullmatch(column.name)]
         if indices and not faults:
             raise _index(source, indices, [column.name for column in features])
         faults |= dict.fromkeys(indices, "an index?")
@@ -232,9 +234,10 @@ def _check_numeric(
     left = [column.name for column in features if column.name not in faults]
     words = [
         column.name
-        for column in features
+        for column in numbers
         if column.name in faults and column.is_text and not column.marks
     ]
+    categories = [column.name for column in features if column.name in {*coded, *words}]
     if target is None:
         advice = "turn them into numbers first, as they were for the fit"
     elif target.name in faults:
@@ -256,7 +259,7 @@ def _check_numeric(
         + ", ".join(f"{name!r} ({kind})" for name, kind in faults.items()),
         expected="numbers in each column that is fitted",
         advice=advice,
-        suggest={"features": left, "categories": words, **marks},
+        suggest={"features": left, "categories": categories, **marks},
     )
 
 

@@ -265,6 +265,18 @@ def test_missing_words_are_missing_values(kind: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::thalweg.errors.ThalwegWarning")
+@pytest.mark.parametrize("values", [[1.0, float("nan"), 2.5], [1.0, None, 2.5], [None] * 3])
+@pytest.mark.parametrize("library", [pa.table, pl.DataFrame, pd.DataFrame])
+def test_what_is_no_number_or_nothing_at_all_is_no_level(library: Any, values: list[Any]) -> None:
+    frame = library({"c": values, "d": [1, 2, 3], "y": [1, 2, 4]})
+    if values[0] is None:
+        with pytest.raises(InvalidData, match="got missing values in each of the 3 rows"):
+            read(frame, ["c"], missing="drop")
+    else:
+        assert read(frame, ["c"], missing="drop").features == ("c_2.5", "d")
+
+
+@pytest.mark.filterwarnings("ignore::thalweg.errors.ThalwegWarning")
 def test_a_level_of_dropped_rows_alone_has_no_feature(tmp_path: Path) -> None:
     rows = text(tmp_path / "rows.csv", "c,d,y\naa,,1\na,1,1\nzz,,1\nb,2,2\n,3,3\nc,3,1\nNA,4,1\n")
     scan = thalweg.scan(rows, target="y", categories="all", missing="drop")

@@ -64,11 +64,13 @@ def test_every_real_type_is_taken(dtype: Any) -> None:
 
 
 def test_what_stands_twice_is_added_up_and_the_rows_are_a_copy() -> None:
-    places = ([0, 0, 1], [1, 1, 0])
-    twice = sparse.coo_array(([1.0, 2.0, 4.0], places), shape=(2, 2))
-    data = thalweg.Dataset(twice, [1.0, 2.0])
-    twice.data[:] = 0.0
-    assert data.X.tolist() == [[0.0, 3.0], [4.0, 0.0]]
+    twice = sparse.csr_array(([1.0, 2.0, 4.0], [1, 1, 0], [0, 2, 3]), shape=(2, 2))
+    rows = SparseRows.of(twice)
+    assert thalweg.Dataset(twice, [1.0, 2.0]).X.tolist() == [[0.0, 3.0], [4.0, 0.0]]
+    twice.data[:] = 1e308  # each is finite
+    assert np.asarray(rows).tolist() == [[0.0, 3.0], [4.0, 0.0]]
+    with pytest.raises(InvalidData, match="got inf at row 0, column 1"):
+        thalweg.Dataset(twice, [1.0, 2.0])
     assert thalweg.Dataset(sparse.csr_array((N, D)), Y).X.any() == np.False_
 
 

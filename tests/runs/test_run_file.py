@@ -476,7 +476,21 @@ CODINGS: dict[str, dict[str, Any]] = {
     "the target": {"columns": ["town", "rooms", "price"]},
     "columns that are no list": {"columns": "abc"},
     "columns that are no texts": {"columns": [1, 2, 3]},
-    "levels of no column": {"levels": {"q": ["a"], "size": ["L", "M", "S"]}},
+    "levels of no column": {
+        "levels": {"town": ["Brest", "Caen", "Rouen"], "size": ["L", "M", "S"], "q": ["a"]}
+    },
+    "words of the target": {
+        "columns": ["town", "rooms", "size", "price"],
+        "levels": {"town": ["Brest", "Caen", "Rouen"], "size": ["L", "M", "S"], "price": ["a"]},
+    },
+    "another category twice": {
+        "columns": ["town", "rooms", "size", "q", "q"],
+        "levels": {"town": ["Brest", "Caen", "Rouen"], "size": ["L", "M", "S"], "q": ["a"]},
+    },
+    "names that nothing makes": {
+        "kept": ["town_Caen", "town_Rouen", "rooms", "size_M", "size_S"],
+        "levels": {"town": ["a", "b", "c"], "size": ["L", "M", "S"]},
+    },
     "no levels": {"levels": {"town": [], "size": ["L", "M", "S"]}},
     "no categories": {"levels": {}},
     "levels in another order": {

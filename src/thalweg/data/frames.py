@@ -151,7 +151,7 @@ def named_arrays(
 
     Examples
     --------
-    >>> named_arrays(pa.table({"height": [21.3, 19.8]}), [66, 61])[1:]
+    >>> named_arrays(pa.table({"height": [21.3, 19.8]}), [66, 61])[1:4]
     ([66, 61], ('height',), 'y')
     """
     column, values = _beside(y)

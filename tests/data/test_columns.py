@@ -134,5 +134,6 @@ def test_a_table_without_enough_columns(table: list[Column], got: str) -> None:
         choose(table, target="y", features=None, source="t.csv")
     assert str(error.value) == (
         f"t.csv: got {got}, expected a target and at least one feature; "
-        "in a text, check that comma, semicolon, tab or | separates the columns"
+        "in a text, check that comma, semicolon, tab or | separates the columns, and skip lines "
+        "above them with skip_rows; an index of pandas is no column"
     )

@@ -435,8 +435,11 @@ def test_nothing_but_missing_values(tmp_path: Path) -> None:
         read(path, target="y", missing="drop")
     assert str(error.value) == (
         f"{path}: got missing values in each of the 2 rows, expected one row without; "
-        "leave out the columns that are empty"
+        "leave 'empty' out, with features=['x']"
     )
+    assert read(path, target="y", missing="drop", **error.value.suggest).X.tolist() == [[1], [2]]
+    with pytest.raises(InvalidData, match="name another target than 'empty', which has no values"):
+        read(path, target="empty", missing="drop")
 
 
 def test_infinite_values_are_no_missing_values(tmp_path: Path) -> None:

@@ -207,14 +207,27 @@ class Coding:
             )
         if d > MOST_FEATURES:
             minutes = NANOSECONDS * d**3 / 60e9
+            out = self._too_many([name for _, name in sizes])
+            left = [column for column in self.columns if column not in out]
+            grouped = f"group the levels of {and_more(map(repr, out), LEVELS_SHOWN)}"
             raise InvalidData(
                 "categories",
                 got=f"{d:,} features, of {said}",
                 expected=f"{MOST_FEATURES:,} at most: so many would take some "
                 f"{MATRICES * 16 * d**2 / 2**30:,.0f} GiB and {minutes:,.0f} minutes",
-                advice="leave the column with most levels out, or group its levels first",
+                advice=f"{grouped}, or leave that out with {{features}}" if left else grouped,
+                suggest={"features": left},
             )
         return self
+
+    def _too_many(self, by_size: Sequence[str]) -> list[str]:
+        """Say which categories to leave out, those with most levels first."""
+        d, out = len(self.features), []
+        for column in by_size:
+            if d > MOST_FEATURES:
+                out.append(column)
+                d -= len(self._with_feature(column) or ())
+        return out
 
 
 class Codes:

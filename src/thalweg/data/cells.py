@@ -20,6 +20,19 @@ from thalweg.data.text_format import THOUSANDS, TextFormat
 TRUE, FALSE = ("true", "True", "TRUE"), ("false", "False", "FALSE")
 _EXPONENT = r"([eE][+-]?\d+)?"
 _OTHER = r"[+-]?(inf(inity)?|Inf(inity)?|INF(INITY)?|NAN)"
+_MONTH = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\pL*\.?"
+_DAYS = "|".join(
+    (
+        r"\d{4}[-/.]\d\d?[-/.]\d\d?",
+        r"\d\d?/\d\d?/(\d\d|\d{4})",
+        r"\d\d?[-.]\d\d?[-.]\d{4}",
+        rf"{_MONTH}[- ]\d\d?,?[- ]\d{{4}}",
+        rf"\d\d?\.?[- ]{_MONTH}[- ](\d\d|\d{{4}})",
+    )
+)
+_TIME = r"\d\d?(:\d\d){1,2}([.,]\d+)?( ?[AaPp][Mm])?( ?(Z|UTC|GMT|[+-]\d\d:?(\d\d)?))?"
+_DATE = rf"^({_DAYS})((T|,? ){_TIME})?$"
+"""A day as it is written in the world, and a time of it: numbers and names of months in English."""
 SHOWN = 30  # characters of a cell in an error
 
 
@@ -90,11 +103,7 @@ def _described(name: str, values: Any, written: TextFormat) -> Column:
 
 
 def _are_dates(values: Any) -> bool:
-    try:
-        values.cast(pa.timestamp("ns"))
-    except pa.ArrowInvalid:
-        return False
-    return True
+    return bool(pc.all(pc.match_substring_regex(values, _DATE)).as_py())
 
 
 def fitting(values: Any, own: Marks) -> frozenset[Marks]:

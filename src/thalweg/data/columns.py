@@ -99,7 +99,9 @@ def choose(
             source,
             got="one column, " + repr(names[0]) if names else "no columns",
             expected="a target and at least one feature",
-            advice="in a text, check that comma, semicolon, tab or | separates the columns",
+            advice="in a text, check that comma, semicolon, tab or | separates the columns, and "
+            "skip lines above them with {skip_rows}; an index of pandas is no column",
+            suggest={"skip_rows": ...},
         )
     _check_names("target", [target], names, source)
     wanted = _wanted(features, target, names, source)
@@ -107,9 +109,8 @@ def choose(
     _check_unambiguous(wanted, target, names, source)
     chosen = [columns[position] for position in positions[:-1]]
     coded = _categories(categories, chosen, source)
-    _check_numeric(
-        chosen, columns[positions[-1]], coded=coded, by_default=features is None, source=source
-    )
+    by_name = set(wanted if features is not None else () if categories == ALL else coded)
+    _check_numeric(chosen, columns[positions[-1]], coded=coded, by_name=by_name, source=source)
     return ChosenColumns(wanted, target, positions, coded)
 
 
@@ -135,7 +136,7 @@ def find_features(
     _check_unambiguous(tuple(features), None, names, source)
     positions = tuple(map(names.index, features))
     chosen = [columns[position] for position in positions]
-    _check_numeric(chosen, None, coded=categories, by_default=False, source=source)
+    _check_numeric(chosen, None, coded=categories, by_name=features, source=source)
     return positions
 
 
@@ -217,25 +218,29 @@ def _check_numeric(
     target: Column | None,
     *,
     coded: Collection[str],
-    by_default: bool,
+    by_name: Collection[str],
     source: str,
 ) -> None:
-    """Refuse columns that are not numbers, and an index that slipped in among the features."""
+    """Refuse columns that are not numbers, and an index that slipped in among the features.
+
+    Those that are ``coded`` as categories need not be numbers; one that was asked for ``by_name``
+    may be called as an index is.
+    """
     numbers = [column for column in features if column.name not in coded]
     chosen = numbers if target is None else [*numbers, target]
     faults = {column.name: column.kind for column in chosen if not column.numeric}
-    if by_default:
-        indices = [column.name for column in numbers if _INDEX.fullmatch(column.name)]
-        if indices and not faults:
-            raise _index(source, indices, [column.name for column in features])
-        faults |= dict.fromkeys(indices, "an index?")
+    slipped_in = [column.name for column in features if column.name not in by_name]
+    indices = list(filter(_INDEX.fullmatch, slipped_in))
+    if indices and not faults:
+        raise _index(source, indices, [column.name for column in features])
+    faults |= dict.fromkeys(indices, "an index?")
     if not faults:
         return
     left = [column.name for column in features if column.name not in faults]
     words = [
         column.name
         for column in numbers
-        if column.name in faults and column.is_text and not column.marks
+        if column.name in faults.keys() - indices and column.is_text and not column.marks
     ]
     categories = [column.name for column in features if column.name in {*coded, *words}]
     if target is None:

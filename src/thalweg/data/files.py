@@ -64,7 +64,7 @@ def read(
         Rows with missing values stop the reading, or are dropped with a warning.
     delimiter : str, optional
         What separates the columns of a text; found when left out (comma, semicolon, tab, | or,
-        where nothing else does, a blank).
+        where nothing else does, a blank, or several that line the columns up).
     decimal : {".", ","}
         The decimal mark in a text.
     thousands : str, optional

@@ -105,6 +105,30 @@ def find_layout(
     )
 
 
+def is_aligned(head: bytes, written: TextFormat) -> bool:
+    r"""Tell whether blanks line the columns up: several between two cells, or in front.
+
+    Examples
+    --------
+    >>> is_aligned(b"  x    y\n 10  2.5\n  9  3.0\n", TextFormat())
+    True
+    >>> is_aligned(b"x y\n10 2.5\n", TextFormat()), is_aligned(b"x,  y\n10,2.5\n", TextFormat())
+    (False, False)
+    """
+    whole = io.StringIO(head[: head.rfind(b"\n") + 1].decode(errors="replace"))
+    skipped = written.skip_rows
+    lines = [line for line in islice(whole, skipped, skipped + SAMPLE) if line.strip()]
+    text = "".join(lines)
+    if written.delimiter is not None or any(mark in text for mark in (*DELIMITERS, '"')):
+        return False
+    widths = {len(line.split()) for line in lines[1:]}
+    return (
+        len(widths) == 1
+        and max(widths) > 1
+        and any(line[0] == " " or "  " in line.strip() for line in lines)
+    )
+
+
 def _names(best: _Trial, *, has_header: bool) -> tuple[str, ...]:
     """Name the columns as the header does, or by their numbers."""
     if not has_header:

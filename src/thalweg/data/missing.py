@@ -13,7 +13,7 @@ import numpy as np
 from thalweg.arrays import Array
 from thalweg.checks import check_choice
 from thalweg.data.source import Rows
-from thalweg.errors import InvalidData, warn
+from thalweg.errors import InvalidData, and_more, warn
 from thalweg.numbers import counted
 
 Missing: TypeAlias = Literal["error", "drop"]
@@ -84,6 +84,7 @@ class MissingFilter:
         self.dropped = 0
         self._first: list[int] = []
         self._holes = np.zeros(len(self.names), dtype=np.int64)
+        self._fewest: Any = None  # the holes of the row with fewest, among those with a target
 
     def through(self, blocks: Iterable[Rows]) -> Generator[Rows]:
         """Give each block's rows without missing values.
@@ -123,8 +124,17 @@ class MissingFilter:
             self._first += (start + found[: SHOWN - len(self._first)]).tolist()
             self._holes += holes.sum(axis=0)
             self.dropped += len(found)
+            if self.dropped == self.rows:
+                self._note_fewest(holes)
             X, y = X[~lacking], y[~lacking]
         return X, y
+
+    def _note_fewest(self, holes: Any) -> None:
+        """Keep what would have to be left out for one row to be fitted."""
+        known = holes if self._fewest is None else np.vstack([self._fewest, holes])
+        known = known[~known[:, -1]]
+        if len(known):
+            self._fewest = known[known.sum(axis=1).argmin()]
 
     def _refuse_infinite(self, X: Array, y: Array, lacking: Any, start: int) -> None:
         infinite = np.column_stack([np.isinf(X), np.isinf(y)]) & ~lacking[:, np.newaxis]
@@ -158,13 +168,28 @@ class MissingFilter:
             got, expected = "no rows", "at least one row"
             advice = "check the filter or the program that wrote them"
         elif self.dropped == self.rows:
-            got, expected = (
-                f"missing values in each of the {counted(self.rows, 'row')}",
-                "one row without",
-            )
-            advice = "leave out the columns that are empty"
+            raise self._none_whole()
         else:
             return
         raise InvalidData(
             self.source, got=got, expected=expected, advice=advice, suggest={"read.missing": "drop"}
+        )
+
+    def _none_whole(self) -> InvalidData:
+        """Say without which columns there would be a row to fit."""
+        *features, target = self.names
+        without = [] if self._fewest is None else self._fewest[:-1].tolist()
+        left = [name for name, hole in zip(features, without, strict=False) if not hole]
+        empty = [name for name, hole in zip(features, without, strict=False) if hole]
+        advice = "fill them in, or leave out the columns with most of them"
+        if self._fewest is None:
+            advice = f"name another target than {target!r}, which has no values"
+        elif left:
+            advice = f"leave {and_more(map(repr, empty), SHOWN)} out, with {{features}}"
+        return InvalidData(
+            self.source,
+            got=f"missing values in each of the {counted(self.rows, 'row')}",
+            expected="one row without",
+            advice=advice,
+            suggest={"features": left},
         )

@@ -13,7 +13,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,7 @@ import pyarrow.parquet
 from thalweg.data.arrow import arrow_columns, batch_rows
 from thalweg.data.columns import Column
 from thalweg.data.delimited import HEAD, Delimited
-from thalweg.data.layout import find_layout
+from thalweg.data.layout import find_layout, is_aligned
 from thalweg.data.paths import AnyPath, expanded
 from thalweg.data.reading import COMPRESSIONS, Dialect
 from thalweg.data.text_format import TextFormat
@@ -44,6 +44,7 @@ WRITE_AGAIN = "check that it is whole, or write it again"
 PARQUET, ARROW_FILE, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff" * 4
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 ZIP = b"PK\x03\x04"
+_STATA = ("a Stata file", "load it with pandas.read_stata, and pass the frame")
 _PICKLE = ("a pickle", "load it where you trust it, with pandas.read_pickle, and pass the frame")
 
 
@@ -60,6 +61,8 @@ OTHER_KINDS = {
     b"\x80\x03": _PICKLE,
     b"\x80\x04": _PICKLE,
     b"\x80\x05": _PICKLE,
+    b"<stata_d": _STATA,
+    **{bytes([version, order, 1, 0]): _STATA for version in (113, 114, 115) for order in (1, 2)},
     b"%PDF": ("a PDF document", "export the table from what it was made with"),
     b"\xd0\xcf\x11\xe0": ("a file of an old Excel", "save the sheet as CSV"),
 }
@@ -266,9 +269,10 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
         raise _unreadable(name, f"a table inside {compression}", "decompress it first")
     encoding = encoding_of(first, written.encoding)
     opened = partial(_text, path, compression, encoding, written.comment)
-    with opened() as stream:
-        head = _filled(stream, HEAD)
-        complete = not stream.read(1)
+    head, complete = _head(opened)
+    if is_aligned(head, written):
+        opened = partial(opened, aligned=True)
+        head, complete = _head(opened)
     if head.lstrip()[:1] == b"{":
         from thalweg.data.json_lines import JsonLines
 
@@ -276,7 +280,9 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
         return JsonLines(name, opened, dialect, head.count(b"\n") if complete else None)
     if _JSON_ARRAY.match(head):
         raise _unreadable(
-            name, "an array in JSON", "write one row a line, with pandas' to_json(lines=True, …)"
+            name,
+            "an array in JSON",
+            "load it with pandas.read_json, and pass the frame; or write one row a line",
         )
     layout = find_layout(head, name=name, target=target, written=written, complete=complete)
     text = path.stat().st_size if compression is None else None
@@ -286,6 +292,12 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
         "text", compression, encoding, layout.delimiter, layout.has_header, first_cell
     )
     return Delimited(name, opened, layout, written, dialect, expected)
+
+
+def _head(opened: Callable[[], IO[bytes]]) -> tuple[bytes, bool]:
+    """Give the first bytes of a text, and whether these are all."""
+    with opened() as stream:
+        return _filled(stream, HEAD), not stream.read(1)
 
 
 def _filled(stream: IO[bytes], size: int) -> bytes:
@@ -317,9 +329,14 @@ def _compression(path: Path) -> str | None:
 
 
 def _text(
-    path: Path, compression: str | None, encoding: str | None, comment: str | None
+    path: Path,
+    compression: str | None,
+    encoding: str | None,
+    comment: str | None,
+    *,
+    aligned: bool = False,
 ) -> IO[bytes]:
-    return as_utf8(_bytes(path, compression), encoding, comment)
+    return as_utf8(_bytes(path, compression), encoding, comment, aligned=aligned)
 
 
 def _bytes(path: Path, compression: str | None) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""The bytes of a text as UTF-8 without comments, whatever it is written in.
+"""The bytes of a text as UTF-8, without comments and without blanks that line columns up.
 
 Not here: compression (:mod:`thalweg.data.tables`), what the text means
 (:mod:`thalweg.data.delimited`).
@@ -21,13 +21,18 @@ def encoding_of(first: bytes, encoding: str | None) -> str | None:
     return "utf-16" if encoding is None and first.startswith(_UTF16) else encoding
 
 
-def as_utf8(source: IO[bytes], encoding: str | None, comment: str | None) -> IO[bytes]:
-    """Give a stream of text in UTF-8 without its comments; the lines stay as many."""
+def as_utf8(
+    source: IO[bytes], encoding: str | None, comment: str | None, *, aligned: bool = False
+) -> IO[bytes]:
+    """Give a stream of text in UTF-8 without its comments; the lines stay as many.
+
+    Of ``aligned`` columns one blank is left between two cells, and none around them.
+    """
     if encoding is not None:
         source = cast("IO[bytes]", _Recoded(source, encoding))
     if comment is not None:
         source = cast("IO[bytes]", _WithoutComments(source, comment.encode()))
-    return source
+    return cast("IO[bytes]", _Squeezed(source)) if aligned else source
 
 
 def as_text(source: IO[bytes]) -> IO[str]:
@@ -86,7 +91,34 @@ class _Recoded(_Derived):
             raise OtherEncoding(self._encoding) from error
 
 
-class _WithoutComments(_Derived):
+class _ByLines(_Derived):
+    """A stream of which each line is changed for itself."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        super().__init__(source)
+        self._rest = b""
+
+    def _made_of(self, chunk: bytes) -> bytes:
+        text = self._rest + chunk
+        end = len(text) if not chunk else max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
+        text, self._rest = text[:end], text[end:]
+        return self._changed(text)
+
+    def _changed(self, lines: bytes) -> bytes:
+        """Give what comes of whole lines."""
+        return lines
+
+
+class _Squeezed(_ByLines):
+    """One blank between two cells, however many there are, and none around a line."""
+
+    _BLANKS = re.compile(rb"(?:\A|(?<=[\r\n])) +| +(?=[\r\n]|\Z)|(?<= ) +")
+
+    def _changed(self, lines: bytes) -> bytes:
+        return self._BLANKS.sub(b"", lines)
+
+
+class _WithoutComments(_ByLines):
     """Lines up to the character from which on they are comments, outside quotation marks."""
 
     def __init__(self, source: IO[bytes], mark: bytes) -> None:
@@ -97,10 +129,6 @@ class _WithoutComments(_Derived):
         self._line = re.compile(
             rb"%b((?:%b|[^%b\r\n])*+)%b[^\r\n]*" % (begins, cell, re.escape(mark), re.escape(mark))
         )
-        self._rest = b""
 
-    def _made_of(self, chunk: bytes) -> bytes:
-        text = self._rest + chunk
-        end = len(text) if not chunk else max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
-        text, self._rest = text[:end], text[end:]
-        return self._line.sub(rb"\1", text) if self._mark in text else text
+    def _changed(self, lines: bytes) -> bytes:
+        return self._line.sub(rb"\1", lines) if self._mark in lines else lines

@@ -259,11 +259,12 @@ def test_a_fault_is_found_in_its_row(tmp_path: Path, row: int, cells: str, got: 
         return
     with pytest.raises(UnreadableFile) as error:
         read(path, target="y", features=["x"])
-    expected, advice = (
-        ("3 cells in each row", "put quotation marks around cells that contain ','")
-        if "cell" in got
-        else ("numbers there", "correct that cell, or leave it empty to have it count as missing")
-    )
+    expected = "3 cells in each row" if "cell" in got else "numbers there"
+    advice = "correct that cell, or leave it empty to have it count as missing"
+    if "cell" in got:
+        advice = "put quotation marks around cells that contain ','"
+    if "1 cell" in got:
+        advice = "fill that row up, or take it out where it is a note beside the table"
     assert str(error.value) == (
         f"{path}: got {got.format(line=row + 2 + (row >= 3))}, expected {expected}; {advice}"
     )

@@ -209,13 +209,14 @@ class Coding:
             minutes = NANOSECONDS * d**3 / 60e9
             out = self._too_many([name for _, name in sizes])
             left = [column for column in self.columns if column not in out]
+            them = "it" if len(out) == 1 else "them"
             grouped = f"group the levels of {and_more(map(repr, out), LEVELS_SHOWN)}"
             raise InvalidData(
                 "categories",
                 got=f"{d:,} features, of {said}",
                 expected=f"{MOST_FEATURES:,} at most: so many would take some "
                 f"{MATRICES * 16 * d**2 / 2**30:,.0f} GiB and {minutes:,.0f} minutes",
-                advice=f"{grouped}, or leave that out with {{features}}" if left else grouped,
+                advice=f"{grouped}, or leave {them} out with {{features}}" if left else grouped,
                 suggest={"features": left},
             )
         return self

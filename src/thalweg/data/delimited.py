@@ -238,6 +238,8 @@ class Delimited:
             where = f" in line {self.line_of(before + row.number - 1)}"
         settings: dict[str, Any] = {}
         advice = f"put quotation marks around cells that contain {self.layout.delimiter!r}"
+        if row.actual_columns < row.expected_columns:
+            advice = "fill that row up, or take it out where it is a note beside the table"
         if row.actual_columns == 2 * row.expected_columns and self.layout.delimiter == ",":
             settings = {"read.decimal": ","}
             advice = (

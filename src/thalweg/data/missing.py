@@ -181,7 +181,7 @@ class MissingFilter:
         without = [] if self._fewest is None else self._fewest[:-1].tolist()
         left = [name for name, hole in zip(features, without, strict=False) if not hole]
         empty = [name for name, hole in zip(features, without, strict=False) if hole]
-        advice = "fill them in, or leave out the columns with most of them"
+        advice = "fill them in, or name other features"
         if self._fewest is None:
             advice = f"name another target than {target!r}, which has no values"
         elif left:

@@ -282,7 +282,9 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
         raise _unreadable(
             name,
             "an array in JSON",
-            "load it with pandas.read_json, and pass the frame; or write one row a line",
+            # Without that, its numbers are off in their last place.
+            "load it with pandas.read_json(…, precise_float=True), and pass the frame; or write "
+            "one row a line",
         )
     layout = find_layout(head, name=name, target=target, written=written, complete=complete)
     text = path.stat().st_size if compression is None else None

@@ -35,25 +35,26 @@ _COMMENT = r"((?:(?:(?<=[,;\t|])|\A)\"(?:[^\"]|\"\")*\"|[^{mark}\r\n])*){mark}[^
 
 def modules_for_rows(run: Run) -> list[str]:
     """Name the modules that the lines below need, in the order of the alphabet."""
-    if run.reading is None:
+    reading = _reading_of(run)
+    if reading is None:
         return ["csv", "sys"]
-    dialect, names = run.reading.dialect, {"sys"}
+    dialect, names = reading.dialect, {"sys"}
     if dialect.kind in _PLAIN:
         names |= {_PLAIN[dialect.kind], _OPENERS.get(dialect.compression, "").rpartition(".")[0]}
     if dialect.kind == "text":
-        names |= {"math", "re" if run.reading.written.comment else ""}
+        names |= {"math", "re" if reading.written.comment else ""}
     return sorted(names - {""})
 
 
 def read_rows(run: Run, n: int, dtype: str) -> str:
     """Write the lines that make ``X`` and ``y``, with ``dtype`` in the call that makes ``X``."""
-    reading = run.reading
+    reading = _reading_of(run)
     if reading is None:
         return "\n".join(_from_plain_csv(run, n, dtype))
     columns = run.features if run.coding is None else run.coding.columns
     parts = [
         [
-            f"paths = sys.argv[1:] or {list(reading.paths)!r}",
+            *_paths(reading),
             _assigned("columns", list(columns)),
             f"target = {run.target!r}",
             *_levels(run),
@@ -70,6 +71,22 @@ def read_rows(run: Run, n: int, dtype: str) -> str:
         ],
     ]
     return "\n\n\n".join("\n".join(part) for part in parts)
+
+
+def _reading_of(run: Run) -> Reading | None:
+    """Give how the run's files were read; of rows in memory, how a plain CSV file of them is."""
+    plain = Reading((), "error", TextFormat(), Dialect("text"))
+    return plain if run.reading is None and run.coding is not None else run.reading
+
+
+def _paths(reading: Reading) -> Iterator[str]:
+    if reading.paths:
+        yield f"paths = sys.argv[1:] or {list(reading.paths)!r}"
+        return
+    yield "paths = sys.argv[1:]"
+    yield "if len(paths) != 1:"
+    yield '    print(f"usage: python {sys.argv[0]} ROWS.csv", file=sys.stderr)'
+    yield "    sys.exit(2)"
 
 
 def _from_plain_csv(run: Run, n: int, dtype: str) -> Iterator[str]:

@@ -123,6 +123,8 @@ def _as_float64(argument: str, values: object) -> Array:
             advice="fill them with values.filled(0.0), or whatever stands for them, or leave out "
             "their rows",
         )
+    if hasattr(values, "tocsr"):  # X is taken elsewhere where it is one
+        raise _not_numbers(argument, "a sparse matrix", "values.toarray()")
     if hasattr(values, "detach"):
         values = _from_tensor(argument, values)
     try:
@@ -160,10 +162,12 @@ def _from_tensor(argument: str, tensor: Any) -> Any:
     return tensor.double() if tensor.is_floating_point() else tensor  # bfloat16 has no other way
 
 
-def _not_numbers(argument: str, got: str) -> InvalidData:
+def _not_numbers(
+    argument: str, got: str, how: str = "numpy.asarray(values, dtype=float)"
+) -> InvalidData:
     return InvalidData(
         argument,
         got=got,
         expected="an array of real numbers",
-        advice="convert it first, for example with numpy.asarray(values, dtype=float)",
+        advice=f"convert it first, for example with {how}",
     )

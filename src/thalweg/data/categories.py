@@ -187,6 +187,23 @@ class Coding:
         """Make some of the features alone, in this order."""
         return replace(self, kept=tuple(features))
 
+    def narrowed(self) -> Coding:
+        """Make the features that were chosen from the columns that these need, and no others.
+
+        Examples
+        --------
+        >>> coding = Coding(("age", "region"), "y", {"region": ("east", "north")})
+        >>> coding.select(["region_north"]).narrowed().columns
+        ('region',)
+        """
+        if self.kept is None:
+            return self
+        used = zip(self.columns, self._places, strict=True)
+        columns = tuple(column for column, places in used if (places >= 0).any())
+        levels = {name: words for name, words in self.levels.items() if name in columns}
+        narrow = replace(self, columns=columns, levels=levels)
+        return narrow if set(self.kept) <= set(narrow._all) else self  # names may have shifted
+
     def for_intercept(self, intercept: bool) -> Coding:
         """Make the features that go with an intercept, or without one; chosen ones stay."""
         if self.kept is not None or intercept == self.intercept:

@@ -243,7 +243,7 @@ def scan_features(
     ...     [X.tolist() for X in scan_features(file, features=["girth"])]
     [[[66.0], [61.0]]]
     """
-    coding = coding or Coding(tuple(features), "", {})
+    coding = Coding(tuple(features), "", {}) if coding is None else coding.narrowed()
     files = FileSet(
         path,
         _without_target,

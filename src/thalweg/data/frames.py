@@ -302,6 +302,9 @@ def _column(name: str, column: nw.Series[Any]) -> Column:
     if kind is not None:
         [described] = arrow_columns(pa.schema([(name, kind)]))
         return described
+    sparse = _sparse_type(column)
+    if sparse is not None:
+        return Column(name, str(sparse), sparse.kind in "biuf")
     dtype = column.dtype
     return Column(name, _kind(dtype), _is_numeric(column), is_text=_is_text(dtype))
 
@@ -314,8 +317,16 @@ def _arrow_type(column: nw.Series[Any]) -> pa.DataType | None:
     return getattr(getattr(native, "dtype", None), "pyarrow_dtype", None)
 
 
+def _sparse_type(column: nw.Series[Any]) -> np.dtype[Any] | None:
+    """Give what a sparse column of pandas' holds, as ``get_dummies(sparse=True)`` makes them."""
+    kind = getattr(column.to_native(), "dtype", None)
+    return getattr(kind, "subtype", None) if type(kind).__name__ == "SparseDtype" else None
+
+
 def _values(column: nw.Series[Any]) -> Array:
     """Give a column of numbers as float64, missing values as NaN."""
+    if _sparse_type(column) is not None:
+        return np.asarray(column.to_native(), np.float64)
     if _arrow_type(column) is not None or column.dtype == nw.Decimal:
         return np.asarray(as_numbers(column.to_arrow()), np.float64)
     if column.dtype == nw.Object:

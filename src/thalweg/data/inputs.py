@@ -152,7 +152,8 @@ def take_features(X: Any, features: tuple[str, ...], coding: Coding | None = Non
         from thalweg.data.frames import column_names, columns_coded, columns_named
 
         if coding is not None and is_table(X) and not {*features} <= {*column_names(X)}:
-            return CodedRows(columns_coded(X, coding), coding)
+            narrow = coding.narrowed()
+            return CodedRows(columns_coded(X, narrow), narrow)
         values = columns_named(X, features)
     else:
         values = as_features(X, len(features))

@@ -3,7 +3,9 @@
 import html
 import json
 import re
+import sys
 import tracemalloc
+import types
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from hostile_names import NAMES
 from thalweg import Dataset, Run, figures
 from thalweg.arrays import Array
 from thalweg.errors import InvalidData, InvalidSetting
+from thalweg.figures import still
 from thalweg.figures.animation import FRAMES, frame_epochs
 from thalweg.figures.downsample import compact, downsample, sample
 from thalweg.figures.labels import Units, as_text, name_runs
@@ -595,3 +598,26 @@ def test_a_figure_stands_still_until_it_is_played(
     )
     figure._repr_mimebundle_()
     assert asked == [{"auto_play": False}]
+
+
+def test_a_notebook_keeps_a_page_of_its_own_for_where_nothing_draws(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[dict[str, Any]] = []
+    module = types.ModuleType("IPython.display")
+    monkeypatch.setattr(module, "display", lambda bundle, raw: shown.append(bundle), raising=False)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    monkeypatch.setattr(still.StillFigure, "_has_library", False)
+    figure = figures.data_figure(thalweg.salammbo())
+    before = plotly.io.renderers.default
+    try:
+        plotly.io.renderers.default = "plotly_mimetype"  # as Plotly chooses in a notebook
+        figure._ipython_display_()
+        figure.show()
+    finally:
+        plotly.io.renderers.default = before
+    first, second = (bundle["text/html"] for bundle in shown)
+    assert all("application/vnd.plotly.v1+json" in bundle for bundle in shown)
+    assert all("Plotly.newPlot(" in page and "<html" not in page for page in (first, second))
+    assert len(first) > 1_000_000 > len(second)  # the library comes once
+    assert 'src="http' not in first

@@ -7,6 +7,7 @@ Not here: what the bytes mean, what else is read or written (:mod:`thalweg.data.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -67,7 +68,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode))
             temporary.replace(target)
         except OSError as error:
-            raise _unwritable(path, _reason(error)) from error
+            raise _unwritable(path, error) from error
     _sync_folder(target.parent)
 
 
@@ -101,7 +102,7 @@ def _beside(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path, int]]:
         # Locked until the file has its name; Windows renames none that is open.
         lock = os.dup(descriptor) if _POSIX else None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise _unwritable(path, _reason(error)) from error
+        raise _unwritable(path, error) from error
     try:
         yield target, temporary, descriptor
     finally:
@@ -157,7 +158,7 @@ def _fill(descriptor: int, path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         # A failed write has a number and no name; anything else is the block's own affair.
         if error.errno is None or error.filename is not None:
             raise
-        raise _unwritable(path, _reason(error)) from error
+        raise _unwritable(path, error) from error
     finally:
         os.close(descriptor)
 
@@ -175,14 +176,13 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _reason(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error)).lower()
-
-
-def _unwritable(path: str | os.PathLike[str], got: str) -> UnwritableFile:
+def _unwritable(path: str | os.PathLike[str], error: Exception) -> UnwritableFile:
+    full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
     return UnwritableFile(
         os.fspath(path),
-        got=got,
+        got=(getattr(error, "strerror", None) or str(error)).lower(),
         expected="a place where a file can be written",
-        advice="name a file in a folder that exists and that you may write to",
+        advice="make room there, or name a file on another disk"
+        if full
+        else "name a file in a folder that exists and that you may write to",
     )

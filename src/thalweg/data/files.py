@@ -46,9 +46,10 @@ def read(
     ----------
     path : path-like, sequence of path-like, or frame
         CSV, TSV and their kin, or JSON lines (also compressed by gzip, bzip2, xz, Zstandard or
-        LZ4), Parquet, Arrow, Feather, or Excel's workbooks with ``thalweg[excel]``. A folder stands for the files in it and below, in the order of their
-        names, without those whose names begin with a dot or an underscore. A frame is one of
-        pandas, Polars (lazy too), PyArrow, or whatever narwhals knows.
+        LZ4), Parquet, Arrow, Feather, or Excel's workbooks with ``thalweg[excel]``. A folder stands
+        for the files in it and below, in the order of their names, without those whose names begin
+        with a dot or an underscore. A frame is one of pandas, Polars (lazy too), PyArrow, or
+        whatever narwhals knows.
     target : str
         The target's name.
     features : sequence of str, optional

@@ -81,3 +81,14 @@ def three_features() -> thalweg.Dataset:
     X = rng.normal([3.0, -20.0, 0.5], [1.0, 5.0, 0.2], size=(37, 3))
     y = 4.0 + X @ [2.0, -0.3, 7.0] + rng.normal(0, 0.5, 37)
     return thalweg.Dataset(X, y, features=["length", "depth", "slope"], target="flow")
+
+
+@pytest.fixture
+def torch_as_it_was() -> Iterator[None]:
+    """Give PyTorch its default precision and its random numbers back: for scripts that are run."""
+    import torch
+
+    before = torch.get_default_dtype()
+    with torch.random.fork_rng(devices=[]):
+        yield
+    torch.set_default_dtype(before)

@@ -10,7 +10,7 @@ import lzma
 import runpy
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,7 @@ CHAPTERS = thalweg.salammbo()
 COMPILED = 1e-9
 
 
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    """Give PyTorch its default precision and its random numbers back."""
-    with torch.random.fork_rng(devices=[]):
-        yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("torch_as_it_was")
 
 
 def end_of(script: str, folder: Path, *arguments: str) -> dict[str, Any]:

@@ -197,6 +197,7 @@ def outline(script: str) -> list[str]:
     return [type(node).__name__ for node in ast.walk(ast.parse(script))]
 
 
+@pytest.mark.usefixtures("torch_as_it_was")
 def test_a_script_reads_the_columns_of_these_names(
     wide: thalweg.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

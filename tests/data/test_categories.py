@@ -421,7 +421,7 @@ def test_more_features_than_can_be_fitted_are_refused_with_what_they_would_take(
         "categories: got 6,002 features, of 'c' (6,002 levels), 'few' (2 levels), expected 6,000 "
         "at most: so many would take some "
     )
-    assert said.endswith("leave the column with most levels out, or group its levels first")
+    assert said.endswith("group the levels of 'c', or leave it out with features=['few']")
 
 
 @pytest.mark.parametrize("data", [[[1.0], [2.0]], np.ones((2, 1))])

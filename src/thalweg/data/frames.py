@@ -355,8 +355,8 @@ def _is_missing(value: object) -> bool:
     """Tell None, NaN, a decimal's too, and what pandas has in place of a value or a time."""
     if isinstance(value, Decimal):
         return value.is_nan()
-    if isinstance(value, float):
-        return math.isnan(value)
+    if is_number(value):
+        return bool(value != value)  # as NaN alone is, and a whole number has no limit
     return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 

@@ -28,8 +28,8 @@ Along: TypeAlias = tuple[str, str] | Literal["curvature", "path"]
 """Two parameters by name, or a pair of directions that the data or a path give."""
 
 # What `thalweg.surface` calls by name already: a parameter called so has `_2` in its keyword.
-KEYWORDS = ("data", "y", "target", "features", "points", "along", "through", "path", "ranges",
-            "intercept")  # fmt: skip
+KEYWORDS = ("data", "y", "target", "features", "categories", "points", "along", "through", "path",
+            "ranges", "intercept")  # fmt: skip
 
 _MARGIN = 0.1  # of the extent of what an axis shall contain, beyond a path's extremes
 _ROOM = 0.3  # of the same, beyond the solution: a valley has two sides

@@ -117,7 +117,7 @@ def test_a_value_that_is_not_finite_is_said_where_it_stands(form: str, value: fl
     [
         (Y[:-1], "X and y: got shapes (70, 9) and (69,)"),
         (np.where(np.arange(N) == 3, np.nan, Y), "y: got nan at row 3 (1 such values in all)"),
-        (sparse.csr_array(Y[:, None]), "y: got an object array"),
+        (sparse.csr_array(Y[:, None]), "y: got a sparse matrix, expected"),
     ],
 )
 def test_the_target_is_checked_as_beside_a_table(y: Any, said: str) -> None:

@@ -264,6 +264,21 @@ def test_missing_words_are_missing_values(kind: str) -> None:
         thalweg.Dataset(frame[["c"]], frame["y"], categories=["c"])
 
 
+def test_a_word_of_rows_that_are_left_out_alone_stops_no_later_pass(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("g,a,y\nu,1,2\nv,,3\nw,2,5\nu,4,4\nw,3,1\n")
+    asked: dict[str, Any] = {"target": "y", "categories": ["g"], "missing": "drop"}
+    with pytest.warns(ThalwegWarning, match="1 of 5 rows with missing values are left out"):
+        rows = thalweg.read(tmp_path / "t.csv", **asked)
+    scan = thalweg.scan(tmp_path / "t.csv", **asked)
+    with pytest.warns(ThalwegWarning, match="1 of 5 rows with missing values are left out"):
+        assert scan.features == rows.features == ("g_w", "a")
+    assert scan.digest == rows.digest
+    assert scan.read().digest == scan.for_intercept(True).digest == rows.digest
+    assert scan.select(["a"]).digest == rows.select(["a"]).digest
+    assert scan.for_intercept(False).features == ("g_u", "g_w", "a")
+    assert scan.for_intercept(False).digest == rows.for_intercept(False).digest
+
+
 @pytest.mark.filterwarnings("ignore::thalweg.errors.ThalwegWarning")
 @pytest.mark.parametrize("values", [[1.0, float("nan"), 2.5], [1.0, None, 2.5], [None] * 3])
 @pytest.mark.parametrize("library", [pa.table, pl.DataFrame, pd.DataFrame])

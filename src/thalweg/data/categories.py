@@ -9,7 +9,7 @@ On their way here rows hold a level's number in place of its word (:class:`Codes
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -257,6 +257,8 @@ class Codes:
         Its name, for errors.
     levels : sequence of str, optional
         The levels; any other word is refused. Left out, each new word gets the next number.
+    absent : collection of str
+        Words of rows that are not fitted: as missing as something in each of those rows is.
 
     Examples
     --------
@@ -265,9 +267,12 @@ class Codes:
     array([ 1., nan,  0.])
     """
 
-    def __init__(self, column: str, levels: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, column: str, levels: Sequence[str] | None = None, absent: Collection[str] = ()
+    ) -> None:
         self.column = column
         self.settled = levels is not None
+        self._absent = absent
         self._numbers = {word: number for number, word in enumerate(levels or ())}
 
     @property
@@ -309,6 +314,8 @@ class Codes:
         """Give the number of one word."""
         number = self._numbers.get(word)
         if number is None:
+            if word in self._absent:
+                return math.nan
             if self.settled:
                 raise InvalidData(
                     f"column {self.column!r}",
@@ -339,6 +346,8 @@ class Coded:
         Those whose words are coded.
     levels : mapping of str to sequence of str
         Of those of which the levels are known.
+    absent : mapping of str to collection of str, optional
+        Of those, the words that stand in no row that is fitted.
     """
 
     def __init__(
@@ -347,10 +356,12 @@ class Coded:
         target: str,
         categories: Iterable[str],
         levels: Mapping[str, Sequence[str]],
+        absent: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.columns, self.target = tuple(columns), target
         self.codes = {
-            self.columns.index(name): Codes(name, levels.get(name)) for name in categories
+            self.columns.index(name): Codes(name, levels.get(name), (absent or {}).get(name, ()))
+            for name in categories
         }
         self._seen = {place: np.zeros(0, bool) for place in self.codes}
 
@@ -375,6 +386,13 @@ class Coded:
                 words = in_order(words[k] for k in np.flatnonzero(self._seen[place]))
             levels[self.columns[place]] = words
         return Coding(self.columns, self.target, levels).checked()
+
+    def absent(self, coding: Coding) -> dict[str, frozenset[str]]:
+        """Give the words of each category that are none of the levels that were settled."""
+        return {
+            codes.column: frozenset(codes.words).difference(coding.levels[codes.column])
+            for codes in self.codes.values()
+        }
 
     def recoded(self, X: Array, coding: Coding) -> Array:
         """Give rows with the levels' numbers in place of those that their words had at first."""

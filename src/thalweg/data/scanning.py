@@ -83,6 +83,7 @@ class Scan:
         self._choice = choice
         self._missing: Missing = missing
         self._levels = dict(levels or {})
+        self._absent: dict[str, frozenset[str]] = {}
         self._expected = files.expected_rows
         self._dropped_known = False
 
@@ -107,11 +108,13 @@ class Scan:
         if not coded.is_settled:
             for X, _ in self._coded_rows(coded):
                 coded.see(X)
-        return coded.coding()
+        coding = coded.coding()
+        self._absent = coded.absent(coding)  # in rows that later passes leave out too
+        return coding
 
     def _coded(self, levels: Mapping[str, Sequence[str]]) -> Coded:
         choice = self._choice
-        return Coded(choice.features, self.target, choice.categories, levels)
+        return Coded(choice.features, self.target, choice.categories, levels, self._absent)
 
     def batches(self) -> Generator[Rows]:
         """Read all the rows once.
@@ -171,6 +174,7 @@ class Scan:
         if coded.codes and known is None:
             coded.see(X)
             known = self.coding = coded.coding()
+            self._absent = coded.absent(known)
             X = coded.recoded(X, known)
         rows = Dataset.settled(X, y, self.features, self.target, known)
         rows.name, rows.origin, rows.reading = self.name, self.origin, self.reading
@@ -212,6 +216,7 @@ class Scan:
     def _with(self, coding: Coding) -> Scan:
         other = Scan(self._files, self._choice, missing=self._missing)
         other.coding, other.watcher = coding, self.watcher
+        other._absent = self._absent
         other._expected, other._dropped_known = self._expected, self._dropped_known
         return other
 

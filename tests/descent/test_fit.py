@@ -10,6 +10,7 @@ import torch
 
 import thalweg
 from thalweg import Outcome, errors
+from thalweg.data.text_format import TextFormat
 
 DATA = thalweg.salammbo()
 
@@ -384,6 +385,10 @@ def test_a_gradient_norm_is_right_whatever_its_size(
                                   "start=run and its lr"),
         ({"penalty": "l1"}, "lasso and elastic net are out of scope; weight_decay shrinks as ridge "
                             "does"),
+        *(({asked: "x"}, f"give it to thalweg.read(data, target=…, {name}=…), and fit what that "
+                         "gives")
+          for asked, name in [("missing", "missing"), ("sep", "delimiter"),
+                              *((name, name) for name in TextFormat._fields)]),
     ],
 )  # fmt: skip
 def test_words_from_elsewhere_get_their_way_here(asked: dict[str, Any], advice: str) -> None:

@@ -31,12 +31,21 @@ _SYNONYMS = {
 }
 _NO_SCHEDULE = "the rate is constant; for another from here on go on with start=run and its lr"
 _NO_PENALTY = "lasso and elastic net are out of scope; weight_decay shrinks as ridge does"
+_OF_READING = "give it to thalweg.read(data, target=…, {}=…), and fit what that gives"
+_READING = {
+    name: name
+    for name in (
+        "missing", "delimiter", "decimal", "thousands", "na_values", "encoding", "comment",
+        "skip_rows",
+    )
+} | {"sep": "delimiter", "skiprows": "skip_rows"}  # fmt: skip
 _ELSEWHERE = {
     "scheduler": _NO_SCHEDULE,
     "schedule": _NO_SCHEDULE,
     "lr_scheduler": _NO_SCHEDULE,
     "penalty": _NO_PENALTY,
     "l1_ratio": _NO_PENALTY,
+    **{asked: _OF_READING.format(name) for asked, name in _READING.items()},
 }
 
 

@@ -19,7 +19,7 @@ import pytest
 
 import thalweg
 from thalweg.data.files import read, scan
-from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, UnreadableFile
+from thalweg.errors import InvalidData, InvalidSetting, ThalwegError, ThalwegWarning, UnreadableFile
 
 
 def written(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
@@ -402,3 +402,37 @@ def test_a_dataset_keeps_the_names_of_a_frame_and_a_series() -> None:
     assert (data.features, data.target) == (("b", "a"), "y")
     assert thalweg.Dataset(frame[["a"]], [1, 2], target="z").target == "z"
     assert thalweg.Dataset(np.eye(2), frame["y"]).target == "y"
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl", "xlsx", None])
+def test_what_a_text_alone_heeds_is_refused_where_numbers_would_be_others(
+    tmp_path: Path, suffix: str | None
+) -> None:
+    frame = pd.DataFrame({"x": [1, -999, 3, 4], "y": [2.0, 4.0, 6.0, 9.0]})
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    elif suffix == "arrow":
+        frame.to_feather(path)
+    elif suffix == "jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif suffix == "xlsx":
+        pytest.importorskip("openpyxl")
+        frame.to_excel(path, index=False)
+    table: Any = frame if suffix is None else path
+    name = "a frame" if suffix is None else str(path)
+    with pytest.raises(InvalidSetting) as error:
+        read(table, target="y", na_values=-999, missing="drop")
+    assert str(error.value) == (
+        f"na_values: got a setting beside {name}, which is no plain text, expected nothing: what "
+        "is missing there has no value; make these values missing first, as in "
+        "frame.replace(-999, None), and pass the frame"
+    )
+    with pytest.warns(ThalwegWarning, match="1 of 4 rows"):
+        assert len(read(frame.replace(-999, None), target="y", missing="drop")) == 3
+    with pytest.raises(InvalidSetting) as error:
+        read(table, target="y", skip_rows=1)
+    assert str(error.value) == (
+        f"skip_rows: got a setting beside {name}, which is no plain text, expected nothing: the "
+        "table begins at once; take the rows above the table out of it, or save it as CSV"
+    )

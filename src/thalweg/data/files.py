@@ -72,7 +72,8 @@ def read(
         What stands between groups of three digits in a text.
     na_values : str, number or sequence of them, optional
         What counts as a missing value in a text, besides an empty cell and what pandas has: NA,
-        N/A, NaN, NULL, None, <NA> and the like, blanks around them left aside.
+        N/A, NaN, NULL, None, <NA> and the like, blanks around them left aside. Refused, as
+        ``skip_rows`` is, beside a frame or file that is no plain text, JSON lines among them.
     encoding : str, optional
         The encoding of a text by Python's name. Left out it is UTF-8, or UTF-16 where the text
         begins with that mark.
@@ -109,6 +110,7 @@ def read(
         from thalweg.data.frames import frame_rows, is_frame  # narwhals: only for a frame
 
         if is_frame(path):
+            TextFormat.of(na_values=na_values, skip_rows=skip_rows).check_unneeded("a frame")
             rows = frame_rows(
                 path,
                 target=target,

@@ -247,17 +247,22 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
     ------
     UnreadableFile
         If it is none of the kinds.
+    InvalidSetting
+        On what is said of a text beside a table that is none, where it would matter.
     """
     name = str(path)
     with path.open("rb") as file:
         first = file.read(8)
     if first.startswith(PARQUET):
+        written.check_unneeded(name)
         return ParquetTable(path)
     if first.startswith((ARROW_FILE, ARROW_STREAM)):
+        written.check_unneeded(name)
         return ArrowTable(path, stream=first.startswith(ARROW_STREAM))
     if first.startswith(ZIP) and _is_workbook(path):
         from thalweg.data.excel import Sheet
 
+        written.check_unneeded(name)
         return Sheet(name)
     for magic, (got, advice) in OTHER_KINDS.items():
         if first.startswith(magic):
@@ -276,6 +281,7 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
     if head.lstrip()[:1] == b"{":
         from thalweg.data.json_lines import JsonLines
 
+        written.check_unneeded(name)
         dialect = Dialect("json lines", compression)
         return JsonLines(name, opened, dialect, head.count(b"\n") if complete else None)
     if _JSON_ARRAY.match(head):

@@ -119,6 +119,31 @@ class TextFormat(NamedTuple):
         """All that counts as missing."""
         return (*MISSING, *self.na_values)
 
+    def check_unneeded(self, name: str) -> None:
+        """Refuse, beside a table that is no text, what its numbers would be other ones with.
+
+        Raises
+        ------
+        InvalidSetting
+        """
+        if self.na_values:
+            value = self.na_values[0]
+            value = value if _WHOLE_OR_DECIMAL.fullmatch(value) else repr(value)
+            raise InvalidSetting(
+                "na_values",
+                got=f"a setting beside {name}, which is no plain text",
+                expected="nothing: what is missing there has no value",
+                advice="make these values missing first, as in "
+                f"frame.replace({value}, None), and pass the frame",
+            )
+        if self.skip_rows:
+            raise InvalidSetting(
+                "skip_rows",
+                got=f"a setting beside {name}, which is no plain text",
+                expected="nothing: the table begins at once",
+                advice="take the rows above the table out of it, or save it as CSV",
+            )
+
     def changed(self) -> dict[str, Any]:
         """Give the keywords that differ from the defaults."""
         defaults = TextFormat()

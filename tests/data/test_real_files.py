@@ -239,6 +239,11 @@ def test_the_advice_about_an_encoding_is_right(tmp_path: Path) -> None:
         read(path, target="y")
     assert error.value.suggest == {"read.encoding": "latin-1"}
     assert read(path, target="y", encoding="latin-1").features == ("Größe",)
+    path = written(tmp_path, "Größe;y (€)\n1;2\n3;5\n".encode("cp1252"))
+    with pytest.raises(UnreadableFile) as error:
+        read(path, target="y (€)")
+    assert error.value.suggest == {"read.encoding": "cp1252"}
+    assert read(path, target="y (€)", encoding="cp1252").features == ("Größe",)
 
 
 def test_comments_and_lines_above_the_table(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ DELIMITERS = (",", ";", "\t", "|")
 LAST_RESORT = " "  # as R's write.table has it: only where nothing else separates columns
 _NUMBER = re.compile(r"\s*[+-]?([\d]+([.,]\d*)*|[.,]\d+)([eE][+-]?\d+)?\s*")
 _MARK = b"\xef\xbb\xbf"  # of UTF-8, that some programs begin a text with
+_WINDOWS = re.compile(rb"[\x80-\x9f]")  # letters and signs in cp1252, control codes in latin-1
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")  # no text has them; a few have an escape
 _SPACE = re.compile(r"\s*")
 
@@ -210,7 +211,7 @@ def _decoded(head: bytes, name: str, *, complete: bool) -> str:
             got=f"a byte that is not UTF-8 at position {error.start:,}",
             expected="CSV or TSV in UTF-8, Parquet, Arrow or Feather",
             advice="for a text of Western Europe use {read.encoding}, or export it as one of them",
-            suggest={"read.encoding": "latin-1"},
+            suggest={"read.encoding": "cp1252" if _WINDOWS.search(head) else "latin-1"},
         ) from None
     if _CONTROL.search(head):
         raise _no_table(name, "binary content")

@@ -45,6 +45,12 @@ def test_features_come_in_the_order_asked_for() -> None:
             "features: got 'lenght', 'withd', expected columns of t.csv; "
             "for 'lenght' did you mean 'length'?; for 'withd' did you mean 'width'?",
         ),
+        (
+            "mass",
+            ["lenght", "zzz", "qqq"],
+            "features: got 'lenght', 'zzz', 'qqq', expected columns of t.csv; for 'lenght' did "
+            "you mean 'length'?; for the others choose one of 'length', 'width', 'mass'",
+        ),
         *(
             (
                 "mass",

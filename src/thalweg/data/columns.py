@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from thalweg.data.categories import ALL, Categories
-from thalweg.errors import InvalidData, InvalidSetting, nearest
+from thalweg.errors import LISTED, InvalidData, InvalidSetting, nearest
 
 FLAGS = "true or false"
 """The kind of a column of truth values: they are read as 1 and 0."""
@@ -176,10 +176,11 @@ def _check_names(
     if not unknown:
         return
     one = len(unknown) == 1
-    advice = [
-        nearest(str(name), names) if one else f"for {name!r} {nearest(str(name), names)}"
-        for name in unknown
-    ]
+    near = {name: nearest(str(name), names, LISTED) for name in unknown}
+    advice = [how if one else f"for {name!r} {how}" for name, how in near.items() if how != LISTED]
+    if LISTED in near.values():  # the names are listed once, for however many
+        listed = "choose one of " + ", ".join(map(repr, names))
+        advice.append(f"for the others {listed}" if advice else listed)
     raise InvalidSetting(
         argument,
         got=", ".join(map(repr, unknown)),

@@ -94,8 +94,33 @@ def test_the_rows_are_copied_and_read_only() -> None:
         (
             [["a"], ["b"]],
             [1.0, 2.0],
+            "X: got an array of dtype <U1, expected an array of real numbers; turn words into "
+            "numbers first, or pass X as a frame, which takes columns of words as categories",
+        ),
+        (
+            [["1"], ["2"]],
+            [1.0, 2.0],
             "X: got an array of dtype <U1, expected an array of real numbers; "
             "convert it first, for example with numpy.asarray(values, dtype=float)",
+        ),
+        (
+            "new.csv",
+            [1.0, 2.0],
+            "X: got 'new.csv', expected an array of real numbers, or a frame; read the file "
+            "first, as pandas.read_csv does, and pass the frame",
+        ),
+        *(
+            (
+                values,
+                [1.0, 2.0],
+                "X: got values under names, expected an array of real numbers, or a frame; make a "
+                f"frame of them: pandas.DataFrame({made})",
+            )
+            for values, made in [
+                ({"x": [1.0, 2.0]}, "X"),
+                ([{"x": 1.0}, {"x": 2.0}], "X"),
+                ({"x": 1.0}, "[X]"),
+            ]
         ),
         (
             np.array([[1.0], ["2"]], dtype=object),

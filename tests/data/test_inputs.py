@@ -300,3 +300,15 @@ def test_the_advice_leads_to_rows() -> None:
         take(gaps, target="mass")
     with pytest.warns(thalweg.errors.ThalwegWarning):
         assert take(thalweg.read(gaps, target="mass", missing="drop")).n == 3
+
+
+@pytest.mark.parametrize("categories", [None, ["b"]])
+def test_a_row_to_predict_for_is_a_frame(categories: list[str] | None) -> None:
+    run = thalweg.fit(FRAME, target="mass", categories=categories, epochs=2)
+    with pytest.raises(ThalwegError) as error:
+        run.predict(FRAME.iloc[0])
+    assert str(error.value) == (
+        f"X: got a Series, expected the columns of {len(run.features)} features; pass a frame, of "
+        "one row too, such as frame.iloc[[0]]"
+    )
+    assert run.predict(FRAME.iloc[[0]]) == pytest.approx(run.predict(FRAME)[:1])

@@ -5,6 +5,8 @@ Not here: names (:mod:`thalweg.data.dataset`), frames (:mod:`thalweg.data.frames
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -123,6 +125,8 @@ def _as_float64(argument: str, values: object) -> Array:
             advice="fill them with values.filled(0.0), or whatever stands for them, or leave out "
             "their rows",
         )
+    if isinstance(values, str | os.PathLike | Mapping):
+        raise _no_rows(argument, values)
     if hasattr(values, "tocsr"):  # X is taken elsewhere where it is one
         raise _not_numbers(argument, "a sparse matrix", "values.toarray()")
     if hasattr(values, "detach"):
@@ -140,10 +144,40 @@ def _as_float64(argument: str, values: object) -> Array:
                 return array.astype(np.float64)
             except OverflowError as error:
                 raise _not_numbers(argument, "a whole number beyond float64") from error
-        raise _not_numbers(argument, f"an object array holding {odd!r}")
+        if isinstance(odd, Mapping):
+            raise _no_rows(argument, values)
+        raise _no_numbers(argument, f"an object array holding {odd!r}", array)
     if array.size == 0:
         return np.empty(array.shape)
-    raise _not_numbers(argument, f"an array of dtype {array.dtype}")
+    raise _no_numbers(argument, f"an array of dtype {array.dtype}", array)
+
+
+def _no_rows(argument: str, values: Any) -> InvalidData:
+    """Refuse what a frame has to be made of first: a file's name, values under names."""
+    got, advice = repr(values), "read the file first, as pandas.read_csv does, and pass the frame"
+    if not isinstance(values, str | os.PathLike):
+        one = isinstance(values, Mapping) and not any(map(np.ndim, values.values()))
+        held = f"[{argument}]" if one else argument
+        got, advice = "values under names", f"make a frame of them: pandas.DataFrame({held})"
+    return InvalidData(
+        argument, got=got, expected="an array of real numbers, or a frame", advice=advice
+    )
+
+
+def _no_numbers(argument: str, got: str, array: Any) -> InvalidData:
+    """Refuse an array; words that are no written numbers with what helps there."""
+    if array.dtype.kind in "OU" and any(isinstance(value, str) for value in array.flat):
+        try:
+            array.astype(np.float64)
+        except (ValueError, TypeError):
+            return InvalidData(
+                argument,
+                got=got,
+                expected="an array of real numbers",
+                advice="turn words into numbers first, or pass X as a frame, which takes columns "
+                "of words as categories",
+            )
+    return _not_numbers(argument, got)
 
 
 def _from_tensor(argument: str, tensor: Any) -> Any:

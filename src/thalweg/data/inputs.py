@@ -18,6 +18,7 @@ from thalweg.data.dataset import Dataset
 from thalweg.data.paths import LARGE, are_paths
 from thalweg.data.source import Source
 from thalweg.errors import InvalidData, InvalidSetting
+from thalweg.numbers import counted
 
 Data: TypeAlias = Any
 """What every function takes as data: see :func:`take`."""
@@ -154,6 +155,13 @@ def take_features(X: Any, features: tuple[str, ...], coding: Coding | None = Non
         if coding is not None and is_table(X) and not {*features} <= {*column_names(X)}:
             narrow = coding.narrowed()
             return CodedRows(columns_coded(X, narrow), narrow)
+        if len(features) > 1 and not is_table(X):
+            raise InvalidData(
+                "X",
+                got=f"a {type(X).__name__}",
+                expected=f"the columns of {counted(len(features), 'feature')}",
+                advice="pass a frame, of one row too, such as frame.iloc[[0]]",
+            )
         values = columns_named(X, features)
     else:
         values = as_features(X, len(features))

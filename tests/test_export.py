@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.feather
 import pyarrow.parquet as pq
@@ -283,6 +284,107 @@ def test_what_only_thalweg_reads_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "thalweg", None)
     with pytest.raises(SystemExit, match="A text compressed by zstd is read with Thalweg"):
         end_of(script, tmp_path)
+
+
+def run_of(path: Path | list[Path], **asked: Any) -> Run:
+    return thalweg.fit(thalweg.read(path, target="y", **asked), epochs=2, lr=1e-3, dtype="float64")
+
+
+def assert_read(run: Run, folder: Path) -> None:
+    """Check that a script of the run reads the same rows where Thalweg is not installed."""
+    run.save(folder / "_run")
+    script = to_pytorch(thalweg.load(folder / "_run"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "thalweg", None)
+        end = end_of(script, folder)
+    np.testing.assert_allclose(parameters(end, run), run.parameters, rtol=COMPILED)
+
+
+def test_the_files_of_a_folder_and_of_a_pattern_are_written_out(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        (tmp_path / f"{name}.csv").write_text("x,y\n" + f"{name},{name}.5\n" * 300)
+    for path in (tmp_path, tmp_path / "*.csv"):
+        run = run_of(path)
+        (tmp_path / "script.py").unlink(missing_ok=True)
+        assert_read(run, tmp_path)
+
+
+def test_files_that_differ_are_said_to_need_thalweg(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "x,y\n" + "1,2\n2,3\n" * 300
+    (tmp_path / "1.csv").write_text(text)
+    (tmp_path / "2.csv").write_bytes(gzip.compress(text.encode()))
+    script = to_pytorch(run_of([tmp_path / "1.csv", tmp_path / "2.csv"]))
+    assert len(end_of(script, tmp_path)["y"]) == 1200
+    monkeypatch.setitem(sys.modules, "thalweg", None)
+    with pytest.raises(SystemExit, match="Files of several kinds are read with Thalweg"):
+        end_of(script, tmp_path)
+
+
+# Numbers as levels, which one reader writes 1 and another 1.0; one is missing.
+NUMBERED = pd.DataFrame({"y": np.arange(700.0) % 5, "x": np.arange(700.0) % 11, "k": [1, 2] * 350})
+
+
+def write_mixed(path: Path) -> None:
+    """Write JSON lines with whole numbers among others."""
+    rows = NUMBERED.to_dict("records")
+    rows[5]["k"], rows[6]["k"] = 2.5, None
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def write_nulls(path: Path) -> None:
+    """Write Parquet whose whole numbers have a null, which pandas takes for others."""
+    table = pa.table({"y": NUMBERED.y, "x": NUMBERED.x, "k": [None, *NUMBERED.k[1:].tolist()]})
+    pq.write_table(table, path)
+
+
+def write_workbook(path: Path) -> None:
+    """Write blank rows, names that are numbers, and words that pandas would take for missing."""
+    table = NUMBERED.assign(**{"2020": NUMBERED.x, "k": [None, "NA", 3, 2.5, "x"] * 140})
+    with pd.ExcelWriter(path, engine="openpyxl") as book:
+        table.rename(columns={"2020": 2020}).to_excel(book, index=False, startrow=2)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_mixed,
+        write_nulls,
+        write_workbook,
+        lambda path: NUMBERED.set_index("x").to_parquet(path),
+    ],
+    ids=["whole and other numbers", "nulls", "workbook", "index"],
+)
+@pytest.mark.filterwarnings(
+    "ignore:.*missing values are left out",
+    "ignore:The default engine for reading 'xlsx'",  # pandas speaks of its next version
+)
+def test_other_readers_find_the_same_levels(write: Callable[[Path], None], tmp_path: Path) -> None:
+    write(tmp_path / "rows.xlsx")
+    assert_read(run_of(tmp_path / "rows.xlsx", categories=["k"], missing="drop"), tmp_path)
+
+
+TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "aligned": ("  x     y\n" + " 1.5   2\n10.25 3\n" * 300, {}),
+    "aligned, row names": (
+        "   x   y\n" + "".join(f"{k:<5}{k % 7}   {k % 3}\n" for k in range(600)), {}
+    ),
+    "comments, all quoted": (
+        f"{','.join(f'x{k}' for k in range(40))},y\n" + '"1",' * 40 + "1\n" + '"2",' * 40 + "2\n"
+        + ('"3",' * 40 + "3\n") * 40, {"comment": "#"},
+    ),
+    "a line end before a mark": ('c,y\n"a\n#",1\nb,2\n' * 1 + "b,3#\n" * 600,
+                                 {"comment": "#", "categories": "all"}),
+    "a large cell": ("x,c,y\n" + f"1,{'w' * 200_000},2\n" + "2,v,3\n" * 600, {"features": ["x"]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_texts_that_the_csv_module_alone_would_misread(name: str, tmp_path: Path) -> None:
+    text, asked = TEXTS[name]
+    (tmp_path / "rows").write_text(text)
+    assert_read(run_of(tmp_path / "rows", **asked), tmp_path)
 
 
 def test_a_file_without_a_header_and_some_features(tmp_path: Path) -> None:

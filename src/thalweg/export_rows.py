@@ -1,13 +1,12 @@
 """The part of an exported script that reads rows from files, as the run did.
 
 With Thalweg where that is installed; else a text with the ``csv`` or the ``json`` module, the
-dialect that was found written out, and other kinds with pandas. Not here: the rest of the script
-(:mod:`thalweg.export`), reading by ourselves (:mod:`thalweg.data`).
+dialect that was found written out, other kinds with PyArrow or pandas. Not here: the rest of the
+script (:mod:`thalweg.export`), reading by ourselves (:mod:`thalweg.data`).
 """
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,20 +16,18 @@ from typing import Any
 from thalweg.data.cells import FALSE, TRUE
 from thalweg.data.reading import Dialect, Reading
 from thalweg.data.text_format import TextFormat
+from thalweg.data.text_stream import comments
 from thalweg.runs.run import Run
 
 WIDTH = 80
 # How a text is opened without Thalweg: the function, with its module.
 _OPENERS = {None: "open", "gzip": "gzip.open", "bz2": "bz2.open", "xz": "lzma.open"}
 _PLAIN = {"text": "csv", "json lines": "json"}
-_BY_PANDAS = {
-    "parquet": "pandas.read_parquet(path)",
-    "arrow file": "pandas.read_feather(path)",
-    "arrow stream": "pyarrow.ipc.open_stream(path).read_pandas()",
-    "excel": "pandas.read_excel(path)",
+_BY_ARROW = {
+    "parquet": "pyarrow.parquet.ParquetFile(path).read()",
+    "arrow file": "pyarrow.ipc.open_file(path).read_all()",
+    "arrow stream": "pyarrow.ipc.open_stream(path).read_all()",
 }
-# A line up to where a comment begins, outside of quotation marks at a cell's beginning.
-_COMMENT = r"((?:(?:(?<=[,;\t|])|\A)\"(?:[^\"]|\"\")*\"|[^{mark}\r\n])*){mark}[^\r\n]*"
 
 
 def modules_for_rows(run: Run) -> list[str]:
@@ -39,10 +36,10 @@ def modules_for_rows(run: Run) -> list[str]:
     if reading is None:
         return ["csv", "sys"]
     dialect, names = reading.dialect, {"sys"}
-    if dialect.kind in _PLAIN:
+    if dialect is not None and dialect.kind in _PLAIN:
         names |= {_PLAIN[dialect.kind], _OPENERS.get(dialect.compression, "").rpartition(".")[0]}
-    if dialect.kind == "text":
-        names |= {"math", "re" if reading.written.comment else ""}
+    if dialect is not None and dialect.kind == "text":
+        names |= {"math", *(("io", "re") if reading.written.comment else ())}
     return sorted(names - {""})
 
 
@@ -81,7 +78,8 @@ def _reading_of(run: Run) -> Reading | None:
 
 def _paths(reading: Reading) -> Iterator[str]:
     if reading.paths:
-        yield f"paths = sys.argv[1:] or {list(reading.paths)!r}"
+        yield _assigned("paths", list(reading.paths))
+        yield "paths = sys.argv[1:] or paths"
         return
     yield "paths = sys.argv[1:]"
     yield "if len(paths) != 1:"
@@ -112,18 +110,19 @@ def _levels(run: Run) -> Iterator[str]:
         yield _assigned("levels", {name: words[first:] for name, words in coding.levels.items()})
 
 
-def _features_of(run: Run, dialect: Dialect) -> Iterator[str]:
+def _features_of(run: Run, dialect: Dialect | None) -> Iterator[str]:
     coding = run.coding
     yield "def features_of(row):"
     yield '    """Give the features of a row, whose cells go by the names of columns."""'
     if coding is None:
         yield "    return [number(row[name]) for name in columns]"
         return
-    word = "row[name]" if dialect.kind == "text" else "str(row[name])"
+    is_text = dialect is not None and dialect.kind == "text"
+    told = "row[name] == word" if is_text else "is_level(row[name], word)"
     yield "    made = []"
     yield "    for name in columns:"
     yield "        if name in levels:"
-    yield f"            made += [float({word} == word) for word in levels[name]]"
+    yield f"            made += [float({told}) for word in levels[name]]"
     yield "        else:"
     yield "            made.append(number(row[name]))"
     if coding.kept is None:
@@ -162,24 +161,37 @@ def _with_thalweg(run: Run, reading: Reading) -> Iterator[str]:
 def _without_thalweg(reading: Reading) -> list[Iterator[str]]:
     """Write the functions that make a number of a cell, and read files."""
     dialect = reading.dialect
-    if dialect.kind not in _PLAIN:
+    if dialect is None:
+        return [_as_float(), _not_at_all("Files of several kinds are")]
+    if dialect.kind == "excel":
         return [_as_float(), _by_pandas(reading)]
+    if dialect.kind in _BY_ARROW:
+        return [_as_float(), _by_arrow(reading, _BY_ARROW[dialect.kind])]
     if dialect.compression not in _OPENERS:
-        return [_as_float(), _not_at_all(str(dialect.compression))]
+        return [_as_float(), _not_at_all(f"A text compressed by {dialect.compression} is")]
     if dialect.kind == "json lines":
-        return [_as_float(), _by_json(reading)]
+        return [_as_float(), _by_json(reading, dialect)]
     return [_number(reading.written), _by_csv(reading, dialect, reading.written)]
 
 
 def _as_float() -> Iterator[str]:
     yield "def number(value):"
     yield "    return float(value)"
+    yield ""
+    yield ""
+    yield "def is_level(value, word):"
+    yield '    """Compare a cell with a word: numbers by what they are, others as they print."""'
+    yield "    if isinstance(value, bool) or not isinstance(value, (int, float)):"
+    yield "        return str(value) == word"
+    yield "    try:"
+    yield "        return str(value) == word or float(word) == value"
+    yield "    except ValueError:"
+    yield "        return False"
 
 
-def _not_at_all(compression: str) -> Iterator[str]:
+def _not_at_all(what: str) -> Iterator[str]:
     yield "def read_plainly(paths):"
-    said = f"A text compressed by {compression} is read with Thalweg: pip install thalweg"
-    yield f'    raise SystemExit("{said}")'
+    yield f'    raise SystemExit("{what} read with Thalweg: pip install thalweg")'
 
 
 def _number(written: TextFormat) -> Iterator[str]:
@@ -202,6 +214,7 @@ def _by_csv(reading: Reading, dialect: Dialect, written: TextFormat) -> Iterator
     opener, encoding = _OPENERS[dialect.compression], dialect.encoding or "utf-8-sig"
     yield "def read_plainly(paths):"
     yield '    """Read texts as they are written, with the csv module."""'
+    yield "    csv.field_size_limit(2**31 - 1)"
     yield "    features, targets = [], []"
     yield "    for path in paths:"
     yield f'        with {opener}(path, "rt", encoding={encoding!r}, newline="") as file:'
@@ -210,9 +223,11 @@ def _by_csv(reading: Reading, dialect: Dialect, written: TextFormat) -> Iterator
         yield "                next(file)"
     lines = "file"
     if written.comment is not None:
-        pattern = _COMMENT.format(mark=re.escape(written.comment))
-        yield f"            comment = re.compile({pattern!r})"
-        lines = '(comment.sub(r"\\1", line) for line in file)'
+        yield f"            comment = {comments(written.comment)!r}"
+        yield '            text = re.sub(comment, r"\\1", file.read())'
+        lines = 'io.StringIO(text, newline="")'
+    if dialect.aligned:
+        lines = f'(" ".join(line.split()) for line in {lines})'
     yield f"            table = csv.reader({lines}, delimiter={dialect.delimiter!r})"
     yield "            table = (row for row in table if len(row) > 1)  # no blank lines"
     place = f"int(name[{len('column')}:]) - 1"
@@ -231,13 +246,13 @@ def _by_csv(reading: Reading, dialect: Dialect, written: TextFormat) -> Iterator
     yield "    return features, targets"
 
 
-def _by_json(reading: Reading) -> Iterator[str]:
+def _by_json(reading: Reading, dialect: Dialect) -> Iterator[str]:
+    opener, encoding = _OPENERS[dialect.compression], dialect.encoding or "utf-8-sig"
     yield "def read_plainly(paths):"
     yield '    """Read an object a line, with the json module."""'
     yield "    features, targets = [], []"
     yield "    for path in paths:"
-    opener = _OPENERS[reading.dialect.compression]
-    yield f'        with {opener}(path, "rt", encoding="utf-8-sig") as file:'
+    yield f'        with {opener}(path, "rt", encoding={encoding!r}) as file:'
     yield "            for line in filter(str.strip, file):"
     yield "                row = json.loads(line)"
     if reading.missing == "drop":
@@ -248,22 +263,45 @@ def _by_json(reading: Reading) -> Iterator[str]:
     yield "    return features, targets"
 
 
-def _by_pandas(reading: Reading) -> Iterator[str]:
-    dialect = reading.dialect
-    call = _BY_PANDAS[dialect.kind]
+def _by_arrow(reading: Reading, call: str) -> Iterator[str]:
     yield "def read_plainly(paths):"
-    yield '    """Read tables with pandas."""'
+    yield '    """Read tables with PyArrow."""'
+    yield "    try:"
+    yield f"        import {'.'.join(call.split('.')[:2])}"
+    yield "    except ImportError:"
+    yield '        raise SystemExit("These files are read with Thalweg or PyArrow: install one.")'
+    yield "    features, targets = [], []"
+    yield "    for path in paths:"
+    yield f"        table = {call}.select([*columns, target])"
+    yield "        for row in table.to_pylist():"
+    if reading.missing == "drop":
+        yield "            if any(value is None or value != value for value in row.values()):"
+        yield "                continue"
+    yield "            features.append(features_of(row))"
+    yield "            targets.append(number(row[target]))"
+    yield "    return features, targets"
+
+
+def _by_pandas(reading: Reading) -> Iterator[str]:
+    yield "def read_plainly(paths):"
+    yield '    """Read workbooks with pandas."""'
     yield "    try:"
     yield "        import pandas"
-    if dialect.kind == "arrow stream":
-        yield "        import pyarrow.ipc"
     yield "    except ImportError:"
     yield '        raise SystemExit("These files are read with Thalweg or pandas: install one.")'
-    yield f"    table = pandas.concat([{call} for path in paths])[[*columns, target]]"
+    yield "    features, targets = [], []"
+    # What holds nothing is missing, NA is a word; blank rows may stand above the names.
+    how = "header=None, dtype=object, keep_default_na=False, na_values=['']"
+    yield "    for path in paths:"
+    yield f"        table = pandas.read_excel(path, {how})"
+    yield "        names, *cells = table.dropna(how='all').values.tolist()"
+    yield "        for row in (dict(zip(map(str, names), row)) for row in cells):"
     if reading.missing == "drop":
-        yield "    table = table.dropna()"
-    yield "    rows = table.astype(object).to_dict('records')"
-    yield "    return [features_of(row) for row in rows], [number(row[target]) for row in rows]"
+        yield "            if any(row[name] != row[name] for name in [*columns, target]):"
+        yield "                continue"
+    yield "            features.append(features_of(row))"
+    yield "            targets.append(number(row[target]))"
+    yield "    return features, targets"
 
 
 def _assigned(name: str, value: Any, equals: str = " = ") -> str:

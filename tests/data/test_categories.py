@@ -203,6 +203,16 @@ def test_numbers_in_one_file_and_words_in_another_are_levels(
         read(tmp_path)
 
 
+def test_a_whole_number_is_one_level_however_a_file_writes_it(tmp_path: Path) -> None:
+    for name, kind in enumerate([int, float, int]):
+        words([kind(k) for k in (1, 2, 1)]).to_parquet(tmp_path / str(name))
+    rows = read(tmp_path, ["c"])
+    assert rows.features == ("c_2",)
+    run = thalweg.fit(rows, epochs=2)
+    both = [run.predict(words([kind(2), kind(1)])).tolist() for kind in (int, float)]
+    assert both[0] == both[1]
+
+
 # --- Levels ---------------------------------------------------------------------------------------
 
 
@@ -436,7 +446,7 @@ def test_more_features_than_can_be_fitted_are_refused_with_what_they_would_take(
         "categories: got 6,002 features, of 'c' (6,002 levels), 'few' (2 levels), expected 6,000 "
         "at most: so many would take some "
     )
-    assert said.endswith("group the levels of 'c', or leave it out with features=['few']")
+    assert said.endswith("; group the levels of 'c', or leave it out with features=['few']")
 
 
 @pytest.mark.parametrize("data", [[[1.0], [2.0]], np.ones((2, 1))])

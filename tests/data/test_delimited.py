@@ -55,6 +55,20 @@ def test_the_layout_is_found(text: str, expected: tuple[str, tuple[str, ...], bo
     assert (found.delimiter, found.names, found.has_header, found.body) == expected
 
 
+def test_lines_of_blanks_are_no_rows(tmp_path: Path) -> None:
+    text = "x,y\n  \n1,2\n   \n\n3,4\n5,"
+    assert read(written(tmp_path, text + "6\n  "), target="y").X.ravel().tolist() == [1, 3, 5]
+    with pytest.raises(InvalidData, match=r"\(1\); line 7, "):
+        read(written(tmp_path, text), target="y")
+    with pytest.raises(UnreadableFile, match="got 1 cell in line 7,"):
+        read(written(tmp_path, text[:-1]), target="y")
+
+
+def test_a_frame_as_pandas_prints_it_is_read(tmp_path: Path) -> None:
+    rows = read(written(tmp_path, "     x    y\n0  1.5  2.0\n1  2.0  3.5\n"), target="y")
+    assert (rows.features, rows.X.ravel().tolist()) == (("x",), [1.5, 2.0])
+
+
 def test_a_delimiter_that_is_known_is_not_looked_for() -> None:
     assert layout_of(b"a,b;y\n1,2;3\n", target="z", written=TextFormat(",")).names == ("a", "b;y")
 

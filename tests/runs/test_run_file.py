@@ -464,8 +464,8 @@ def test_a_run_keeps_its_levels(asked: str, kept: list[str] | None, tmp_path: Pa
     assert_same(
         thalweg.fit(run.data, start=again, **more), thalweg.fit(run.data, start=run, **more)
     )
-    with pytest.raises(errors.InvalidData, match="column 'town': got 'Paris'"):
-        again.predict(HOUSES.assign(town="Paris"))
+    with pytest.raises(errors.InvalidData, match="column 'size': got 'XL'"):
+        again.predict(HOUSES.assign(size="XL"))
 
 
 CODINGS: dict[str, dict[str, Any]] = {

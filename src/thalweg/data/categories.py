@@ -305,10 +305,22 @@ class Codes:
         if types.is_floating(column.type):
             column = pc.if_else(pc.is_nan(column), None, column)
         encoded = column.dictionary_encode()
-        numbers = [self.number(str(value)) for value in encoded.dictionary.to_pylist()]
+        numbers = [self.number(self._called(value)) for value in encoded.dictionary.to_pylist()]
         of_word: Array = np.array([*numbers, math.nan])
         places = encoded.indices.fill_null(len(numbers)).to_numpy(zero_copy_only=False)
         return np.asarray(of_word[places])
+
+    def _called(self, value: object) -> str:
+        """Write a value: a whole number in the way that is known, 1 or 1.0, as files differ."""
+        word = str(value)
+        if word in self._numbers or isinstance(value, bool):
+            return word
+        other = word
+        if isinstance(value, int):
+            other = str(float(value))
+        elif isinstance(value, float) and value.is_integer():
+            other = str(int(value))
+        return other if other in self._numbers else word
 
     def number(self, word: str) -> float:
         """Give the number of one word."""

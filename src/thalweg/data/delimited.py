@@ -152,9 +152,12 @@ class Delimited:
             reader, line = csv.reader(text, delimiter=self.layout.delimiter), 0
             for _ in range(row - before + 1):
                 line = reader.line_num
-                while not next(reader, [""]):
+                while self._is_blank(next(reader, [""] * 2)):
                     line = reader.line_num
         return lines + line + 1
+
+    def _is_blank(self, row: list[str]) -> bool:
+        return self.layout.width > 1 and len(row) < 2 and not "".join(row).strip(" ")
 
     def _converted(
         self, piece: Piece, types: dict[str, Any], columns: list[Column], before: int
@@ -179,8 +182,12 @@ class Delimited:
     def _parse(self, piece: Piece, types: dict[str, Any], before: int) -> pa.Table:
         """Parse whole rows as text; ``before`` is how many have come before them."""
         ragged: list[Any] = []
+        blank: list[Any] = []
 
         def note(row: Any) -> str:
+            if not row.text.strip(" "):
+                blank.append(row)
+                return "skip"
             ragged.append(row)
             return "error"
 
@@ -188,7 +195,7 @@ class Delimited:
             return self._read(piece, types, handler=note)
         except pa.ArrowInvalid as error:
             if ragged:
-                raise self._ragged(ragged[0], piece, before) from None
+                raise self._ragged(ragged[0], piece, before - len(blank)) from None
             first = " ".join(str(error).split("\n")[0].split())
             raise self._unreadable(first[:200], "check the file in an editor") from error
 

@@ -66,7 +66,7 @@ class Sheet:
     def columns(self) -> list[Column]:
         """Describe the columns by their cells."""
         return [
-            Column(str(name), kind, numeric, is_text=kind == "text")
+            Column(_as_text(name), kind, numeric, is_text=kind == "text")
             for name, (kind, numeric) in zip(self._rows[0], map(_kind, self._cells), strict=True)
         ]
 

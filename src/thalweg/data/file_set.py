@@ -20,6 +20,7 @@ from thalweg.data.columns import ChosenColumns, Column
 from thalweg.data.delimited import Delimited
 from thalweg.data.missing import row_numbers
 from thalweg.data.paths import AnyPath, expanded, list_files
+from thalweg.data.reading import Dialect
 from thalweg.data.scanning import ArrowBatch
 from thalweg.data.tables import Table, open_table, readable, without_runs
 from thalweg.data.text_format import TextFormat
@@ -75,8 +76,6 @@ class FileSet:
         The files and folders that were named, wherever the process goes from here.
     choice : ChosenColumns
         The columns chosen; positions are those in the first file.
-    dialect : Dialect
-        What the first file turned out to be.
     written : TextFormat
         As given.
     size : int
@@ -120,7 +119,6 @@ class FileSet:
                 raise _bare(table)
             self.choice = choose(columns, features, categories, _called(table))
             rows = table.expected_rows
-            self.dialect = table.dialect
         self._before: list[int] = []  # the rows before each file, in the last pass
         self._columns = [column.name for column in columns]  # of the first file
         # How each file is read, by its number: the table, and where the chosen columns stand.
@@ -128,6 +126,12 @@ class FileSet:
         self.expected_rows = (
             None if rows is None else rows * self.size // max(1, self._stamps[0].size)
         )
+
+    @property
+    def dialect(self) -> Dialect | None:
+        """What the files that were looked into turned out to be; None where they differ."""
+        first, *others = {table.dialect for table, _ in self._found.values()}
+        return None if others else first
 
     def batches(self, kept: Sequence[int]) -> Generator[ArrowBatch]:
         """Give the rows as the files hold them, in small batches, and where the columns stand.

@@ -188,7 +188,9 @@ def _are_names(cells: list[str], *, quoted: bool, comma: bool) -> bool:
         return False
     if quoted or not any(map(_NUMBER.fullmatch, cells)):
         return True
-    return not comma and cells == [str(k) for k in range(1, len(cells) + 1)]
+    # As R counts rows, and as pandas does.
+    counted = ([str(k) for k in range(first, first + len(cells))] for first in (1, 0))
+    return not comma and cells in counted
 
 
 def _all_quoted(text: str) -> bool:

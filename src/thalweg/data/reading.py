@@ -41,6 +41,8 @@ class Dialect(NamedTuple):
         Whether its first row names them; else they are called by their numbers, ``column1`` ….
     in_front : int
         Cells of a row in front of the first column: names of rows.
+    aligned : bool
+        Whether blanks line the columns up, several between two cells or some in front.
     """
 
     kind: Kind
@@ -49,6 +51,7 @@ class Dialect(NamedTuple):
     delimiter: str = ","
     has_header: bool = True
     in_front: int = 0
+    aligned: bool = False
 
 
 class Reading(NamedTuple):
@@ -57,19 +60,19 @@ class Reading(NamedTuple):
     Attributes
     ----------
     paths : tuple of str
-        The files and folders that were named, from the root on.
+        The files, from the root on.
     missing : str
         What a missing value meant, ``"error"`` or ``"drop"``.
     written : TextFormat
         What was said of texts.
-    dialect : Dialect
-        What the first file turned out to be.
+    dialect : Dialect or None
+        What the files turned out to be; None where they are not all alike.
     """
 
     paths: tuple[str, ...]
     missing: str
     written: TextFormat
-    dialect: Dialect
+    dialect: Dialect | None
 
     def described(self) -> dict[str, Any]:
         """Give all of it as plain data: dicts, lists, texts, numbers, truth values, None."""
@@ -77,7 +80,7 @@ class Reading(NamedTuple):
             "paths": list(self.paths),
             "missing": self.missing,
             "written": {**self.written._asdict(), "na_values": list(self.written.na_values)},
-            "dialect": self.dialect._asdict(),
+            "dialect": None if self.dialect is None else self.dialect._asdict(),
         }
 
     @classmethod
@@ -95,20 +98,27 @@ class Reading(NamedTuple):
         >>> Reading.of(reading.described()) == reading
         True
         """
-        written = TextFormat.of(**described["written"])
-        dialect = Dialect(**described["dialect"])
+        written, found = TextFormat.of(**described["written"]), described["dialect"]
+        dialect = None if found is None else Dialect(**found)
         reading = cls(tuple(described["paths"]), described["missing"], written, dialect)
-        plain = TextFormat.of(delimiter=dialect.delimiter, encoding=dialect.encoding)
         whole = (
             all(map(is_text, reading.paths))
             and reading.missing in ("error", "drop")
-            and dialect.kind in KINDS
-            and dialect.compression in (None, *COMPRESSIONS.values())
-            and (plain.delimiter, plain.encoding) == (dialect.delimiter, dialect.encoding)
-            and isinstance(dialect.has_header, bool)
-            and type(dialect.in_front) is int
-            and dialect.in_front in (0, 1)
+            and (dialect is None or _is_whole(dialect))
         )
         if not whole:
             raise ValueError("a reading that is none")
         return reading
+
+
+def _is_whole(dialect: Dialect) -> bool:
+    plain = TextFormat.of(delimiter=dialect.delimiter, encoding=dialect.encoding)
+    return (
+        dialect.kind in KINDS
+        and dialect.compression in (None, *COMPRESSIONS.values())
+        and (plain.delimiter, plain.encoding) == (dialect.delimiter, dialect.encoding)
+        and isinstance(dialect.has_header, bool)
+        and isinstance(dialect.aligned, bool)
+        and type(dialect.in_front) is int
+        and dialect.in_front in (0, 1)
+    )

@@ -91,7 +91,7 @@ class Scan:
     def reading(self) -> Reading:
         """How the files are read."""
         files = self._files
-        paths = tuple(printable(str(path)) for path in self.origin)
+        paths = tuple(printable(str(path.absolute())) for path in files.paths)
         return Reading(paths, self._missing, files.written, files.dialect)
 
     @property

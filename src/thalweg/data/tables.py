@@ -275,14 +275,15 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
     encoding = encoding_of(first, written.encoding)
     opened = partial(_text, path, compression, encoding, written.comment)
     head, complete = _head(opened)
-    if is_aligned(head, written):
+    aligned = is_aligned(head, written)
+    if aligned:
         opened = partial(opened, aligned=True)
         head, complete = _head(opened)
     if head.lstrip()[:1] == b"{":
         from thalweg.data.json_lines import JsonLines
 
         written.check_unneeded(name)
-        dialect = Dialect("json lines", compression)
+        dialect = Dialect("json lines", compression, encoding)
         return JsonLines(name, opened, dialect, head.count(b"\n") if complete else None)
     if _JSON_ARRAY.match(head):
         raise _unreadable(
@@ -297,7 +298,7 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
     expected = None if text is None else text * head.count(b"\n") // max(1, len(head))
     first_cell = layout.cells[0] if layout.cells else 0
     dialect = Dialect(
-        "text", compression, encoding, layout.delimiter, layout.has_header, first_cell
+        "text", compression, encoding, layout.delimiter, layout.has_header, first_cell, aligned
     )
     return Delimited(name, opened, layout, written, dialect, expected)
 

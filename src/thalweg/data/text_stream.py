@@ -42,6 +42,21 @@ def as_text(source: IO[bytes]) -> IO[str]:
     )
 
 
+def comments(mark: str) -> str:
+    r"""Give an expression for a line, of which ``\1`` is what stands before a comment.
+
+    A mark inside quotation marks begins none, in whichever line of the cell it stands.
+
+    Examples
+    --------
+    >>> re.sub(comments("#"), r"\1", 'a,"b\n#c"\n1,2#3\n')
+    'a,"b\n#c"\n1,2\n'
+    """
+    begins, sign = r"(?:(?<=[\r\n])|\A)", re.escape(mark)
+    cell = rf'(?:(?<=[,;\t|])|{begins})"(?:[^"]|"")*+"'
+    return rf"{begins}((?:{cell}|[^{sign}\r\n])*+)(?:{sign}[^\r\n]*)?"
+
+
 class OtherEncoding(UnicodeError):
     """A text is not written in the encoding that was named."""
 
@@ -124,11 +139,7 @@ class _WithoutComments(_ByLines):
     def __init__(self, source: IO[bytes], mark: bytes) -> None:
         super().__init__(source)
         self._mark = mark
-        begins, quoted = rb"(?:(?<=[\r\n])|\A)", rb'"(?:[^"]|"")*+"'
-        cell = rb"(?:(?<=[,;\t|])|%b)%b" % (begins, quoted)
-        self._line = re.compile(
-            rb"%b((?:%b|[^%b\r\n])*+)%b[^\r\n]*" % (begins, cell, re.escape(mark), re.escape(mark))
-        )
+        self._line = re.compile(comments(mark.decode()).encode())
 
     def _changed(self, lines: bytes) -> bytes:
         return self._line.sub(rb"\1", lines) if self._mark in lines else lines

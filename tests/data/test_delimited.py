@@ -167,6 +167,17 @@ def test_decimal_commas_between_commas_are_guessed_at(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*missing values are left out")
+def test_one_word_among_numbers_may_stand_for_a_missing_value(tmp_path: Path) -> None:
+    path = written(tmp_path, "x,z,y\n1,?,2\n-,4,3\n2,5,5\n3,1,1\n-,?,4\n")
+    with pytest.raises(InvalidData) as error:
+        read(path, target="y")
+    spelled = error.value.suggest["read.na_values"]
+    assert spelled == ["-", "?"]
+    rows = read(path, target="y", na_values=spelled, missing="drop")
+    assert rows.X.tolist() == [[2.0, 5.0], [3.0, 1.0]]
+
+
 def test_columns_of_other_kinds_are_named_with_what_they_hold(tmp_path: Path) -> None:
     path = written(
         tmp_path,
@@ -180,6 +191,7 @@ def test_columns_of_other_kinds_are_named_with_what_they_hold(tmp_path: Path) ->
         f"{path}: got columns that are not numbers: 'day' (date), 'at' (date), "
         "'city' (text, such as 'Rome'), 'odd' (text, such as '?'), "
         "expected numbers in each column that is fitted; "
+        "where '?' stands for a missing value use thalweg.read(…, na_values=['?']); else "
         "leave them out with features=['seen', 'x', 'none'], or turn them into numbers first; "
         "words may be taken with categories=['city', 'odd']"
     )

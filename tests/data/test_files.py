@@ -739,3 +739,12 @@ def test_a_scan_travels_to_another_process(kind: str, tmp_path: Path) -> None:
         copied = pickle.loads(pickle.dumps(rows))  # noqa: S301  # our own
         assert copied.digest == rows.digest
         assert copied.summary.to_bytes() == rows.summary.to_bytes()
+
+
+def test_json_lines_of_mixed_columns_are_refused_with_what_helps(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"c": 1, "y": 2}\n{"c": "a", "y": 3}\n')
+    with pytest.raises(UnreadableFile, match="write all of that column as texts, or all as num"):
+        read(path, target="y", categories=["c"])
+    path.write_text(path.read_text().replace("1", '"1"'))
+    assert read(path, target="y", categories=["c"]).features == ("c_a",)

@@ -71,6 +71,8 @@ def _as_option(name: str, value: object) -> str:
     ("--features 'a,b c'", '--missing drop')
     >>> _as_option("features", ["a", "b,c"])
     '--features a --features b,c'
+    >>> _as_option("read.na_values", ["-", "a,b"])
+    "--na-values '-' --na-values a,b"
     >>> _as_option("start", 0), _as_option("drop_last", ...)
     ('start=0', '--drop-last')
     """
@@ -81,6 +83,8 @@ def _as_option(name: str, value: object) -> str:
         return option or name
     if option is None:
         return as_keyword(name, value)
+    if isinstance(value, list) and option == "--na-values":  # each is taken as it is
+        return " ".join(f"{option} {_quoted(word)}" for word in value)
     if isinstance(value, list):
         return joined(names_as_words(value, option))
     return option if value is True else f"{option} {_quoted(str(value))}"

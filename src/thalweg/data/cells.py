@@ -99,7 +99,10 @@ def _described(name: str, values: Any, written: TextFormat) -> Column:
         return Column(name, FLAGS, True)
     if _are_dates(values):
         return Column(name, "date", False)
-    return Column(name, f"text, such as {odd[:SHOWN]!r}", False, is_text=True)
+    numbers = values.filter(pc.not_equal(values, odd))
+    alone = len(numbers) > 0 and _first_odd(numbers, marks_of(written)) is None
+    kind = f"text, such as {odd[:SHOWN]!r}"
+    return Column(name, kind, False, is_text=True, stray=odd if alone else None)
 
 
 def _are_dates(values: Any) -> bool:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from thalweg.data.categories import ALL, Categories
-from thalweg.errors import LISTED, InvalidData, InvalidSetting, nearest
+from thalweg.errors import LISTED, InvalidData, InvalidSetting, and_more, nearest
+
+STRAYS_SHOWN = 3
 
 FLAGS = "true or false"
 """The kind of a column of truth values: they are read as 1 and 0."""
@@ -36,6 +38,8 @@ class Column(NamedTuple):
     """Of text: the other marks with which all its cells would be numbers."""
     is_text: bool = False
     """Whether its cells are words, that rows could be told apart by."""
+    stray: str | None = None
+    """Of text: the only word among numbers, which may stand for a missing value."""
 
     def as_words(self) -> Column:
         """Describe it with its cells taken as words, whatever they are."""
@@ -256,16 +260,21 @@ def _check_numeric(
         advice += "; words may be taken with {categories}" if words else ""
     else:
         advice = "turn them into numbers first: no feature is left without them"
-    marks, how = advise_marks(_marks_of_all(chosen))
+    settings, how = advise_marks(_marks_of_all(chosen))
     if how:
         advice = f"{how}; else {advice}"
+    strays = list(dict.fromkeys(c.stray for c in chosen if c.stray is not None and not c.marks))
+    if strays:
+        said = and_more(map(repr, strays), STRAYS_SHOWN)
+        advice = f"where {said} stands for a missing value use {{read.na_values}}; else {advice}"
+        settings["read.na_values"] = strays
     raise InvalidData(
         source,
         got="columns that are not numbers: "
         + ", ".join(f"{name!r} ({kind})" for name, kind in faults.items()),
         expected="numbers in each column that is fitted",
         advice=advice,
-        suggest={"features": left, "categories": categories, **marks},
+        suggest={"features": left, "categories": categories, **settings},
     )
 
 
@@ -276,7 +285,7 @@ def _marks_of_all(chosen: list[Column]) -> frozenset[Marks]:
     return frozenset.intersection(*(column.marks for column in chosen if column.marks))
 
 
-def advise_marks(fitting: frozenset[Marks]) -> tuple[dict[str, dict[str, str]], str]:
+def advise_marks(fitting: frozenset[Marks]) -> tuple[dict[str, Any], str]:
     """Say with which settings cells are numbers, all of them where there are several.
 
     Examples
@@ -291,7 +300,7 @@ def advise_marks(fitting: frozenset[Marks]) -> tuple[dict[str, dict[str, str]], 
         (marks for marks in fitting if marks.thousands is not None and marks.decimal not in plain),
         key=lambda marks: marks.decimal == ",",
     )
-    settings: dict[str, dict[str, str]] = {}
+    settings: dict[str, Any] = {}
     said = []
     if "," in plain:
         settings["read.comma"] = {"decimal": ","}

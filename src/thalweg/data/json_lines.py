@@ -80,12 +80,19 @@ class JsonLines:
                     yield reader
             except pa.ArrowInvalid as error:
                 first = " ".join(str(error).split("\n")[0].split())
+                expected = "an object in each line"
+                advice = (
+                    "write one row a line, as pandas does with to_json(orient='records', "
+                    "lines=True)"
+                )
+                if " changed from " in first:
+                    expected = "values of one kind in each column"
+                    advice = "write all of that column as texts, or all as numbers"
                 raise UnreadableFile(
                     self.name,
                     got=f"JSON that cannot be read ({first[:200]})",
-                    expected="an object in each line",
-                    advice="write one row a line, as pandas does with to_json(orient='records', "
-                    "lines=True)",
+                    expected=expected,
+                    advice=advice,
                 ) from error
 
 

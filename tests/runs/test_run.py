@@ -46,9 +46,11 @@ def test_predict_refuses_other_features(three_features: thalweg.Dataset) -> None
     with pytest.raises(errors.InvalidData) as caught:
         run.predict([[1.0, 2.0]])
     assert str(caught.value) == (
-        "X: got shape (1, 2), expected (m, 3), a row per prediction; reshape it, for example with "
-        "X.reshape(-1, 3)"
+        "X: got shape (1, 2), expected (m, 3), a row per prediction; give the columns of the fit "
+        "in their order, or a frame that has them by name"
     )
+    with pytest.raises(errors.InvalidData, match=r"reshape it, with X.reshape\(-1, 3\)"):
+        run.predict(np.arange(6.0))
 
 
 def test_bias_and_weights_are_the_paths_end(three_features: thalweg.Dataset) -> None:

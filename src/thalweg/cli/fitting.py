@@ -67,7 +67,10 @@ def fit(
     resume: Annotated[
         Path | None, typer.Option(help="Go on from this checkpoint.", show_default=False)
     ] = None,
-    out: Out = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write the run to this file.", show_default=False),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="Write a report to this page.", show_default=False)
     ] = None,

@@ -86,11 +86,14 @@ def as_features(X: object, d: int) -> Array:
 def check_width(X: Any, d: int) -> None:
     """Refuse rows to predict for that have not ``d`` columns."""
     if len(X.shape) != 2 or X.shape[1] != d:
+        flat = len(X.shape) == 1 and X.shape[0] % d == 0
         raise InvalidData(
             "X",
             got=f"shape {X.shape}",
             expected=f"(m, {d}), a row per prediction",
-            advice=f"reshape it, for example with X.reshape(-1, {d})",
+            advice=f"reshape it, with X.reshape(-1, {d})"
+            if flat
+            else "give the columns of the fit in their order, or a frame that has them by name",
         )
 
 

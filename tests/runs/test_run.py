@@ -91,3 +91,12 @@ def test_the_repr_says_where_it_ended() -> None:
     run = thalweg.fit(thalweg.salammbo(), epochs=2, start=[1.0, 0.5], engine="reference")
     assert repr(run).startswith("Run(nadam, epochs=2, loss=")
     assert repr(run).endswith(", out_of_epochs)")
+
+
+def test_a_feature_may_be_called_as_the_loss_is() -> None:
+    data = thalweg.Dataset([[1.0, 0.0], [2.0, 1.0], [4.0, 0.0]], [1.0, 3.0, 4.0],
+                           features=["loss", "rank"])  # fmt: skip
+    said = repr(thalweg.solve(data))
+    assert "loss_2=1," in said
+    assert "rank_2=1," in said
+    assert repr(thalweg.fit(data, epochs=1)).count(" loss=") == 1

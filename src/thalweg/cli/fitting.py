@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -102,6 +103,8 @@ def fit(
             resume=resume,
             **asked,
         )
+    if "-" in data and run.reading is not None:  # what came on standard input is in no file
+        run = replace(run, reading=run.reading._replace(paths=()))
     try:
         if out is not None:
             run.save(out)

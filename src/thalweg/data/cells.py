@@ -100,7 +100,8 @@ def _described(name: str, values: Any, written: TextFormat) -> Column:
     if _are_dates(values):
         return Column(name, "date", False)
     numbers = values.filter(pc.not_equal(values, odd))
-    alone = len(numbers) > 0 and _first_odd(numbers, marks_of(written)) is None
+    is_word = not any(map(str.isdigit, odd))  # no number in somebody else's way of writing
+    alone = is_word and len(numbers) > 0 and _first_odd(numbers, marks_of(written)) is None
     kind = f"text, such as {odd[:SHOWN]!r}"
     return Column(name, kind, False, is_text=True, stray=odd if alone else None)
 

@@ -20,7 +20,7 @@ from thalweg.arrays import Array
 from thalweg.data.compact import parts
 from thalweg.data.dataset import Dataset
 from thalweg.data.inputs import take_features
-from thalweg.data.names import NAMES_SHOWN, parameter_names
+from thalweg.data.names import NAMES_SHOWN, parameter_names, unique_names
 from thalweg.data.outputs import check_outputs
 from thalweg.errors import InvalidData, InvalidSetting, MissingExtra, and_more, on_a_line
 from thalweg.kinds import FILE
@@ -339,7 +339,8 @@ class Run:
         save(self, place)
 
     def __repr__(self) -> str:
-        values = zip(map(on_a_line, self.names), self.path[-1], strict=True)
+        _, _, *names = unique_names(("epochs", "loss", *map(on_a_line, self.names)))
+        values = zip(names, self.path[-1], strict=True)
         end = and_more((f"{name}={value:.6g}" for name, value in values), NAMES_SHOWN)
         loss = f"loss={self.loss[-1]:.6g}, " if self.epochs else ""
         return (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thalweg.arrays import Array
-from thalweg.data.names import parameter_names
+from thalweg.data.names import parameter_names, unique_names
 from thalweg.errors import and_more, on_a_line, sentence, warn
 from thalweg.interrupts import interruptible
 from thalweg.numbers import counted
@@ -95,8 +95,9 @@ class Solution(NamedTuple):
         return parameters
 
     def __repr__(self) -> str:
-        values = zip(self.names, self.parameters, strict=True)
-        said = and_more((f"{on_a_line(name)}={value:.6g}" for name, value in values), NAMES_SHOWN)
+        _, _, *names = unique_names(("loss", "rank", *map(on_a_line, self.names)))
+        values = zip(names, self.parameters, strict=True)
+        said = and_more((f"{name}={value:.6g}" for name, value in values), NAMES_SHOWN)
         return f"Solution({said}, loss={self.loss:.6g}, rank={self.rank})"
 
     def _repr_html_(self) -> str:

@@ -27,6 +27,7 @@ _EPOCHS_PER_ROOT = 10
 _SMALLEST_SHARE = 1e-7
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of a start as far away as numbers go
 def epochs_to_reach(
     rule: SGD, curvature: Curvature, start: Array, excess: float, limit: int = LONGEST
 ) -> int | None:

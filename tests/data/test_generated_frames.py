@@ -76,7 +76,7 @@ class Frame(NamedTuple):
 
 def as_float(cell: Any) -> float:
     """Say what a cell is in float64; what is too large for it is infinite."""
-    if cell is None or (isinstance(cell, Decimal) and cell.is_nan()):
+    if cell is None or cell is pd.NaT or (isinstance(cell, Decimal) and cell.is_nan()):
         return math.nan
     try:
         return float(cell)
@@ -116,15 +116,13 @@ def decimals(precision: int, scale: int) -> Cells:
 
 
 def is_plain_number(cell: Any) -> bool:
-    return isinstance(cell, int | float | Decimal | Fraction | np.floating | np.integer) and (
-        not isinstance(cell, bool)
-    )
+    return isinstance(cell, int | float | Decimal | Fraction | np.floating | np.integer)
 
 
 def object_fault(cells: list[Any]) -> str | None:
     """Say as what a column of any objects is refused."""
     told = [cell for cell in cells if cell is not None and cell is not pd.NaT]
-    if all(map(is_plain_number, told)) and len(told) == len([c for c in cells if c is not None]):
+    if all(map(is_plain_number, told)):
         return None
     return "text|object|date|time|unknown"
 

@@ -39,7 +39,7 @@ def modules_for_rows(run: Run) -> list[str]:
     if dialect is not None and dialect.kind in _PLAIN:
         names |= {_PLAIN[dialect.kind], _OPENERS.get(dialect.compression, "").rpartition(".")[0]}
     if dialect is not None and dialect.kind == "text":
-        names |= {"math", *(("io", "re") if reading.written.comment else ())}
+        names |= {"io", "re"} if reading.written.comment else set()
     return sorted(names - {""})
 
 
@@ -56,7 +56,7 @@ def read_rows(run: Run, n: int, dtype: str) -> str:
             f"target = {run.target!r}",
             *_levels(run),
         ],
-        _features_of(run, reading.dialect),
+        _features_of(run),
         *_without_thalweg(reading),
         _with_thalweg(run, reading),
         [
@@ -110,19 +110,17 @@ def _levels(run: Run) -> Iterator[str]:
         yield _assigned("levels", {name: words[first:] for name, words in coding.levels.items()})
 
 
-def _features_of(run: Run, dialect: Dialect | None) -> Iterator[str]:
+def _features_of(run: Run) -> Iterator[str]:
     coding = run.coding
     yield "def features_of(row):"
     yield '    """Give the features of a row, whose cells go by the names of columns."""'
     if coding is None:
         yield "    return [number(row[name]) for name in columns]"
         return
-    is_text = dialect is not None and dialect.kind == "text"
-    told = "row[name] == word" if is_text else "is_level(row[name], word)"
     yield "    made = []"
     yield "    for name in columns:"
     yield "        if name in levels:"
-    yield f"            made += [float({told}) for word in levels[name]]"
+    yield "            made += [float(is_level(row[name], word)) for word in levels[name]]"
     yield "        else:"
     yield "            made.append(number(row[name]))"
     if coding.kept is None:
@@ -159,22 +157,55 @@ def _with_thalweg(run: Run, reading: Reading) -> Iterator[str]:
 
 
 def _without_thalweg(reading: Reading) -> list[Iterator[str]]:
-    """Write the functions that make a number of a cell, and read files."""
-    dialect = reading.dialect
+    """Write the functions that take a cell, and those that give the rows of files."""
+    dialect, written = reading.dialect, reading.written
     if dialect is None:
-        return [_as_float(), _not_at_all("Files of several kinds are")]
-    if dialect.kind == "excel":
-        return [_as_float(), _by_pandas(reading)]
-    if dialect.kind in _BY_ARROW:
-        return [_as_float(), _by_arrow(reading, _BY_ARROW[dialect.kind])]
-    if dialect.compression not in _OPENERS:
-        return [_as_float(), _not_at_all(f"A text compressed by {dialect.compression} is")]
-    if dialect.kind == "json lines":
-        return [_as_float(), _by_json(reading, dialect)]
-    return [_number(reading.written), _by_csv(reading, dialect, reading.written)]
+        return [_not_at_all("Files of several kinds are")]
+    if dialect.kind in _PLAIN and dialect.compression not in _OPENERS:
+        return [_not_at_all(f"A text compressed by {dialect.compression} is")]
+    if dialect.kind == "text":
+        cells, rows = _cells_of_text(written), _rows_of_text(dialect, written)
+    else:
+        cells = _cells_of_values(written if dialect.kind == "excel" else None)
+        if dialect.kind == "json lines":
+            rows = _rows_of_json(dialect)
+        elif dialect.kind == "excel":
+            rows = _rows_of_workbook(written)
+        else:
+            rows = _rows_of_arrow(_BY_ARROW[dialect.kind])
+    return [cells, rows, _read_plainly(reading)]
 
 
-def _as_float() -> Iterator[str]:
+def _not_at_all(what: str) -> Iterator[str]:
+    yield "def read_plainly(paths):"
+    yield f'    raise SystemExit("{what} read with Thalweg: pip install thalweg")'
+
+
+def _read_plainly(reading: Reading) -> Iterator[str]:
+    yield "def read_plainly(paths):"
+    yield '    """Read features and targets without Thalweg."""'
+    yield "    features, targets = [], []"
+    yield "    for path in paths:"
+    yield "        for row in rows_in(path):"
+    if reading.missing == "drop":
+        yield "            if any(is_missing(row[name]) for name in [*columns, target]):"
+        yield "                continue"
+    yield "            features.append(features_of(row))"
+    yield "            targets.append(number(row[target]))"
+    yield "    return features, targets"
+
+
+def _cells_of_values(spelled: TextFormat | None) -> Iterator[str]:
+    spelling = ""
+    if spelled is not None:
+        yield _assigned("missing", spelled.missing)
+        yield ""
+        yield ""
+        spelling = " or str(value).strip() in missing"
+    yield "def is_missing(value):"
+    yield f"    return value is None or value != value{spelling}"
+    yield ""
+    yield ""
     yield "def number(value):"
     yield "    return float(value)"
     yield ""
@@ -189,12 +220,7 @@ def _as_float() -> Iterator[str]:
     yield "        return False"
 
 
-def _not_at_all(what: str) -> Iterator[str]:
-    yield "def read_plainly(paths):"
-    yield f'    raise SystemExit("{what} read with Thalweg: pip install thalweg")'
-
-
-def _number(written: TextFormat) -> Iterator[str]:
+def _cells_of_text(written: TextFormat) -> Iterator[str]:
     cell = "cell"
     if written.thousands is not None:
         cell += f".replace({written.thousands!r}, '')"
@@ -204,104 +230,79 @@ def _number(written: TextFormat) -> Iterator[str]:
     yield _assigned("flags", {**dict.fromkeys(TRUE, 1.0), **dict.fromkeys(FALSE, 0.0)})
     yield ""
     yield ""
+    yield "def is_missing(cell):"
+    yield "    return cell in missing"
+    yield ""
+    yield ""
     yield "def number(cell):"
-    yield "    if cell in missing:"
-    yield "        return math.nan"
     yield f"    return flags[cell] if cell in flags else float({cell})"
+    yield ""
+    yield ""
+    yield "def is_level(cell, word):"
+    yield "    return cell == word"
 
 
-def _by_csv(reading: Reading, dialect: Dialect, written: TextFormat) -> Iterator[str]:
+def _rows_of_text(dialect: Dialect, written: TextFormat) -> Iterator[str]:
     opener, encoding = _OPENERS[dialect.compression], dialect.encoding or "utf-8-sig"
-    yield "def read_plainly(paths):"
-    yield '    """Read texts as they are written, with the csv module."""'
+    yield "def rows_in(path):"
+    yield '    """Read a text as it is written, with the csv module."""'
     yield "    csv.field_size_limit(2**31 - 1)"
-    yield "    features, targets = [], []"
-    yield "    for path in paths:"
-    yield f'        with {opener}(path, "rt", encoding={encoding!r}, newline="") as file:'
+    yield f'    with {opener}(path, "rt", encoding={encoding!r}, newline="") as file:'
     if written.skip_rows:
-        yield f"            for _ in range({written.skip_rows}):  # lines above the table"
-        yield "                next(file)"
+        yield f"        for _ in range({written.skip_rows}):  # lines above the table"
+        yield "            next(file)"
     lines = "file"
     if written.comment is not None:
-        yield f"            comment = {comments(written.comment)!r}"
-        yield '            text = re.sub(comment, r"\\1", file.read())'
+        yield f"        comment = {comments(written.comment)!r}"
+        yield '        text = re.sub(comment, r"\\1", file.read())'
         lines = 'io.StringIO(text, newline="")'
     if dialect.aligned:
         lines = f'(" ".join(line.split()) for line in {lines})'
-    yield f"            table = csv.reader({lines}, delimiter={dialect.delimiter!r})"
-    yield "            table = (row for row in table if len(row) > 1)  # no blank lines"
+    yield f"        table = csv.reader({lines}, delimiter={dialect.delimiter!r})"
+    yield "        table = (row for row in table if len(row) > 1)  # no blank lines"
     place = f"int(name[{len('column')}:]) - 1"
     if dialect.has_header:
-        yield "            header = [cell.strip() for cell in next(table)]"
+        yield "        header = [cell.strip() for cell in next(table)]"
         place = "header.index(name)"
     place += f" + {dialect.in_front}" * bool(dialect.in_front)  # after the names of rows
-    yield f"            places = {{name: {place} for name in [*columns, target]}}"
-    yield "            for row in table:"
-    yield "                row = {name: row[place].strip() for name, place in places.items()}"
-    if reading.missing == "drop":
-        yield "                if any(cell in missing for cell in row.values()):"
-        yield "                    continue"
-    yield "                features.append(features_of(row))"
-    yield "                targets.append(number(row[target]))"
-    yield "    return features, targets"
+    yield f"        places = {{name: {place} for name in [*columns, target]}}"
+    yield "        for row in table:"
+    yield "            yield {name: row[place].strip() for name, place in places.items()}"
 
 
-def _by_json(reading: Reading, dialect: Dialect) -> Iterator[str]:
+def _rows_of_json(dialect: Dialect) -> Iterator[str]:
     opener, encoding = _OPENERS[dialect.compression], dialect.encoding or "utf-8-sig"
-    yield "def read_plainly(paths):"
+    yield "def rows_in(path):"
     yield '    """Read an object a line, with the json module."""'
-    yield "    features, targets = [], []"
-    yield "    for path in paths:"
-    yield f'        with {opener}(path, "rt", encoding={encoding!r}) as file:'
-    yield "            for line in filter(str.strip, file):"
-    yield "                row = json.loads(line)"
-    if reading.missing == "drop":
-        yield "                if any(row.get(name) is None for name in [*columns, target]):"
-        yield "                    continue"
-    yield "                features.append(features_of(row))"
-    yield "                targets.append(number(row[target]))"
-    yield "    return features, targets"
+    yield f'    with {opener}(path, "rt", encoding={encoding!r}) as file:'
+    yield "        for line in filter(str.strip, file):"
+    yield "            found = json.loads(line)"
+    yield "            yield {name: found.get(name) for name in [*columns, target]}"
 
 
-def _by_arrow(reading: Reading, call: str) -> Iterator[str]:
-    yield "def read_plainly(paths):"
-    yield '    """Read tables with PyArrow."""'
+def _rows_of_arrow(call: str) -> Iterator[str]:
+    yield "def rows_in(path):"
+    yield '    """Read a table with PyArrow."""'
     yield "    try:"
     yield f"        import {'.'.join(call.split('.')[:2])}"
     yield "    except ImportError:"
     yield '        raise SystemExit("These files are read with Thalweg or PyArrow: install one.")'
-    yield "    features, targets = [], []"
-    yield "    for path in paths:"
-    yield f"        table = {call}.select([*columns, target])"
-    yield "        for row in table.to_pylist():"
-    if reading.missing == "drop":
-        yield "            if any(value is None or value != value for value in row.values()):"
-        yield "                continue"
-    yield "            features.append(features_of(row))"
-    yield "            targets.append(number(row[target]))"
-    yield "    return features, targets"
+    yield f"    return {call}.select([*columns, target]).to_pylist()"
 
 
-def _by_pandas(reading: Reading) -> Iterator[str]:
-    yield "def read_plainly(paths):"
-    yield '    """Read workbooks with pandas."""'
+def _rows_of_workbook(written: TextFormat) -> Iterator[str]:
+    # NA may be a name; blank rows may stand above the names.
+    how = f"header=None, dtype=object, skiprows={written.skip_rows}, na_filter=False"
+    yield "def rows_in(path):"
+    yield '    """Read the first sheet of a workbook with pandas."""'
     yield "    try:"
     yield "        import pandas"
     yield "    except ImportError:"
     yield '        raise SystemExit("These files are read with Thalweg or pandas: install one.")'
-    yield "    features, targets = [], []"
-    # What holds nothing is missing, NA is a word; blank rows may stand above the names.
-    how = "header=None, dtype=object, keep_default_na=False, na_values=['']"
-    yield "    for path in paths:"
-    yield f"        table = pandas.read_excel(path, {how})"
-    yield "        names, *cells = table.dropna(how='all').values.tolist()"
-    yield "        for row in (dict(zip(map(str, names), row)) for row in cells):"
-    if reading.missing == "drop":
-        yield "            if any(row[name] != row[name] for name in [*columns, target]):"
-        yield "                continue"
-    yield "            features.append(features_of(row))"
-    yield "            targets.append(number(row[target]))"
-    yield "    return features, targets"
+    yield f"    table = pandas.read_excel(path, {how})"
+    yield "    rows = [row for row in table.values.tolist() if any(cell != '' for cell in row)]"
+    yield "    names, *cells = rows"
+    yield "    return [dict(zip(map(str, names), row)) for row in cells]"
 
 
 def _assigned(name: str, value: Any, equals: str = " = ") -> str:

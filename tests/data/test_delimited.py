@@ -84,7 +84,7 @@ def test_a_delimiter_that_is_known_is_not_looked_for() -> None:
             "for a text of Western Europe use thalweg.read(…, encoding='latin-1'), or export it "
             "as one of them",
         ),
-        ("x,y".encode("utf-16-le"), "binary content", None),
+        (b"x\0\1,y\2", "binary content", None),
         (b"PK\x03\x04\0\0", "binary content", None),
     ],
 )

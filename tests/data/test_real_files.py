@@ -233,6 +233,15 @@ def test_a_text_that_does_not_begin_as_its_encoding_does(tmp_path: Path) -> None
         read(path, target="y", encoding="utf-16")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_text_of_two_bytes_a_letter_is_told_its_encoding(tmp_path: Path, encoding: str) -> None:
+    path = written(tmp_path, "x,y\n1,2\n3,5\n".encode(encoding))
+    with pytest.raises(UnreadableFile, match="without the mark that tells their order") as error:
+        read(path, target="y")
+    assert error.value.suggest == {"read.encoding": encoding}
+    assert rows(read(path, target="y", encoding=encoding)) == [[1, 2], [3, 5]]
+
+
 def test_the_advice_about_an_encoding_is_right(tmp_path: Path) -> None:
     path = written(tmp_path, "Größe;y\n1;2\n3;5\n".encode("latin-1"))
     with pytest.raises(UnreadableFile) as error:
@@ -409,7 +418,7 @@ def test_a_dataset_keeps_the_names_of_a_frame_and_a_series() -> None:
     assert thalweg.Dataset(np.eye(2), frame["y"]).target == "y"
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl", "xlsx", None])
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "jsonl", None])
 def test_what_a_text_alone_heeds_is_refused_where_numbers_would_be_others(
     tmp_path: Path, suffix: str | None
 ) -> None:
@@ -421,9 +430,6 @@ def test_what_a_text_alone_heeds_is_refused_where_numbers_would_be_others(
         frame.to_feather(path)
     elif suffix == "jsonl":
         frame.to_json(path, orient="records", lines=True)
-    elif suffix == "xlsx":
-        pytest.importorskip("openpyxl")
-        frame.to_excel(path, index=False)
     table: Any = frame if suffix is None else path
     name = "a frame" if suffix is None else str(path)
     with pytest.raises(InvalidSetting) as error:
@@ -441,3 +447,20 @@ def test_what_a_text_alone_heeds_is_refused_where_numbers_would_be_others(
         f"skip_rows: got a setting beside {name}, which is no plain text, expected nothing: the "
         "table begins at once; take the rows above the table out of it, or save it as CSV"
     )
+
+
+def test_a_workbook_has_the_spellings_of_missing_values_that_texts_have(tmp_path: Path) -> None:
+    path = tmp_path / "t.xlsx"
+    book = openpyxl.Workbook()
+    for row in (
+        [], ["Report 2024"], ["x", "k", "y"], [1, "a", 2.0], ["NA", "b", 3.0], [3, " n/a ", 4.0],
+        [-999, "b", 5.0], [4, "?", 6.0], [5, "b", 7.0],
+    ):  # fmt: skip
+        book.active.append(row)
+    book.save(path)
+    asked: Any = {"skip_rows": 2, "na_values": [-999, "?"], "missing": "drop", "categories": "all"}
+    with pytest.warns(ThalwegWarning, match="4 of 6 rows"):
+        data = read(path, target="y", **asked)
+    assert (data.features, data.X.tolist()) == (("x", "k_b"), [[1.0, 0.0], [5.0, 1.0]])
+    with pytest.raises(InvalidData, match=r"4 of 6 rows, in columns 'x' \(2\), 'k' \(2\);"):
+        read(path, target="y", **{**asked, "missing": "error"})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from thalweg.progress import Bar
 
 
-def _columns(features: list[str] | None) -> list[str] | None:
+def _columns(features: list[str] | None, option: str = "--features") -> list[str] | None:
     """Take names that are separated by commas, or come one by one and may hold some."""
     if not features:
         return None
@@ -34,10 +34,10 @@ def _columns(features: list[str] | None) -> list[str] | None:
         names = next(csv.reader(features, skipinitialspace=True))
     except csv.Error as error:  # a line break that no quotes are around
         raise InvalidSetting(
-            "--features",
+            option,
             got=repr(features[0]),
             expected="names that commas separate, or one name",
-            advice="repeat --features with one name each, or put the name in double quotes",
+            advice=f"repeat {option} with one name each, or put the name in double quotes",
         ) from error
     # What is quoted is taken as it is.
     return names if '"' in features[0] else [name.strip(" ") for name in names]
@@ -72,7 +72,7 @@ def scan_of(
         paths_of(paths),
         target=target,
         features=_columns(features),
-        categories="all" if categories == ["all"] else _columns(categories),
+        categories="all" if categories == ["all"] else _columns(categories, "--categories"),
         missing=missing,  # type: ignore[arg-type]  # any other word is refused there
         **written._asdict(),
     )

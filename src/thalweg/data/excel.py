@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from thalweg.data.columns import FLAGS, Column
 from thalweg.data.reading import Dialect
+from thalweg.data.text_format import TextFormat
 from thalweg.errors import MissingExtra, UnreadableFile
 
 try:
@@ -31,9 +32,12 @@ class Sheet:
     ----------
     name : str
         What the file is called in errors.
+    written : TextFormat
+        The spellings of missing values, the rows above the table.
     """
 
     name: str
+    written: TextFormat
     dialect = Dialect("excel")
 
     @property
@@ -45,7 +49,9 @@ class Sheet:
     def _rows(self) -> list[list[Any]]:
         try:
             book = python_calamine.CalamineWorkbook.from_path(self.name)
-            rows: list[list[Any]] = book.get_sheet_by_index(0).to_python()
+            sheet = book.get_sheet_by_index(0)
+            rows: list[list[Any]] = sheet.to_python()
+            above = sheet.start[0] if sheet.start else 0  # empty rows, which are cut
         except (python_calamine.CalamineError, IndexError) as error:
             raise UnreadableFile(
                 self.name,
@@ -53,6 +59,7 @@ class Sheet:
                 expected="a table in its first sheet",
                 advice="check that it is whole, or save the sheet as CSV",
             ) from error
+        rows = rows[max(0, self.written.skip_rows - above) :]
         rows = [row for row in rows if any(cell != "" for cell in row)]
         if len(rows) < 2:
             raise UnreadableFile(
@@ -90,7 +97,14 @@ class Sheet:
 
     @cached_property
     def _cells(self) -> list[tuple[Any, ...]]:
-        return list(zip(*self._rows[1:], strict=True))
+        return [
+            tuple("" if self._is_missing(cell) else cell for cell in column)
+            for column in zip(*self._rows[1:], strict=True)
+        ]
+
+    def _is_missing(self, cell: Any) -> bool:
+        """Tell a cell that holds nothing, or one of the spellings of that."""
+        return not isinstance(cell, bool) and _as_text(cell).strip() in self.written.missing
 
 
 def _kind(cells: tuple[Any, ...]) -> tuple[str, bool]:

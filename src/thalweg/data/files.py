@@ -71,16 +71,17 @@ def read(
     thousands : str, optional
         What stands between groups of three digits in a text.
     na_values : str, number or sequence of them, optional
-        What counts as a missing value in a text, besides an empty cell and what pandas has: NA,
-        N/A, NaN, NULL, None, <NA> and the like, blanks around them left aside. Refused, as
-        ``skip_rows`` is, beside a frame or file that is no plain text, JSON lines among them.
+        What counts as a missing value in a text or a workbook, besides an empty cell and what
+        pandas has: NA, N/A, NaN, NULL, None, <NA> and the like, blanks around them left aside.
+        Refused, as ``skip_rows`` is, beside a frame or a file that is neither, JSON lines among
+        them.
     encoding : str, optional
         The encoding of a text by Python's name. Left out it is UTF-8, or UTF-16 where the text
         begins with that mark.
     comment : str, optional
         The character from which on a line of a text is a comment.
     skip_rows : int
-        How many lines of a text stand above the table.
+        How many lines of a text, or rows of a sheet, stand above the table.
 
     Returns
     -------

@@ -180,7 +180,7 @@ def _coded(choice: ChosenColumns, categories: Categories) -> Coded:
 
 def _features(table: nw.DataFrame[Any], choice: ChosenColumns, coded: Coded) -> Array:
     """Give the features' values, shape (n, c), with numbers for the words of categories."""
-    X = np.empty((len(table), len(choice.features)))
+    X = np.empty((len(table), len(choice.features)))  # each column is written below
     for j, position in enumerate(choice.positions[:-1]):
         column = table[:, position]
         X[:, j] = coded.codes[j].of(_words(column)) if j in coded.codes else _values(column)

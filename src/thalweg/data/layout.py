@@ -207,7 +207,7 @@ def _decoded(head: bytes, name: str, *, complete: bool) -> str:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if _CONTROL.search(head):
-            raise _no_table(name, "binary content") from None
+            raise _binary(head, name) from None
         raise UnreadableFile(
             name,
             got=f"a byte that is not UTF-8 at position {error.start:,}",
@@ -216,10 +216,24 @@ def _decoded(head: bytes, name: str, *, complete: bool) -> str:
             suggest={"read.encoding": "cp1252" if _WINDOWS.search(head) else "latin-1"},
         ) from None
     if _CONTROL.search(head):
-        raise _no_table(name, "binary content")
+        raise _binary(head, name)
     if not text.strip():
         raise _no_table(name, "an empty file")
     return text
+
+
+def _binary(head: bytes, name: str) -> UnreadableFile:
+    """Refuse bytes that no text in UTF-8 has; one of two bytes a letter by its encoding."""
+    for encoding, zeros in (("utf-16-le", head[1:200:2]), ("utf-16-be", head[:200:2])):
+        if zeros and zeros.count(0) > 0.9 * len(zeros):
+            return UnreadableFile(
+                name,
+                got="a text of two bytes a letter, without the mark that tells their order",
+                expected="CSV or TSV in UTF-8, Parquet, Arrow or Feather",
+                advice="use {read.encoding}",
+                suggest={"read.encoding": encoding},
+            )
+    return _no_table(name, "binary content")
 
 
 def _no_table(name: str, got: str) -> UnreadableFile:

@@ -262,8 +262,7 @@ def open_table(path: Path, *, target: str, written: TextFormat) -> Table:
     if first.startswith(ZIP) and _is_workbook(path):
         from thalweg.data.excel import Sheet
 
-        written.check_unneeded(name)
-        return Sheet(name)
+        return Sheet(name, written)
     for magic, (got, advice) in OTHER_KINDS.items():
         if first.startswith(magic):
             raise _unreadable(name, got, advice)

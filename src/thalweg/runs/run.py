@@ -269,7 +269,7 @@ class Run:
         """
         table = take_features(X, self.features, self.coding)
         weights = self.weights.astype(self.settings.dtype)
-        predicted: Array = np.empty(len(table), self.settings.dtype)
+        predicted: Array = np.empty(len(table), self.settings.dtype)  # written part by part
         for part, features in parts(table):
             # Row by row: a product of columns is summed in another order, to other last bits.
             predicted[part] = features.astype(self.settings.dtype, order="C") @ weights

@@ -356,7 +356,8 @@ def _add_sparse(
     """
     width, rows = len(counts), steps * LANES
     many = np.flatnonzero(counts * SPARSE > steps)
-    first, held = np.zeros(rows + 1, np.int64), np.empty(width * steps * LANES // SPARSE, np.int64)
+    first = np.zeros(rows + 1, np.int64)
+    held = np.empty(width * steps * LANES // SPARSE, np.int64)  # read as far as it is written
     for fill in range(2):  # how many sparse columns hold something in each row, then which
         for j in range(width):
             if counts[j] * SPARSE > steps:
@@ -464,6 +465,7 @@ def add_wide_gram(X: Array, y: Array, high: Array, low: Array) -> None:
     The bits are the same. It pays from :data:`WIDE` columns on.
     """
     columns, norms = _room(X, y, high, low), np.zeros(len(high))
+    # For each block they are written as far as they are read in it.
     active, counts = np.empty((len(high), BLOCK // LANES), np.int64), np.empty(len(high), np.int64)
     for first in range(0, len(y), BLOCK):
         steps = _take_block(X, y, first, columns, norms)
